@@ -1,0 +1,122 @@
+// Package config reads the HCL configuration: types, loading, validation. It alone imports hcl. It resolves no secret
+// and uses no network; it looks at files only to say that one is missing or readable by others.
+package config
+
+import (
+	"time"
+
+	"bearerd/secrets"
+)
+
+// Config is one loaded configuration, with defaults filled in and paths made absolute. It holds no source positions, so
+// two of them compare with reflect.DeepEqual.
+type Config struct {
+	Log     Log
+	Store   Store
+	Proxy   Proxy
+	Admin   Admin
+	Servers []*Server // sorted by name
+}
+
+// Log is the log block.
+type Log struct {
+	Level  string `hcl:"level"`  // debug, info, warn, error
+	Format string `hcl:"format"` // auto, text, json
+}
+
+// Store is the `store "file"` block: age-encrypted files.
+type Store struct {
+	Path     string      `hcl:"path"`     // the state folder
+	Identity secrets.Ref `hcl:"identity"` // the age identity; zero: kept in the state folder, made at first start
+}
+
+// Local says how a local HTTP listener treats its callers.
+type Local struct {
+	LocalAuth    string   `hcl:"local_auth"`    // key, none
+	AllowHosts   []string `hcl:"allow_hosts"`   // beside loopback names
+	AllowOrigins []string `hcl:"allow_origins"` // beside loopback origins
+	AllowRemote  bool     `hcl:"allow_remote"`  // listen on other than loopback addresses
+}
+
+// Proxy is the proxy block: the one listener that serves each url server at /NAME.
+type Proxy struct {
+	Listen string `hcl:"listen"` // HOST:PORT or unix:PATH
+	Local
+}
+
+// Admin is the admin block. Its TCP side serves /metrics, /livez and /readyz.
+type Admin struct {
+	Listen string `hcl:"listen"` // "": no TCP listener
+}
+
+// Server is one server block.
+type Server struct {
+	Name    string
+	Command string                 `hcl:"command"` // with Args: a stdio server
+	Args    []string               `hcl:"args"`
+	Env     map[string]secrets.Ref `hcl:"env"`
+	PassEnv []string               `hcl:"pass_env"` // names of bearerd's variables that the child gets too
+	Dir     string                 `hcl:"dir"`      // working directory of the child; "": bearerd's own
+
+	URL     string                 `hcl:"url"` // a Streamable HTTP or HTTP+SSE server
+	Headers map[string]secrets.Ref `hcl:"headers"`
+	Listen  string                 `hcl:"listen"` // a listener of its own, at the path of URL
+	Local
+
+	InjectEnv      []string      `hcl:"inject_env"` // nil: the six documented variables
+	TokenFile      string        `hcl:"token_file"`
+	TokenFileMode  string        `hcl:"token_file_mode"` // octal, default 0600
+	TokenFileGroup string        `hcl:"token_file_group"`
+	Via            string        `hcl:"via"` // proxy, header: how mcp-remote gets the token
+	StopGrace      time.Duration `hcl:"stop_grace"`
+	KillGrace      time.Duration `hcl:"kill_grace"`
+
+	RevokeOnShutdown bool `hcl:"revoke_on_shutdown"`
+
+	OAuth *OAuth // nil: no oauth_config block
+}
+
+// OAuth is the oauth_config block: the documented fields under their documented names. It is the only description of
+// them; engine and inject read it.
+type OAuth struct {
+	Enabled  bool  `hcl:"enabled"`
+	IsRemote *bool `hcl:"is_remote"` // nil: detected
+
+	Version      string      `hcl:"OAUTH_VERSION"` // 2.0, 2.1
+	GrantType    string      `hcl:"OAUTH_GRANT_TYPE"`
+	ClientID     string      `hcl:"OAUTH_CLIENT_ID"`
+	ClientSecret secrets.Ref `hcl:"OAUTH_CLIENT_SECRET"`
+	TokenURL     string      `hcl:"OAUTH_TOKEN_URL"`
+
+	Audience     string   `hcl:"OAUTH_AUDIENCE"`
+	Organization string   `hcl:"OAUTH_ORGANIZATION"`
+	Scope        string   `hcl:"OAUTH_SCOPE"`    // space-separated
+	Resource     []string `hcl:"OAUTH_RESOURCE"` // RFC 8707; nil: not written; empty: "" was written, send none
+
+	UseBasicAuth      bool `hcl:"OAUTH_USE_BASIC_AUTH"`
+	EnforceHTTPS      bool `hcl:"OAUTH_ENFORCE_HTTPS"`
+	TokenInHeaderOnly bool `hcl:"OAUTH_TOKEN_IN_HEADER_ONLY"`
+	ValidateScopes    bool `hcl:"OAUTH_VALIDATE_SCOPES"`
+
+	TokenExpiryBuffer int `hcl:"OAUTH_TOKEN_EXPIRY_BUFFER"` // seconds
+
+	UseMTLS        bool   `hcl:"OAUTH_USE_MTLS"`
+	ClientCertPath string `hcl:"OAUTH_CLIENT_CERT_PATH"` // PEM
+	ClientKeyPath  string `hcl:"OAUTH_CLIENT_KEY_PATH"`  // PEM
+	CABundlePath   string `hcl:"OAUTH_CA_BUNDLE_PATH"`   // PEM; replaces the system roots
+
+	RevocationURL string `hcl:"OAUTH_REVOCATION_URL"`
+
+	AdditionalParams map[string]secrets.Ref `hcl:"OAUTH_ADDITIONAL_PARAMS"`
+	CustomHeaders    map[string]secrets.Ref `hcl:"OAUTH_CUSTOM_HEADERS"`
+}
+
+// Delivery says how a server gets its token.
+type Delivery string
+
+// The deliveries.
+const (
+	DeliverEnv       Delivery = "env"       // stdio: in the environment of the child
+	DeliverArguments Delivery = "arguments" // mcp-remote, curl: its arguments are rewritten
+	DeliverHTTP      Delivery = "http"      // url: through the local proxy
+)
