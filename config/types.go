@@ -10,6 +10,10 @@ import (
 
 // Config is one loaded configuration, with defaults filled in and paths made absolute. It holds no source positions, so
 // two of them compare with reflect.DeepEqual.
+//
+// A field with an hcl tag is an attribute of that name. The form tag says how a value is read that its Go type alone does
+// not tell: "path" (~ expands, relative to the configuration file), "words" (a string, or a list joined by a space), "one
+// or many" (a string, or a list of them).
 type Config struct {
 	Log     Log
 	Store   Store
@@ -26,8 +30,8 @@ type Log struct {
 
 // Store is the `store "file"` block: age-encrypted files.
 type Store struct {
-	Path     string      `hcl:"path"`     // the state folder
-	Identity secrets.Ref `hcl:"identity"` // the age identity; zero: kept in the state folder, made at first start
+	Path     string      `hcl:"path" form:"path"` // the state folder
+	Identity secrets.Ref `hcl:"identity"`         // the age identity; zero: kept in the state folder, made at first start
 }
 
 // Local says how a local HTTP listener treats its callers.
@@ -55,8 +59,8 @@ type Server struct {
 	Command string                 `hcl:"command"` // with Args: a stdio server
 	Args    []string               `hcl:"args"`
 	Env     map[string]secrets.Ref `hcl:"env"`
-	PassEnv []string               `hcl:"pass_env"` // names of bearerd's variables that the child gets too
-	Dir     string                 `hcl:"dir"`      // working directory of the child; "": bearerd's own
+	PassEnv []string               `hcl:"pass_env"`        // names of bearerd's variables that the child gets too
+	Dir     string                 `hcl:"dir" form:"path"` // working directory of the child; "": bearerd's own
 
 	URL     string                 `hcl:"url"` // a Streamable HTTP or HTTP+SSE server
 	Headers map[string]secrets.Ref `hcl:"headers"`
@@ -64,7 +68,7 @@ type Server struct {
 	Local
 
 	InjectEnv      []string      `hcl:"inject_env"` // nil: the six documented variables
-	TokenFile      string        `hcl:"token_file"`
+	TokenFile      string        `hcl:"token_file" form:"path"`
 	TokenFileMode  string        `hcl:"token_file_mode"` // octal, default 0600
 	TokenFileGroup string        `hcl:"token_file_group"`
 	Via            string        `hcl:"via"` // proxy, header: how mcp-remote gets the token
@@ -90,8 +94,8 @@ type OAuth struct {
 
 	Audience     string   `hcl:"OAUTH_AUDIENCE"`
 	Organization string   `hcl:"OAUTH_ORGANIZATION"`
-	Scope        string   `hcl:"OAUTH_SCOPE"`    // space-separated
-	Resource     []string `hcl:"OAUTH_RESOURCE"` // RFC 8707; nil: not written; empty: "" was written, send none
+	Scope        string   `hcl:"OAUTH_SCOPE" form:"words"`          // space-separated
+	Resource     []string `hcl:"OAUTH_RESOURCE" form:"one or many"` // RFC 8707; nil: not written; empty: "" was written, send none
 
 	UseBasicAuth      bool `hcl:"OAUTH_USE_BASIC_AUTH"`
 	EnforceHTTPS      bool `hcl:"OAUTH_ENFORCE_HTTPS"`
@@ -101,9 +105,9 @@ type OAuth struct {
 	TokenExpiryBuffer int `hcl:"OAUTH_TOKEN_EXPIRY_BUFFER"` // seconds
 
 	UseMTLS        bool   `hcl:"OAUTH_USE_MTLS"`
-	ClientCertPath string `hcl:"OAUTH_CLIENT_CERT_PATH"` // PEM
-	ClientKeyPath  string `hcl:"OAUTH_CLIENT_KEY_PATH"`  // PEM
-	CABundlePath   string `hcl:"OAUTH_CA_BUNDLE_PATH"`   // PEM; replaces the system roots
+	ClientCertPath string `hcl:"OAUTH_CLIENT_CERT_PATH" form:"path"` // PEM
+	ClientKeyPath  string `hcl:"OAUTH_CLIENT_KEY_PATH" form:"path"`  // PEM
+	CABundlePath   string `hcl:"OAUTH_CA_BUNDLE_PATH" form:"path"`   // PEM; replaces the system roots
 
 	RevocationURL string `hcl:"OAUTH_REVOCATION_URL"`
 

@@ -73,6 +73,15 @@ type Resolver struct {
 // Resolve reads the value; a trailing line end is cut, as files and variables often carry one. The error names the
 // reference and the remedy, never a value.
 func (r *Resolver) Resolve(ctx context.Context, ref Ref) (Secret, error) {
+	return r.resolve(ctx, ref, "\x00\r\n")
+}
+
+// ResolveText is Resolve for a value that may have several lines, such as an age identity file.
+func (r *Resolver) ResolveText(ctx context.Context, ref Ref) (Secret, error) {
+	return r.resolve(ctx, ref, "\x00")
+}
+
+func (r *Resolver) resolve(ctx context.Context, ref Ref, refused string) (Secret, error) {
 	value, err := r.read(ctx, ref)
 	if err != nil {
 		return Secret{}, fmt.Errorf("%s: %w", ref, err)
@@ -81,7 +90,7 @@ func (r *Resolver) Resolve(ctx context.Context, ref Ref) (Secret, error) {
 	switch {
 	case value == "" && ref.Kind != Literal:
 		return Secret{}, fmt.Errorf("%s: the value is empty", ref)
-	case !utf8.ValidString(value) || strings.ContainsAny(value, "\x00\r\n"):
+	case !utf8.ValidString(value) || strings.ContainsAny(value, refused):
 		return Secret{}, fmt.Errorf("%s: the value holds a line break, a NUL or invalid UTF-8", ref)
 	}
 	return New(value), nil
@@ -114,6 +123,18 @@ func (r *Resolver) read(ctx context.Context, ref Ref) (string, error) {
 		return "", errors.New("no Vault is configured")
 	}
 	return "", errors.New("no secret is configured")
+}
+
+// ReadText reads the whole text of a file or a credential, line ends and all: an age identity has several lines.
+func ReadText(ref Ref) (string, error) {
+	if ref.Kind != File && ref.Kind != Credential {
+		return "", fmt.Errorf("%s: only file() and credential() hold text of several lines", ref)
+	}
+	text, err := (&Resolver{}).read(context.Background(), ref)
+	if err != nil {
+		return "", fmt.Errorf("%s: %w", ref, err)
+	}
+	return text, nil
 }
 
 func (r *Resolver) stored(ctx context.Context, name string) (string, error) {

@@ -16,17 +16,16 @@ import (
 const redacted = "[secret]"
 
 // Secret is a value that no formatter, logger or encoder prints. The value sits behind a pointer, because fmt and slog
-// walk unexported fields without asking their methods; there they find an address only.
-type Secret struct{ p *box }
-
-type box struct{ value string }
+// walk unexported fields without asking their methods; there they find an address only. It points to a string, not to
+// a struct: that one fmt prints in full when the verb does not fit, as %s of a struct with a Secret inside.
+type Secret struct{ p *string }
 
 // New wraps value. New("") is the zero Secret.
 func New(value string) Secret {
 	if value == "" {
 		return Secret{}
 	}
-	return Secret{&box{value}}
+	return Secret{&value}
 }
 
 // Reveal returns the value, for the one place that must send or store it.
@@ -34,7 +33,7 @@ func (s Secret) Reveal() string {
 	if s.p == nil {
 		return ""
 	}
-	return s.p.value
+	return *s.p
 }
 
 // IsZero reports whether the secret is absent or empty.
@@ -51,7 +50,7 @@ func (s Secret) Fingerprint() string {
 	if s.p == nil {
 		return ""
 	}
-	sum := sha256.Sum256([]byte(s.p.value))
+	sum := sha256.Sum256([]byte(*s.p))
 	return hex.EncodeToString(sum[:6])
 }
 

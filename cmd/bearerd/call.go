@@ -1,0 +1,131 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"bearerd/cmd/internal/admin"
+	"bearerd/cmd/internal/app"
+	"bearerd/config"
+)
+
+// caller sends commands to the daemon of the configured state folder or, where none answers, to the same handler in
+// this process.
+type caller struct {
+	transport http.RoundTripper
+	close     func()
+}
+
+// dial finds out who answers.
+func dial(cmd *cobra.Command) (*caller, error) {
+	cfg, err := load(cmd, false)
+	if err != nil {
+		return nil, err
+	}
+	socket := app.Socket(cfg)
+	connect := func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return (&net.Dialer{Timeout: 2 * time.Second}).DialContext(ctx, "unix", socket)
+	}
+	if c, err := connect(cmd.Context(), "", ""); err == nil {
+		_ = c.Close()
+		t := &http.Transport{DialContext: connect}
+		return &caller{transport: t, close: t.CloseIdleConnections}, nil
+	}
+	// A command's own output says what happened; the log would only repeat it.
+	quiet := cfg.Log
+	quiet.Level = "warn"
+	if cfg.Log.Level == "debug" {
+		quiet = cfg.Log
+	}
+	return inProcess(cmd.Context(), cfg, newLog(quiet))
+}
+
+func inProcess(ctx context.Context, cfg *config.Config, log *slog.Logger) (*caller, error) {
+	a, err := app.Open(ctx, cfg, log, version())
+	if err != nil {
+		return nil, err
+	}
+	return &caller{transport: handler{a.Handler()}, close: a.Close}, nil
+}
+
+// handler is a RoundTripper that asks an http.Handler instead of the network.
+type handler struct{ http.Handler }
+
+func (h handler) RoundTrip(r *http.Request) (*http.Response, error) {
+	if r.Body == nil {
+		r.Body = http.NoBody
+	}
+	w := &answer{header: http.Header{}, status: http.StatusOK}
+	h.ServeHTTP(w, r)
+	return &http.Response{StatusCode: w.status, Status: http.StatusText(w.status), Header: w.header, Body: io.NopCloser(&w.body)}, nil
+}
+
+// answer collects what a handler writes.
+type answer struct {
+	header http.Header
+	status int
+	body   bytes.Buffer
+}
+
+func (a *answer) Header() http.Header         { return a.header }
+func (a *answer) WriteHeader(status int)      { a.status = status }
+func (a *answer) Write(b []byte) (int, error) { return a.body.Write(b) }
+
+// call asks for path and decodes the answer into out, unless that is nil.
+func (c *caller) call(ctx context.Context, method, path string, body []byte, out any) error {
+	r, err := http.NewRequestWithContext(ctx, method, "http://bearerd"+path, bytes.NewReader(body))
+	if err != nil {
+		return err
+	}
+	resp, err := c.transport.RoundTrip(r)
+	if err != nil {
+		if ctx.Err() != nil {
+			return errors.New("interrupted")
+		}
+		return fmt.Errorf("asking the daemon: %w", err)
+	}
+	defer resp.Body.Close()
+	answer, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return fmt.Errorf("reading the daemon's answer: %w", err)
+	}
+	if resp.StatusCode >= 300 {
+		var p admin.Problem
+		if json.Unmarshal(answer, &p) == nil && p.Error != "" {
+			return errors.New(p.Error)
+		}
+		return fmt.Errorf("the daemon answered %s: is it of another version? run `bearerd version` and `bearerd status`", resp.Status)
+	}
+	if out == nil {
+		return nil
+	}
+	return json.Unmarshal(answer, out)
+}
+
+// ask is call for a command that makes one request.
+func ask(cmd *cobra.Command, method, path string, body []byte, out any) error {
+	c, err := dial(cmd)
+	if err != nil {
+		return err
+	}
+	defer c.close()
+	return c.call(cmd.Context(), method, path, body, out)
+}
+
+// printJSON writes a result for programs.
+func printJSON(cmd *cobra.Command, v any) error {
+	e := json.NewEncoder(cmd.OutOrStdout())
+	e.SetIndent("", "  ")
+	e.SetEscapeHTML(false)
+	return e.Encode(v)
+}

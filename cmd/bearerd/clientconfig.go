@@ -1,0 +1,72 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"bearerd/cmd/internal/admin"
+	"bearerd/config"
+)
+
+func clientConfigCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "client-config NAME",
+		Short: "Print the snippet that an MCP client needs",
+		Args:  cobra.ExactArgs(1),
+	}
+	client := cmd.Flags().String("client", "default", "`name` of the client that the local key is for")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		cfg, err := load(cmd, false)
+		if err != nil {
+			return err
+		}
+		entry := map[string]any{"command": program(), "args": execArgs(cmd, args[0])}
+		if s := cfg.Server(args[0]); s != nil && s.URL != "" {
+			var k admin.Key
+			if err := ask(cmd, "GET", serverPath(args[0], "key/"+*client), nil, &k); err != nil {
+				return err
+			}
+			entry = httpEntry(s, k)
+		} else if s == nil {
+			return unknown(args[0], cfg)
+		}
+		return printJSON(cmd, map[string]any{"mcpServers": map[string]any{args[0]: entry}})
+	}
+	return cmd
+}
+
+func httpEntry(s *config.Server, k admin.Key) map[string]any {
+	entry := map[string]any{"type": "http", "url": k.URL}
+	if strings.HasPrefix(k.Address, "unix:") {
+		entry["socket"] = strings.TrimPrefix(k.Address, "unix:")
+	} else if s.LocalAuth != "none" {
+		entry["headers"] = map[string]string{"Authorization": "Bearer " + k.Key}
+	}
+	return entry
+}
+
+// program is how a client starts this program: by name if that finds it, else by path.
+func program() string {
+	self, err := os.Executable()
+	if err != nil {
+		return "bearerd"
+	}
+	for _, dir := range filepath.SplitList(os.Getenv("PATH")) {
+		if found, err := filepath.EvalSymlinks(filepath.Join(dir, "bearerd")); err == nil && found == self {
+			return "bearerd"
+		}
+	}
+	return self
+}
+
+// execArgs carries over a -c that was given: the client's own working directory and environment are other ones.
+func execArgs(cmd *cobra.Command, name string) []string {
+	path, _ := cmd.Flags().GetString("config")
+	if abs, err := filepath.Abs(path); path != "" && err == nil {
+		return []string{"exec", "-c", abs, name}
+	}
+	return []string{"exec", name}
+}

@@ -1,0 +1,31 @@
+package main
+
+import (
+	"github.com/spf13/cobra"
+
+	"bearerd/cmd/internal/app"
+)
+
+func execCommand(umask int) *cobra.Command {
+	return &cobra.Command{
+		Use:   "exec NAME",
+		Short: "Serve one stdio server to an MCP client, with its token",
+		Long: "exec starts the server's command with its token and passes stdin, stdout and the exit code through.\n" +
+			"An MCP client runs it in place of the server: bearerd exec NAME",
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			cfg, err := load(cmd, false)
+			if err != nil {
+				return err
+			}
+			code, err := app.Exec(cmd.Context(), cfg, args[0], newLog(cfg.Log), version(), umask)
+			if err != nil {
+				return err
+			}
+			if code != 0 {
+				return exitCode(code)
+			}
+			return nil
+		},
+	}
+}

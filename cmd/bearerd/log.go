@@ -1,0 +1,28 @@
+package main
+
+import (
+	"io"
+	"log/slog"
+	"os"
+
+	"github.com/lmittmann/tint"
+	"golang.org/x/term"
+
+	"bearerd/config"
+)
+
+// newLog writes to stderr: for people on a terminal, as JSON otherwise.
+func newLog(c config.Log) *slog.Logger {
+	return slog.New(logHandler(os.Stderr, c, term.IsTerminal(int(os.Stderr.Fd()))))
+}
+
+func logHandler(w io.Writer, c config.Log, terminal bool) slog.Handler {
+	var level slog.Level
+	_ = level.UnmarshalText([]byte(c.Level)) // the loader has checked it; the zero Level is info
+	if c.Format == "text" || c.Format == "auto" && terminal {
+		return tint.NewHandler(w, &tint.Options{
+			Level: level, TimeFormat: "15:04:05", NoColor: !terminal || os.Getenv("NO_COLOR") != "",
+		})
+	}
+	return slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level})
+}

@@ -1,0 +1,112 @@
+// Command bearerd keeps OAuth tokens fresh for MCP servers and delivers them where they are needed. This package
+// translates the operating system (arguments, signals, exit codes) and prints; the work is done elsewhere.
+//
+// Results go to stdout (under exec it belongs to MCP), everything else to stderr.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"bearerd/cmd/internal/app"
+	"bearerd/config"
+)
+
+// Exit codes. exec returns its child's instead.
+const (
+	exitError = 1
+	exitUsage = 2
+)
+
+// exitCode is an error that carries an exit code; its text, if any, is printed already.
+type exitCode int
+
+func (e exitCode) Error() string { return fmt.Sprintf("exit status %d", int(e)) }
+
+// usage marks an error of the command line.
+type usage struct{ error }
+
+func main() { os.Exit(run()) }
+
+func run() int {
+	umask := app.Harden()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	context.AfterFunc(ctx, stop) // a second signal ends the program at once
+	err := root(umask).ExecuteContext(ctx)
+	var code exitCode
+	var wrong usage
+	switch {
+	case err == nil:
+		return 0
+	case errors.As(err, &code):
+		return int(code)
+	case errors.As(err, &wrong):
+		fmt.Fprintf(os.Stderr, "bearerd: %v\n", wrong.error)
+		return exitUsage
+	}
+	fmt.Fprintf(os.Stderr, "bearerd: %v\n", err)
+	return exitError
+}
+
+func root(umask int) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:           "bearerd",
+		Short:         "Keep OAuth tokens fresh for MCP servers and deliver them where they are needed",
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args:          cobra.NoArgs,
+		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.PersistentFlags().StringP("config", "c", "", "configuration `file or folder` (default $BEARERD_CONFIG, "+
+		"~/.config/bearerd, /etc/bearerd)")
+	cmd.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
+		return usage{fmt.Errorf("%w\ntry `%s --help`", err, c.CommandPath())}
+	})
+	cmd.AddCommand(runCommand(), execCommand(umask), checkCommand(), statusCommand(), metricsCommand(), tokenCommand(),
+		refreshCommand(), invalidateCommand(), revokeCommand(), secretCommand(), clientConfigCommand(), storeCommand(),
+		demoCommand(), versionCommand())
+	wrongUsage(cmd)
+	return cmd
+}
+
+// wrongUsage makes wrong arguments exit with the code of wrong usage.
+func wrongUsage(cmd *cobra.Command) {
+	if check := cmd.Args; check != nil {
+		cmd.Args = func(c *cobra.Command, args []string) error {
+			if err := check(c, args); err != nil {
+				return usage{fmt.Errorf("%w\ntry `%s --help`", err, c.CommandPath())}
+			}
+			return nil
+		}
+	}
+	for _, c := range cmd.Commands() {
+		wrongUsage(c)
+	}
+}
+
+// configPath is where the configuration is read from.
+func configPath(cmd *cobra.Command) string {
+	if path, _ := cmd.Flags().GetString("config"); path != "" {
+		return path
+	}
+	return config.DefaultPath()
+}
+
+// load reads the configuration. What is wrong with it is printed here; warnings only where a person asked for them.
+func load(cmd *cobra.Command, warnings bool) (*config.Config, error) {
+	cfg, diagnostics := config.Load(configPath(cmd))
+	if diagnostics.HasErrors() || warnings {
+		_, _ = diagnostics.WriteTo(cmd.ErrOrStderr())
+	}
+	if diagnostics.HasErrors() {
+		return nil, exitCode(exitError)
+	}
+	return cfg, nil
+}

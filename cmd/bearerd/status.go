@@ -1,0 +1,84 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"net/url"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"bearerd/cmd/internal/admin"
+	"bearerd/engine"
+)
+
+func statusCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "status [NAME]",
+		Short: "Show each server, its token's state and what to do",
+		Args:  cobra.MaximumNArgs(1),
+	}
+	asJSON := cmd.Flags().Bool("json", false, "print the documented token info as JSON")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		path := "/api/status"
+		if len(args) == 1 {
+			path += "?server=" + url.QueryEscape(args[0])
+		}
+		var st admin.Status
+		if err := ask(cmd, "GET", path, nil, &st); err != nil {
+			return err
+		}
+		if *asJSON {
+			return printJSON(cmd, st)
+		}
+		printStatus(cmd.OutOrStdout(), st, time.Now())
+		return nil
+	}
+	return cmd
+}
+
+func printStatus(w io.Writer, st admin.Status, now time.Time) {
+	if st.PID == 0 {
+		_, _ = fmt.Fprintln(w, "No daemon runs on this state folder; this is what the store holds.")
+	} else {
+		_, _ = fmt.Fprintf(w, "bearerd %s runs as pid %d.\n", st.Version, st.PID)
+	}
+	t := tabwriter.NewWriter(w, 0, 4, 2, ' ', 0)
+	_, _ = fmt.Fprintln(t, "SERVER\tDELIVERY\tSTATE\tTOKEN\tEXPIRES\tAT")
+	for _, s := range st.Servers {
+		_, _ = fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\n", s.Name, s.Delivery, state(s.Token), expiry(s.Token, now), s.URL)
+	}
+	_ = t.Flush()
+	for _, s := range st.Servers {
+		if s.Token == nil {
+			continue
+		}
+		if s.Token.Error != "" {
+			_, _ = fmt.Fprintf(w, "\n%s\n", s.Token.Error)
+		}
+		if s.Token.Store != "" {
+			_, _ = fmt.Fprintf(w, "\n%s: %s: the token is served, but not kept; make the state folder writable\n", s.Name, s.Token.Store)
+		}
+	}
+}
+
+func state(t *engine.Status) string {
+	if t == nil {
+		return "no oauth"
+	}
+	return string(t.State)
+}
+
+// expiry fills the columns TOKEN and EXPIRES.
+func expiry(t *engine.Status, now time.Time) string {
+	switch {
+	case t == nil || t.Fingerprint == "":
+		return "-\t-"
+	case t.ExpiresAt == nil:
+		return t.Fingerprint + "\tnot given"
+	case t.IsExpired:
+		return fmt.Sprintf("%s\t%s ago", t.Fingerprint, now.Sub(*t.ExpiresAt).Round(time.Second))
+	}
+	return fmt.Sprintf("%s\tin %s", t.Fingerprint, t.ExpiresAt.Sub(now).Round(time.Second))
+}

@@ -1,0 +1,225 @@
+// Package admin answers the commands: one http.Handler over the engine and the store, reached over the daemon's unix
+// socket or called in-process. Public is the part of it that may listen on TCP. It decides nothing about tokens.
+package admin
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"bearerd/config"
+	"bearerd/engine"
+	"bearerd/inject/proxy"
+	"bearerd/secrets"
+)
+
+// API is what the handlers work on.
+type API struct {
+	Config   func() *config.Config // the one in force
+	Engine   *engine.Engine
+	Store    secrets.Store
+	Keys     proxy.Keys
+	Proxy    *proxy.Proxy // nil: nothing listens in this process
+	Registry *prometheus.Registry
+	Version  string
+	PID      int // of the daemon; 0: none runs
+}
+
+// Handler serves every command. Whoever reaches it may do anything: it belongs behind a 0600 socket.
+func (a *API) Handler() http.Handler {
+	mux := http.NewServeMux()
+	a.open(mux)
+	mux.HandleFunc("GET /api/status", a.status)
+	mux.HandleFunc("GET /api/metrics", a.metrics)
+	mux.HandleFunc("GET /api/servers/{name}/token", a.token)
+	mux.HandleFunc("POST /api/servers/{name}/refresh", a.refresh)
+	mux.HandleFunc("POST /api/servers/{name}/invalidate", a.invalidate)
+	mux.HandleFunc("POST /api/servers/{name}/revoke", a.revoke)
+	mux.HandleFunc("GET /api/servers/{name}/key/{client}", a.key)
+	mux.HandleFunc("GET /api/secrets", a.listSecrets)
+	mux.HandleFunc("PUT /api/secrets/{name}", a.setSecret)
+	mux.HandleFunc("DELETE /api/secrets/{name}", a.removeSecret)
+	return mux
+}
+
+// Public serves what needs no key: metrics and health.
+func (a *API) Public() http.Handler {
+	mux := http.NewServeMux()
+	a.open(mux)
+	return mux
+}
+
+func (a *API) open(mux *http.ServeMux) {
+	mux.Handle("GET /metrics", promhttp.HandlerFor(a.Registry, promhttp.HandlerOpts{
+		ErrorHandling: promhttp.ContinueOnError, MaxRequestsInFlight: 4, Timeout: 10 * time.Second,
+	}))
+	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { word(w, http.StatusOK, "alive") })
+	mux.HandleFunc("GET /readyz", a.ready)
+}
+
+func word(w http.ResponseWriter, status int, text string) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.WriteHeader(status)
+	_, _ = io.WriteString(w, text+"\n")
+}
+
+// ready is 200 while every server with an enabled oauth_config has a valid token.
+func (a *API) ready(w http.ResponseWriter, _ *http.Request) {
+	for _, s := range a.Engine.Sources() {
+		if st := s.Status(); st.Status != "valid" && st.Status != "expiring" {
+			word(w, http.StatusServiceUnavailable, "waiting")
+			return
+		}
+	}
+	word(w, http.StatusOK, "ready")
+}
+
+// source finds the source that the path names, or answers 404.
+func (a *API) source(w http.ResponseWriter, r *http.Request) *engine.Source {
+	s, err := a.Engine.Source(r.PathValue("name"))
+	if err != nil {
+		fail(w, err)
+		return nil
+	}
+	return s
+}
+
+// Token is the answer that carries a token in clear, for `token --show` and `token --header`.
+type Token struct {
+	Authorization string         `json:"authorization"`
+	AccessToken   string         `json:"access_token"`
+	Info          *engine.Status `json:"info"`
+}
+
+func (a *API) token(w http.ResponseWriter, r *http.Request) {
+	s := a.source(w, r)
+	if s == nil {
+		return
+	}
+	t, err := s.Token(r.Context())
+	if err != nil {
+		fail(w, err)
+		return
+	}
+	st := s.Status()
+	answer := Token{Info: &st}
+	if r.URL.Query().Get("show") == "true" {
+		answer.AccessToken = t.Access().Reveal()
+		answer.Authorization, _, err = t.Headers(http.MethodGet, "")
+		if err != nil {
+			fail(w, err)
+			return
+		}
+	}
+	reply(w, answer)
+}
+
+func (a *API) refresh(w http.ResponseWriter, r *http.Request) {
+	if s := a.source(w, r); s != nil {
+		if _, err := s.Refresh(r.Context()); err != nil {
+			fail(w, err)
+			return
+		}
+		reply(w, s.Status())
+	}
+}
+
+func (a *API) invalidate(w http.ResponseWriter, r *http.Request) {
+	if s := a.source(w, r); s != nil {
+		if err := s.Invalidate(r.Context()); err != nil {
+			fail(w, err)
+			return
+		}
+		reply(w, s.Status())
+	}
+}
+
+func (a *API) revoke(w http.ResponseWriter, r *http.Request) {
+	if s := a.source(w, r); s != nil {
+		if err := s.Revoke(r.Context()); err != nil {
+			fail(w, err)
+			return
+		}
+		reply(w, s.Status())
+	}
+}
+
+// Key is a local key and where it opens a server.
+type Key struct {
+	Address string `json:"address"`
+	URL     string `json:"url"`
+	Key     string `json:"key"`
+}
+
+var clientName = regexp.MustCompile(`^[A-Za-z0-9_-]{1,32}$`)
+
+func (a *API) key(w http.ResponseWriter, r *http.Request) {
+	cfg, client := a.Config(), r.PathValue("client")
+	server := cfg.Server(r.PathValue("name"))
+	switch {
+	case server == nil:
+		fail(w, fmt.Errorf("server %q: %w", r.PathValue("name"), engine.ErrUnknown))
+		return
+	case !clientName.MatchString(client):
+		fail(w, &badInput{"the client's name must be of letters, digits, _ and -, at most 32"})
+		return
+	}
+	address, url := proxy.Local(cfg, server)
+	reply(w, Key{Address: address, URL: url, Key: a.Keys.Issue(server.Name, client).Reveal()})
+}
+
+func (a *API) metrics(w http.ResponseWriter, r *http.Request) {
+	sources := a.Engine.Sources()
+	if name := r.URL.Query().Get("server"); name != "" {
+		s, err := a.Engine.Source(name)
+		if err != nil {
+			fail(w, err)
+			return
+		}
+		sources = []*engine.Source{s}
+	}
+	reply(w, engine.Measure(sources...))
+}
+
+// badInput is an error of the caller.
+type badInput struct{ text string }
+
+func (e *badInput) Error() string { return e.text }
+
+// Problem is the answer to a command that failed.
+type Problem struct {
+	Error string `json:"error"`
+}
+
+func fail(w http.ResponseWriter, err error) {
+	status := http.StatusInternalServerError
+	var bad *badInput
+	var token *engine.Error
+	switch {
+	case errors.As(err, &bad):
+		status = http.StatusBadRequest
+	case errors.Is(err, engine.ErrUnknown), errors.Is(err, secrets.ErrNotFound):
+		status = http.StatusNotFound
+	case errors.Is(err, engine.ErrNoRevocation), errors.Is(err, secrets.ErrConflict), errors.Is(err, engine.ErrGone):
+		status = http.StatusConflict
+	case errors.As(err, &token):
+		status = http.StatusBadGateway
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(Problem{strings.TrimSpace(err.Error())})
+}
+
+func reply(w http.ResponseWriter, v any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	_ = json.NewEncoder(w).Encode(v)
+}

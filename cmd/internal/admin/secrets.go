@@ -1,0 +1,82 @@
+package admin
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"regexp"
+	"strings"
+
+	"bearerd/engine"
+	"bearerd/secrets"
+)
+
+// secretName is what `bearerd secret set` accepts; the slash lets people group them.
+var secretName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._/-]{0,127}$`)
+
+func (a *API) listSecrets(w http.ResponseWriter, r *http.Request) {
+	prefix := secrets.StoreKey("")
+	keys, err := a.Store.List(r.Context(), prefix)
+	if err != nil {
+		fail(w, fmt.Errorf("listing the secrets: %w", err))
+		return
+	}
+	names := []string{}
+	for _, k := range keys {
+		names = append(names, strings.TrimPrefix(k, prefix))
+	}
+	reply(w, names)
+}
+
+func (a *API) setSecret(w http.ResponseWriter, r *http.Request) {
+	name := r.PathValue("name")
+	value, err := io.ReadAll(io.LimitReader(r.Body, secrets.MaxValue))
+	switch {
+	case err != nil:
+		fail(w, &badInput{"the value could not be read"})
+	case !secretName.MatchString(name):
+		fail(w, &badInput{"a secret's name must be of letters, digits, . _ - and /, at most 128"})
+	case len(value) == 0:
+		fail(w, &badInput{"the value is empty"})
+	case len(value) >= secrets.MaxValue:
+		fail(w, &badInput{"the value must be smaller than 64 KiB"})
+	default:
+		if err := a.put(r.Context(), secrets.StoreKey(name), value); err != nil {
+			fail(w, fmt.Errorf("keeping the secret %s: %w", name, err))
+			return
+		}
+		w.WriteHeader(http.StatusNoContent)
+	}
+}
+
+// put writes over whatever is there: the last writer of a secret is right.
+func (a *API) put(ctx context.Context, key string, value []byte) error {
+	for {
+		_, rev, err := a.Store.Get(ctx, key)
+		if err != nil && !errors.Is(err, secrets.ErrNotFound) {
+			return err
+		}
+		if _, err = a.Store.Put(ctx, key, value, rev); !errors.Is(err, secrets.ErrConflict) {
+			return err
+		}
+	}
+}
+
+func (a *API) removeSecret(w http.ResponseWriter, r *http.Request) {
+	key := secrets.StoreKey(r.PathValue("name"))
+	if _, _, err := a.Store.Get(r.Context(), key); err != nil {
+		fail(w, fmt.Errorf("secret %s: %w", r.PathValue("name"), err))
+		return
+	}
+	if err := a.Store.Delete(r.Context(), key); err != nil {
+		fail(w, fmt.Errorf("removing the secret %s: %w", r.PathValue("name"), err))
+		return
+	}
+	w.WriteHeader(http.StatusNoContent)
+}
+
+func unknownServer(name string) error {
+	return fmt.Errorf("server %q is not in the configuration: %w", name, engine.ErrUnknown)
+}

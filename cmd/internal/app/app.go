@@ -1,0 +1,97 @@
+// Package app wires the rooms together in two roles: the daemon, which serves every url server and keeps all tokens
+// fresh, and exec, which serves one stdio server. It owns the order of start and stop and the metrics registry, and
+// decides nothing about tokens itself.
+package app
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"sync/atomic"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"bearerd/cmd/internal/admin"
+	"bearerd/config"
+	"bearerd/engine"
+	"bearerd/inject/proxy"
+	"bearerd/secrets"
+	"bearerd/secrets/sealed"
+)
+
+// App is the part that every role and every command shares: the store, the engine and the local keys.
+type App struct {
+	Log     *slog.Logger
+	Version string
+
+	config  atomic.Pointer[config.Config]
+	store   *sealed.Store
+	resolve *secrets.Resolver
+	engine  *engine.Engine
+	keys    proxy.Keys
+}
+
+// Open opens the store of cfg and prepares a source for each server; nothing is asked of anybody yet.
+func Open(ctx context.Context, cfg *config.Config, log *slog.Logger, version string) (*App, error) {
+	store, err := OpenStore(ctx, cfg, log)
+	if err != nil {
+		return nil, err
+	}
+	keys, err := proxy.LoadKeys(ctx, store)
+	if err != nil {
+		return nil, err
+	}
+	a := &App{Log: log, Version: version, store: store, resolve: &secrets.Resolver{Store: store}, keys: keys}
+	a.config.Store(cfg)
+	a.engine = engine.New(ctx, store, store.Lock, a.resolve, log)
+	a.engine.Prepare(cfg).Commit()
+	return a, nil
+}
+
+// OpenStore opens the sealed store of cfg.
+func OpenStore(ctx context.Context, cfg *config.Config, log *slog.Logger) (*sealed.Store, error) {
+	var identity func() (string, error)
+	if ref := cfg.Store.Identity; !ref.IsZero() {
+		identity = func() (string, error) { return secrets.ReadText(ref) }
+	}
+	store, err := sealed.Open(cfg.Store.Path, identity, log)
+	if err != nil {
+		return nil, fmt.Errorf("store %q: %w", cfg.Store.Path, err)
+	}
+	return store, nil
+}
+
+// LocalKey is the key that a client shows the proxy of cfg's state folder.
+func LocalKey(ctx context.Context, cfg *config.Config, server, client string) (string, error) {
+	store, err := OpenStore(ctx, cfg, slog.New(slog.DiscardHandler))
+	if err != nil {
+		return "", err
+	}
+	keys, err := proxy.LoadKeys(ctx, store)
+	if err != nil {
+		return "", err
+	}
+	return keys.Issue(server, client).Reveal(), nil
+}
+
+// API is the admin interface of this process.
+func (a *App) API(pid int, p *proxy.Proxy) *admin.API {
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(
+		engine.Collector{Engine: a.engine},
+		collectors.NewGoCollector(),
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+	)
+	return &admin.API{
+		Config: a.config.Load, Engine: a.engine, Store: a.store, Keys: a.keys, Proxy: p,
+		Registry: registry, Version: a.Version, PID: pid,
+	}
+}
+
+// Handler answers the commands in-process, when no daemon runs.
+func (a *App) Handler() http.Handler { return a.API(0, nil).Handler() }
+
+// Close waits for everything that is in flight.
+func (a *App) Close() { a.engine.Close() }

@@ -1,0 +1,159 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"bearerd/config"
+	"bearerd/inject/proxy"
+)
+
+// How long a stop may take.
+const (
+	drain  = 5 * time.Second
+	revoke = 10 * time.Second
+)
+
+// Socket is where the daemon of a state folder answers the commands.
+func Socket(cfg *config.Config) string { return filepath.Join(cfg.Store.Path, "bearerd.sock") }
+
+// Daemon serves until ctx ends, then stops in order: callers first, tokens last. ready, if not nil, is called once
+// everything is bound.
+func Daemon(ctx context.Context, cfg *config.Config, log *slog.Logger, version string, ready func()) (err error) {
+	// What is in flight may finish after ctx has ended; the ordered stop below ends it.
+	work, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	a, err := Open(work, cfg, log, version)
+	if err != nil {
+		return err
+	}
+	defer a.Close()
+	unlock, err := claim(cfg.Store.Path)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+
+	p := proxy.New(a.keys, a.resolve, log)
+	plan := a.engine.Prepare(cfg)
+	front, err := p.Prepare(cfg, plan.Source)
+	if err != nil {
+		return err
+	}
+	door, err := a.openDoor(cfg, p)
+	if err != nil {
+		front.Discard()
+		return err
+	}
+	plan.Commit()
+	front.Commit(work)
+	a.engine.KeepFresh()
+	log.Info("bearerd is ready", "servers", len(cfg.Servers), "state", cfg.Store.Path)
+	if ready != nil {
+		ready()
+	}
+
+	select {
+	case <-ctx.Done():
+	case err = <-door.failed:
+	}
+	log.Info("stopping")
+	a.stop(p, door)
+	return err
+}
+
+func (a *App) stop(p *proxy.Proxy, d *door) {
+	ctx, cancel := context.WithTimeout(context.Background(), drain)
+	defer cancel()
+	p.Close(ctx)
+	d.close(ctx)
+	ctx, cancel = context.WithTimeout(context.Background(), revoke)
+	defer cancel()
+	a.engine.RevokeOnShutdown(ctx)
+}
+
+// claim makes this process the one daemon of a state folder. The lock ends with the process, however it ends.
+func claim(dir string) (unlock func(), err error) {
+	path := filepath.Join(dir, "run.lock")
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("claiming the state folder: %w", err)
+	}
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		b, _ := os.ReadFile(path)
+		_ = f.Close()
+		if !errors.Is(err, unix.EWOULDBLOCK) {
+			return nil, fmt.Errorf("locking %s: %w", path, err)
+		}
+		return nil, fmt.Errorf("the state folder %s is in use by another `bearerd run` (pid %s): stop it, or set another "+
+			"path in store \"file\"", dir, strings.TrimSpace(string(b)))
+	}
+	if err := f.Truncate(0); err == nil {
+		_, _ = f.WriteAt([]byte(strconv.Itoa(os.Getpid())+"\n"), 0)
+	}
+	return func() { _ = f.Close() }, nil
+}
+
+// door is the admin side of the daemon: the unix socket for the commands and, where configured, TCP for the rest.
+type door struct {
+	servers []*http.Server
+	failed  chan error
+	served  sync.WaitGroup
+}
+
+func (a *App) openDoor(cfg *config.Config, p *proxy.Proxy) (*door, error) {
+	api := a.API(os.Getpid(), p)
+	commands, err := proxy.ListenUnix(Socket(cfg))
+	if err != nil {
+		return nil, err
+	}
+	d := &door{failed: make(chan error, 3)}
+	d.serve(commands, api.Handler(), a.Log)
+	if cfg.Admin.Listen == "" {
+		return d, nil
+	}
+	public, err := proxy.Listen(cfg.Admin.Listen)
+	if err != nil {
+		d.close(context.Background())
+		return nil, err
+	}
+	for _, l := range public {
+		d.serve(l, api.Public(), a.Log)
+		a.Log.Info("listening", "address", l.Addr().String(), "serves", "/metrics, /livez, /readyz")
+	}
+	return d, nil
+}
+
+func (d *door) serve(l net.Listener, h http.Handler, log *slog.Logger) {
+	s := &http.Server{
+		Handler: h, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10,
+		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+	}
+	d.servers = append(d.servers, s)
+	d.served.Go(func() {
+		if err := s.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+			d.failed <- fmt.Errorf("the listener on %s failed: %w", l.Addr(), err)
+		}
+	})
+}
+
+func (d *door) close(ctx context.Context) {
+	for _, s := range d.servers {
+		if s.Shutdown(ctx) != nil {
+			_ = s.Close()
+		}
+	}
+	d.served.Wait()
+}

@@ -1,0 +1,206 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/signal"
+	"sync"
+	"syscall"
+	"time"
+
+	"bearerd/config"
+	"bearerd/engine"
+	"bearerd/inject/proxy"
+	"bearerd/inject/stdio"
+	"bearerd/secrets"
+)
+
+// Exec starts one stdio server and serves it until it ends, and returns its exit code. Without a token there is no
+// child: the error says why.
+func Exec(ctx context.Context, cfg *config.Config, name string, log *slog.Logger, version string, umask int) (int, error) {
+	s := cfg.Server(name)
+	if s == nil {
+		return 1, fmt.Errorf("server %q is not in the configuration", name)
+	}
+	if s.URL != "" {
+		_, url := proxy.Local(cfg, s)
+		return 1, fmt.Errorf("server %q has a url: keep `bearerd run` running and point the client at %s "+
+			"(`bearerd client-config %s` prints how)", name, url, name)
+	}
+	only := *cfg
+	only.Servers = []*config.Server{s}
+	work, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	a, err := Open(work, &only, log, version)
+	if err != nil {
+		return 1, err
+	}
+	defer a.Close()
+	c := &child{app: a, server: s, umask: umask}
+	defer c.close()
+	return c.run(ctx)
+}
+
+// child is one run of a stdio server.
+type child struct {
+	app    *App
+	server *config.Server
+	umask  int
+	proxy  *proxy.Proxy // nil: the arguments need none
+}
+
+func (c *child) run(ctx context.Context) (int, error) {
+	launch, source, err := c.prepare(ctx)
+	if err != nil {
+		return 1, err
+	}
+	defer func() { _ = launch.Close() }()
+	if err := c.tokenFile(ctx, source); err != nil {
+		return 1, err
+	}
+	files := stdio.Files{In: os.Stdin, Out: os.Stdout, Err: os.Stderr}
+	process, err := stdio.Start(c.server, launch, files, c.umask)
+	if err != nil {
+		return 1, errors.Join(err, stdio.RemoveToken(c.server))
+	}
+	c.app.Log.Debug("started", "server", c.server.Name)
+	end := c.attend(ctx, process, source)
+	code := process.Wait(ctx)
+	end()
+	return code, stdio.RemoveToken(c.server)
+}
+
+// prepare gets the token and decides what the child is started with.
+func (c *child) prepare(ctx context.Context) (*stdio.Launch, *engine.Source, error) {
+	s := c.server
+	declared := map[string]secrets.Secret{}
+	for name, ref := range s.Env {
+		v, err := c.app.resolve.Resolve(ctx, ref)
+		if err != nil {
+			return nil, nil, fmt.Errorf("server %q: env %s: %w", s.Name, name, err)
+		}
+		declared[name] = v
+	}
+	var token secrets.Secret
+	source, err := c.app.engine.Source(s.Name)
+	if err == nil {
+		t, err := source.Token(ctx)
+		if err != nil {
+			return nil, nil, err
+		}
+		token = t.Access()
+	}
+	if delivery, _ := s.Delivery(); delivery != config.DeliverArguments {
+		launch, err := stdio.ByEnv(s, token, declared, os.Environ())
+		return launch, source, err
+	}
+	var url string
+	if stdio.ViaProxy(s) {
+		if url, token, err = c.openProxy(ctx, source); err != nil {
+			return nil, nil, err
+		}
+	}
+	launch, err := stdio.ByArguments(s, url, token, declared, os.Environ())
+	return launch, source, err
+}
+
+// openProxy serves the URL among the arguments on a free loopback port, for this child alone: its key is new and dies
+// with the process.
+func (c *child) openProxy(ctx context.Context, source *engine.Source) (url string, key secrets.Secret, err error) {
+	target, err := stdio.TargetURL(c.server)
+	if err != nil {
+		return "", secrets.Secret{}, err
+	}
+	const anyPort = "127.0.0.1:0"
+	keys := proxy.NewKeys()
+	remote := &config.Server{
+		Name: c.server.Name, URL: target, Listen: anyPort, OAuth: c.server.OAuth, Local: config.Local{LocalAuth: "key"},
+	}
+	cfg := &config.Config{Servers: []*config.Server{remote}}
+	p := proxy.New(keys, c.app.resolve, c.app.Log)
+	plan, err := p.Prepare(cfg, func(string) *engine.Source { return source })
+	if err != nil {
+		return "", secrets.Secret{}, err
+	}
+	plan.Commit(ctx)
+	c.proxy = p
+	c.app.engine.KeepFresh()
+	remote.Listen = p.Bound(anyPort)[0]
+	_, url = proxy.Local(cfg, remote)
+	return url, keys.Issue(remote.Name, "exec"), nil
+}
+
+// tokenFile writes the token file, if the server wants one, before the child looks for it.
+func (c *child) tokenFile(ctx context.Context, source *engine.Source) error {
+	if c.server.TokenFile == "" {
+		return nil
+	}
+	c.app.engine.KeepFresh()
+	t, err := source.Token(ctx)
+	if err != nil {
+		return err
+	}
+	return stdio.WriteToken(c.server, t.Access())
+}
+
+// attend forwards signals and keeps the token file fresh until the returned function is called.
+func (c *child) attend(ctx context.Context, p *stdio.Process, source *engine.Source) (end func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	var wg sync.WaitGroup
+	signals := make(chan os.Signal, 8)
+	signal.Notify(signals, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGQUIT)
+	wg.Go(func() {
+		for {
+			select {
+			case s := <-signals:
+				p.Signal(s.(syscall.Signal))
+			case <-ctx.Done():
+				signal.Stop(signals)
+				return
+			}
+		}
+	})
+	if c.server.TokenFile != "" {
+		wg.Go(func() { c.follow(ctx, source) })
+	}
+	return func() {
+		cancel()
+		wg.Wait()
+	}
+}
+
+// follow writes each renewed token to the token file.
+func (c *child) follow(ctx context.Context, source *engine.Source) {
+	const again = 5 * time.Second
+	for ctx.Err() == nil {
+		t, err := source.Token(ctx)
+		wait := time.After(again)
+		if err == nil {
+			if err = stdio.WriteToken(c.server, t.Access()); err == nil {
+				select {
+				case <-t.Superseded():
+				case <-ctx.Done():
+				}
+				continue
+			}
+		}
+		if ctx.Err() == nil {
+			c.app.Log.Warn("the token file was not renewed", "server", c.server.Name, "error", err)
+		}
+		select {
+		case <-wait:
+		case <-ctx.Done():
+		}
+	}
+}
+
+func (c *child) close() {
+	if c.proxy != nil {
+		ctx, cancel := context.WithCancel(context.Background())
+		cancel() // nobody is left to wait for
+		c.proxy.Close(ctx)
+	}
+}

@@ -1,0 +1,202 @@
+package config
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/hashicorp/hcl/v2"
+
+	"bearerd/secrets"
+)
+
+// The defaults that more than one place needs.
+const (
+	defaultProxyListen = "127.0.0.1:7411"
+	defaultAdminListen = "127.0.0.1:7412"
+	defaultBuffer      = 300 // seconds
+)
+
+// rootBlocks are the blocks of a file, with whether they carry a name.
+var rootBlocks = map[string]bool{"log": false, "store": true, "proxy": false, "admin": false, "server": true}
+
+var serverName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$`)
+
+// tree is a configuration with the blocks that it was written in.
+type tree struct {
+	cfg     *Config
+	single  map[string]*block // log, store, proxy, admin
+	servers []*written
+}
+
+// written is a server with its blocks.
+type written struct {
+	*Server
+	block, oauth *block
+}
+
+// Server returns the server of that name, or nil.
+func (c *Config) Server(name string) *Server {
+	for _, s := range c.Servers {
+		if s.Name == name {
+			return s
+		}
+	}
+	return nil
+}
+
+// build decodes, fills in what depends on other values, validates and warns.
+func (l *loader) build(sources []*source) *Config {
+	t := &tree{cfg: defaults(), single: map[string]*block{}}
+	for _, s := range sources {
+		for _, hb := range l.rootContent(s) {
+			l.root(t, s, hb)
+		}
+	}
+	if t.cfg.Store.Path == "" && !t.single["store"].has("path") {
+		t.cfg.Store.Path = l.statePath(sources[0])
+	}
+	slices.SortStableFunc(t.servers, func(a, b *written) int { return strings.Compare(a.Name, b.Name) })
+	for _, w := range t.servers {
+		w.inherit(t.cfg.Proxy.Local)
+		t.cfg.Servers = append(t.cfg.Servers, w.Server)
+	}
+	l.validate(t)
+	return t.cfg
+}
+
+func defaults() *Config {
+	return &Config{
+		Log:   Log{Level: "info", Format: "auto"},
+		Proxy: Proxy{Listen: defaultProxyListen, Local: Local{LocalAuth: "key"}},
+	}
+}
+
+func (l *loader) rootContent(s *source) hcl.Blocks {
+	var schema []hcl.BlockHeaderSchema
+	for name, labelled := range rootBlocks {
+		h := hcl.BlockHeaderSchema{Type: name}
+		if labelled {
+			h.LabelNames = []string{"name"}
+		}
+		schema = append(schema, h)
+	}
+	slices.SortFunc(schema, func(a, b hcl.BlockHeaderSchema) int { return strings.Compare(a.Type, b.Type) })
+	return l.decode(&block{src: s}, s.contents, &struct{}{}, schema...)
+}
+
+func (l *loader) root(t *tree, s *source, hb *hcl.Block) {
+	b := &block{src: s, def: hb.DefRange}
+	if len(hb.LabelRanges) > 0 {
+		b.def = hb.LabelRanges[0]
+	}
+	if hb.Type == "server" {
+		l.server(t, b, hb)
+		return
+	}
+	if first := t.single[hb.Type]; first != nil {
+		l.report(Error, b.head(), hb.Type+" is declared twice", "the first is at "+position(first)+": keep one of them")
+		return
+	}
+	t.single[hb.Type] = b
+	switch hb.Type {
+	case "log":
+		l.decode(b, hb.Body, &t.cfg.Log)
+	case "store":
+		if hb.Labels[0] != "file" {
+			l.report(Error, b.head(), fmt.Sprintf("unknown store %q", printable(hb.Labels[0])), `the one kind of store is store "file"`)
+			return
+		}
+		l.decode(b, hb.Body, &t.cfg.Store)
+	case "proxy":
+		l.decode(b, hb.Body, &t.cfg.Proxy)
+	case "admin":
+		t.cfg.Admin.Listen = defaultAdminListen
+		l.decode(b, hb.Body, &t.cfg.Admin)
+	}
+}
+
+func (l *loader) server(t *tree, b *block, hb *hcl.Block) {
+	name := hb.Labels[0]
+	if !serverName.MatchString(name) {
+		l.report(Error, b.head(), fmt.Sprintf("%q is no server name", printable(name)),
+			"use letters, digits, _ and -, begin with a letter or a digit, at most 64 characters")
+	} else {
+		b.server = name
+	}
+	for _, other := range t.servers {
+		if strings.EqualFold(other.Name, name) {
+			l.report(Error, b.head(), fmt.Sprintf("server %q is declared twice", printable(name)),
+				"the first is at "+position(other.block)+"; names are unique ignoring case: rename one")
+		}
+	}
+	w := &written{block: b, Server: &Server{
+		Name: name, TokenFileMode: "0600", Via: "proxy", StopGrace: 2 * time.Second, KillGrace: 5 * time.Second,
+	}}
+	t.servers = append(t.servers, w)
+	for _, nested := range l.decode(b, hb.Body, w.Server, hcl.BlockHeaderSchema{Type: "oauth_config"}) {
+		l.oauthBlock(w, nested)
+	}
+}
+
+func (l *loader) oauthBlock(w *written, hb *hcl.Block) {
+	b := &block{src: w.block.src, server: w.block.server, def: hb.DefRange}
+	if w.oauth != nil {
+		l.report(Error, b.head(), "oauth_config is declared twice", "the first is at "+position(w.oauth)+": keep one of them")
+		return
+	}
+	w.oauth = b
+	w.OAuth = &OAuth{
+		Version: "2.0", GrantType: "client_credentials", TokenExpiryBuffer: defaultBuffer,
+		UseBasicAuth: true, EnforceHTTPS: true, TokenInHeaderOnly: true, ValidateScopes: true,
+	}
+	l.decode(b, hb.Body, w.OAuth)
+	w.OAuth.Scope = strings.Join(strings.Fields(w.OAuth.Scope), " ")
+}
+
+// inherit fills in how the listener of a url server treats its callers: what the server says, else what the proxy block
+// says. A listener of its own always asks for a key unless the server itself says otherwise.
+func (w *written) inherit(proxy Local) {
+	if !w.block.has("url") {
+		return
+	}
+	if !w.block.has("local_auth") {
+		w.LocalAuth = proxy.LocalAuth
+		if w.block.has("listen") {
+			w.LocalAuth = "key"
+		}
+	}
+	if !w.block.has("allow_hosts") {
+		w.AllowHosts = proxy.AllowHosts
+	}
+	if !w.block.has("allow_origins") {
+		w.AllowOrigins = proxy.AllowOrigins
+	}
+	if !w.block.has("listen") {
+		w.AllowRemote = proxy.AllowRemote
+	}
+}
+
+// statePath is the default state folder.
+func (l *loader) statePath(s *source) string {
+	if dir := os.Getenv("XDG_STATE_HOME"); filepath.IsAbs(dir) {
+		return filepath.Join(dir, "bearerd")
+	}
+	home, err := os.UserHomeDir()
+	if err != nil {
+		l.report(Error, place{src: &source{path: s.path}}, "there is no place for the state: HOME is not set",
+			`write store "file" { path = "/var/lib/bearerd" }`)
+		return ""
+	}
+	return filepath.Join(home, ".local", "state", "bearerd")
+}
+
+// position is FILE:LINE of a block.
+func position(b *block) string { return fmt.Sprintf("%s:%d", b.src.path, b.def.Start.Line) }
+
+// isLiteral reports whether the value itself is in the configuration.
+func isLiteral(r secrets.Ref) bool { return r.Kind == secrets.Literal }

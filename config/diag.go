@@ -1,0 +1,119 @@
+package config
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"unicode"
+)
+
+// Severity tells an error, which refuses the configuration, from a warning.
+type Severity int
+
+// The severities.
+const (
+	Error Severity = iota
+	Warning
+)
+
+// String is "error" or "warning".
+func (s Severity) String() string {
+	if s == Warning {
+		return "warning"
+	}
+	return "error"
+}
+
+// Diagnostic is one finding about the configuration. None of its fields holds a secret.
+type Diagnostic struct {
+	Severity     Severity
+	File         string
+	Line, Column int    // from 1; 0: about the file as a whole
+	Server       string // "": about no server
+	Message      string
+	Remedy       string // what to do now
+	Snippet      string // the line, masked
+}
+
+// Diagnostics are all findings of one Load, ordered by file, line and column. It is an error.
+type Diagnostics []Diagnostic
+
+// HasErrors reports whether one of them is an error.
+func (d Diagnostics) HasErrors() bool {
+	return slices.ContainsFunc(d, func(x Diagnostic) bool { return x.Severity == Error })
+}
+
+// Error is the text that WriteTo writes.
+func (d Diagnostics) Error() string {
+	var b strings.Builder
+	_, _ = d.WriteTo(&b)
+	return strings.TrimRight(b.String(), "\n")
+}
+
+// WriteTo writes the findings for a person to read.
+func (d Diagnostics) WriteTo(w io.Writer) (int64, error) {
+	var total int64
+	for _, x := range d {
+		n, err := io.WriteString(w, x.text())
+		total += int64(n)
+		if err != nil {
+			return total, err
+		}
+	}
+	return total, nil
+}
+
+func (d Diagnostic) text() string {
+	var b strings.Builder
+	if d.File != "" {
+		b.WriteString(printable(d.File))
+		if d.Line > 0 {
+			fmt.Fprintf(&b, ":%d:%d", d.Line, d.Column)
+		}
+		b.WriteString(": ")
+	}
+	fmt.Fprintf(&b, "%s: ", d.Severity)
+	if d.Server != "" {
+		fmt.Fprintf(&b, "server %q: ", d.Server)
+	}
+	fmt.Fprintf(&b, "%s\n", d.Message)
+	if d.Snippet != "" {
+		fmt.Fprintf(&b, "    %s\n", d.Snippet)
+	}
+	if d.Remedy != "" {
+		fmt.Fprintf(&b, "    remedy: %s\n", d.Remedy)
+	}
+	return b.String()
+}
+
+// tidy puts the findings into their order and drops repetitions.
+func (d Diagnostics) tidy() Diagnostics {
+	slices.SortStableFunc(d, func(a, b Diagnostic) int {
+		if c := strings.Compare(a.File, b.File); c != 0 {
+			return c
+		}
+		if a.Line != b.Line {
+			return a.Line - b.Line
+		}
+		if a.Column != b.Column {
+			return a.Column - b.Column
+		}
+		return strings.Compare(a.Message, b.Message)
+	})
+	return slices.Compact(d)
+}
+
+// printable makes text from the file safe for a terminal, and short.
+func printable(s string) string {
+	s = strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
+		}
+		return '?'
+	}, s)
+	if r := []rune(s); len(r) > 200 {
+		return string(r[:200]) + "…"
+	}
+	return s
+}

@@ -1,0 +1,171 @@
+package config
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"net/url"
+	"strconv"
+	"strings"
+)
+
+// maxUnixPath is the longest path of a unix socket, in bytes, on Linux; macOS takes 103.
+const maxUnixPath = 103
+
+// listener is one address with what is allowed on it.
+type listener struct {
+	block *block
+	what  string // for messages: "proxy", "admin", a server's name
+	addr  string
+}
+
+// listeners checks every address, then that no two are the same.
+func (l *loader) listeners(t *tree) {
+	all := l.sharedListeners(t)
+	for _, w := range t.servers {
+		b := w.block
+		if !b.has("url") {
+			continue
+		}
+		l.local(b, w.Local)
+		if !b.has("listen") {
+			l.onProxy(t, w)
+			continue
+		}
+		l.listen(b, &w.Listen, w.Local, `allow_remote = true`)
+		all = append(all, listener{b, fmt.Sprintf("server %q", w.Name), w.Listen})
+	}
+	for i, a := range all {
+		if a.block == nil || a.block.failed["listen"] {
+			continue
+		}
+		for _, other := range all[:i] {
+			if sameAddress(a.addr, other.addr) {
+				l.report(Error, a.block.at("listen"), "listen is the address of "+other.what+" too", "choose another port or path")
+			}
+		}
+	}
+}
+
+func (l *loader) sharedListeners(t *tree) []listener {
+	proxy, admin := t.single["proxy"], t.single["admin"]
+	if proxy != nil {
+		l.listen(proxy, &t.cfg.Proxy.Listen, t.cfg.Proxy.Local, "allow_remote = true")
+		l.local(proxy, t.cfg.Proxy.Local)
+	}
+	all := []listener{{proxy, "the proxy", t.cfg.Proxy.Listen}}
+	if admin != nil {
+		l.listen(admin, &t.cfg.Admin.Listen, Local{}, "")
+		all = append(all, listener{admin, "admin", t.cfg.Admin.Listen})
+	}
+	return all
+}
+
+// onProxy checks a url server that the shared listener serves.
+func (l *loader) onProxy(t *tree, w *written) {
+	if w.block.has("allow_remote") {
+		l.report(Error, w.block.at("allow_remote"), "allow_remote needs a listen of its own", "write it into the proxy block, or set listen")
+	}
+	if t.cfg.Proxy.AllowRemote && w.LocalAuth != "key" && w.block.has("local_auth") {
+		l.report(Error, w.block.at("local_auth"), `allow_remote = true needs local_auth = "key"`, "remove local_auth: every caller needs a key")
+	}
+}
+
+// listen checks an address and makes the path of a unix socket absolute. opt is the switch that allows other hosts in.
+func (l *loader) listen(b *block, addr *string, local Local, opt string) {
+	if b.failed["listen"] {
+		return
+	}
+	message, remedy := address(b, addr)
+	if message == "" && !loopbackAddress(*addr) {
+		switch {
+		case opt == "":
+			message, remedy = "listen must be a loopback address", "use 127.0.0.1:PORT or unix:PATH"
+		case !local.AllowRemote:
+			message, remedy = "listen is open to other hosts", "use 127.0.0.1:PORT or unix:PATH, or set "+opt
+		case local.LocalAuth != "key":
+			message, remedy = `allow_remote = true needs local_auth = "key"`, "remove local_auth: every caller needs a key"
+		}
+	}
+	if message != "" {
+		l.report(Error, b.at("listen"), message, remedy)
+		b.failed["listen"] = true
+	}
+}
+
+func address(b *block, addr *string) (message, remedy string) {
+	if p, ok := strings.CutPrefix(*addr, "unix:"); ok {
+		abs, message := conversion{name: "listen", dir: b.src.dir}.path(p)
+		switch {
+		case message != "":
+			return message, "write an absolute path"
+		case p == "":
+			return "listen has no path", "write unix:PATH"
+		case len(abs) > maxUnixPath:
+			return fmt.Sprintf("listen is longer than the %d bytes that a unix socket's path may have", maxUnixPath), "choose a shorter path"
+		}
+		*addr = "unix:" + abs
+		return "", ""
+	}
+	_, port, err := net.SplitHostPort(*addr)
+	n, convErr := strconv.ParseUint(port, 10, 16)
+	if err != nil || convErr != nil || n > 65535 {
+		return "listen must be HOST:PORT or unix:PATH", `write "127.0.0.1:7411" or "unix:~/bearerd.sock"`
+	}
+	return "", ""
+}
+
+func loopbackAddress(addr string) bool {
+	host, _, err := net.SplitHostPort(addr)
+	return strings.HasPrefix(addr, "unix:") || err == nil && loopbackHost(host)
+}
+
+// sameAddress reports whether two listeners cannot both be bound. Port 0 is a free port each time.
+func sameAddress(a, b string) bool {
+	if strings.HasPrefix(a, "unix:") || strings.HasPrefix(b, "unix:") {
+		return a == b
+	}
+	ha, pa, errA := net.SplitHostPort(a)
+	hb, pb, errB := net.SplitHostPort(b)
+	if errA != nil || errB != nil || pa != pb || pa == "0" {
+		return false
+	}
+	return wildcard(ha) || wildcard(hb) || oneName(ha) == oneName(hb)
+}
+
+func wildcard(host string) bool {
+	ip, err := netip.ParseAddr(host)
+	return host == "" || err == nil && ip.IsUnspecified()
+}
+
+// oneName gives 127.0.0.1, ::1 and localhost one name, since bearerd binds both loopback addresses or none.
+func oneName(host string) string {
+	switch host = strings.ToLower(host); host {
+	case "127.0.0.1", "::1":
+		return "localhost"
+	}
+	return host
+}
+
+// local checks how a listener treats its callers.
+func (l *loader) local(b *block, local Local) {
+	fail := func(name, message, remedy string) {
+		if b.has(name) && !b.failed[name] {
+			l.report(Error, b.at(name), message, remedy)
+		}
+	}
+	if local.LocalAuth != "key" && local.LocalAuth != "none" {
+		fail("local_auth", "local_auth must be one of key, none", "choose one of them")
+	}
+	for _, h := range local.AllowHosts {
+		if h == "" || strings.ContainsAny(h, "/*@ \t") {
+			fail("allow_hosts", "allow_hosts holds host names, with a port or without", `write "mcp.internal" or "mcp.internal:8080"`)
+		}
+	}
+	for _, o := range local.AllowOrigins {
+		u, err := url.Parse(o)
+		if err != nil || u.Scheme == "" || u.Host == "" || u.User != nil || u.Scheme+"://"+u.Host != o {
+			fail("allow_origins", "allow_origins holds origins: SCHEME://HOST or SCHEME://HOST:PORT", `write "https://app.example.com"`)
+		}
+	}
+}

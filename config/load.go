@@ -1,0 +1,190 @@
+package config
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/hashicorp/hcl/v2"
+)
+
+// loader is one Load on its way.
+type loader struct {
+	diags   Diagnostics
+	sources []*source
+}
+
+// source is one file.
+type source struct {
+	path     string // as it is shown
+	dir      string // absolute; relative paths start here
+	bytes    []byte
+	json     bool
+	exposed  bool   // group or others can read it
+	broken   bool   // it does not parse, so nothing in it is known not to be a secret
+	hidden   []bool // see mask
+	contents hcl.Body
+}
+
+// place is what a finding is about.
+type place struct {
+	src    *source
+	rng    hcl.Range
+	server string
+	show   bool // the text in rng is no secret
+}
+
+// DefaultPath is where the configuration is when no path is given: $BEARERD_CONFIG, else ~/.config/bearerd if it exists,
+// else /etc/bearerd. It is never the working directory: an editor starts bearerd inside repositories of others.
+func DefaultPath() string {
+	if p := os.Getenv("BEARERD_CONFIG"); p != "" {
+		return p
+	}
+	if home, err := os.UserHomeDir(); err == nil {
+		p := filepath.Join(home, ".config", "bearerd")
+		if _, err := os.Stat(p); err == nil {
+			return p
+		}
+	}
+	return "/etc/bearerd"
+}
+
+// Load reads the file, or the folder of files (*.hcl, *.hcl.json, and those in its conf.d), at path. All findings come at
+// once; Config is nil when one of them is an error.
+func Load(path string) (*Config, Diagnostics) {
+	l := &loader{}
+	l.find(path)
+	var parsed []*source
+	for _, s := range l.sources {
+		if l.parse(s) {
+			parsed = append(parsed, s)
+		}
+	}
+	var cfg *Config
+	if len(parsed) > 0 {
+		cfg = l.build(parsed)
+	}
+	l.diags = l.diags.tidy()
+	if l.diags.HasErrors() {
+		return nil, l.diags
+	}
+	return cfg, l.diags
+}
+
+func (l *loader) find(path string) {
+	info, err := os.Stat(path)
+	if err != nil {
+		l.failFile(path, "the configuration cannot be read: "+reason(err),
+			"name the file or folder with -c PATH, or in BEARERD_CONFIG")
+		return
+	}
+	if !info.IsDir() {
+		before := len(l.diags)
+		if s := l.read(path); s != nil && len(l.diags) == before && s.blank() {
+			l.failFile(path, "the configuration is empty", `write at least one server "NAME" { … } block`)
+		}
+		return
+	}
+	files := append(l.list(path), l.list(filepath.Join(path, "conf.d"))...)
+	for _, f := range files {
+		l.read(f)
+	}
+	if len(files) == 0 && len(l.diags) == 0 {
+		l.failFile(path, "the folder holds no configuration", "put a file named *.hcl or *.hcl.json there")
+	}
+}
+
+// list returns the configuration files of one folder, sorted; a folder that is not there has none.
+func (l *loader) list(dir string) []string {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		if !os.IsNotExist(err) {
+			l.failFile(dir, "the folder cannot be read: "+reason(err), "check its permissions")
+		}
+		return nil
+	}
+	var files []string
+	for _, e := range entries {
+		name := e.Name()
+		path := filepath.Join(dir, name)
+		switch {
+		case strings.HasPrefix(name, "."): // editors' and Kubernetes' own
+		case strings.HasSuffix(name, ".hcl"), strings.HasSuffix(name, ".hcl.json"):
+			files = append(files, path)
+		case strings.HasSuffix(name, ".json"):
+			l.report(Warning, place{src: &source{path: path}}, "the file is not read",
+				"in a folder, name a JSON configuration *.hcl.json")
+		}
+	}
+	slices.Sort(files)
+	return files
+}
+
+// read opens, guards and keeps one file.
+func (l *loader) read(path string) *source {
+	s, message, remedy := open(path)
+	if message != "" {
+		l.failFile(path, message, remedy)
+		return nil
+	}
+	if rng, message, remedy := s.guard(); message != "" {
+		s.broken = true
+		l.report(Error, place{src: s, rng: rng}, message, remedy)
+		return nil
+	}
+	l.sources = append(l.sources, s)
+	return s
+}
+
+// open reads a file under the limits on size, kind, owner and mode.
+func open(path string) (s *source, message, remedy string) {
+	abs, err := filepath.Abs(path)
+	if err != nil {
+		return nil, "the file cannot be read: " + reason(err), "give an absolute path"
+	}
+	f, err := openFile(path)
+	if err != nil {
+		return nil, "the file cannot be read: " + reason(err), "check the path and the permissions"
+	}
+	defer func() { _ = f.Close() }()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, "the file cannot be read: " + reason(err), "check the path and the permissions"
+	}
+	if !info.Mode().IsRegular() {
+		return nil, "not a regular file", "give a file or a folder"
+	}
+	if message, remedy := trusted(f, info); message != "" {
+		return nil, message, remedy
+	}
+	b, err := readLimited(f)
+	if err != nil {
+		return nil, "the file cannot be read: " + reason(err), "check the disk"
+	}
+	return &source{
+		path: path, dir: filepath.Dir(abs), bytes: b, json: strings.HasSuffix(path, ".json"),
+		exposed: info.Mode().Perm()&0o044 != 0,
+	}, "", ""
+}
+
+func (l *loader) failFile(path, message, remedy string) {
+	l.report(Error, place{src: &source{path: path}}, message, remedy)
+}
+
+func (l *loader) report(sev Severity, at place, message, remedy string) {
+	d := Diagnostic{Severity: sev, File: at.src.path, Server: at.server, Message: message, Remedy: remedy}
+	if at.rng.Start.Line > 0 {
+		d.Line, d.Column = at.rng.Start.Line, at.rng.Start.Column
+		d.Snippet = snippet(at)
+	}
+	l.diags = append(l.diags, d)
+}
+
+// reason is the cause of a file error without the path, which the finding names already.
+func reason(err error) string {
+	if p, ok := err.(*os.PathError); ok {
+		return p.Err.Error()
+	}
+	return err.Error()
+}

@@ -1,0 +1,11 @@
+//go:build !(linux || darwin || freebsd)
+
+package config
+
+import "os"
+
+func openFile(path string) (*os.File, error) { return os.Open(path) }
+
+func owner(os.FileInfo) (uid int, ok bool) { return 0, false }
+
+func readOnlyMount(*os.File) bool { return false }

@@ -1,0 +1,121 @@
+package config
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// place copies text into a folder of the test, since a checkout's modes depend on the umask of who made it.
+func write(t *testing.T, name, text string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), name)
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func home(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	t.Setenv("HOME", dir)
+	t.Setenv("XDG_STATE_HOME", "")
+	return dir
+}
+
+func messages(d Diagnostics, sev Severity) []string {
+	var m []string
+	for _, x := range d {
+		if x.Severity == sev {
+			m = append(m, x.Message)
+		}
+	}
+	slices.Sort(m)
+	return m
+}
+
+func readAll(t *testing.T, pattern string) map[string]string {
+	t.Helper()
+	paths, err := filepath.Glob(pattern)
+	if err != nil || len(paths) == 0 {
+		t.Fatalf("no files at %s: %v", pattern, err)
+	}
+	all := map[string]string{}
+	for _, p := range paths {
+		b, err := os.ReadFile(p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all[filepath.Base(p)] = string(b)
+	}
+	return all
+}
+
+var expectation = regexp.MustCompile(`(?m)^(?:#|//) (?:want|warn): (.*)$`)
+
+func expected(text string) []string {
+	var want []string
+	for _, m := range expectation.FindAllStringSubmatch(text, -1) {
+		want = append(want, m[1])
+	}
+	slices.Sort(want)
+	return want
+}
+
+func TestBadConfigurations(t *testing.T) {
+	home(t)
+	for name, text := range readAll(t, "../testdata/config/bad/*") {
+		t.Run(name, func(t *testing.T) {
+			cfg, diags := Load(write(t, name, text))
+			want := expected(text)
+			if got := messages(diags, Error); len(want) == 0 || !slices.Equal(got, want) {
+				t.Errorf("got  %q\nwant %q\n%v", got, want, diags)
+			}
+			if cfg != nil {
+				t.Error("a configuration with errors was returned")
+			}
+			for _, d := range diags {
+				if d.Remedy == "" {
+					t.Errorf("no remedy: %q", d.Message)
+				}
+			}
+		})
+	}
+}
+
+func TestGoodConfigurations(t *testing.T) {
+	home(t)
+	for name, text := range readAll(t, "../testdata/config/good/*") {
+		t.Run(name, func(t *testing.T) {
+			cfg, diags := Load(write(t, name, text))
+			if cfg == nil {
+				t.Fatal(diags)
+			}
+			if got, want := messages(diags, Warning), expected(text); !slices.Equal(got, want) {
+				t.Errorf("got  %q\nwant %q", got, want)
+			}
+		})
+	}
+}
+
+// The fields of the guide and those of OAuth are the same.
+func TestDocumentedFields(t *testing.T) {
+	b, err := os.ReadFile("../testdata/config/documented-fields.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var want []string
+	for line := range strings.Lines(string(b)) {
+		if line = strings.TrimSpace(line); line != "" && !strings.HasPrefix(line, "#") {
+			want = append(want, line)
+		}
+	}
+	slices.Sort(want)
+	if got := OAuthFieldNames(); len(want) != 23 || !slices.Equal(got, want) {
+		t.Errorf("got  %q\nwant %q", got, want)
+	}
+}

@@ -1,0 +1,62 @@
+package engine
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"time"
+)
+
+// challengePause is the least time between two renewals that an upstream's 401 causes.
+const challengePause = 5 * time.Second
+
+// Challenged is told that upstream refused a request that carried t (nil: none). next is the token to use from now on;
+// again says that upstream refused the request before acting on it, so that it may be sent once more. Some servers
+// relay a 401 of theirs after having acted: only a Bearer challenge (RFC 6750 §3) says that the token was the reason.
+func (s *Source) Challenged(ctx context.Context, t *Token, status int, h http.Header) (next *Token, again bool, err error) {
+	if status != http.StatusUnauthorized {
+		return nil, false, s.refused("upstream answered " + http.StatusText(status))
+	}
+	again = bearerChallenge(h)
+	if held := s.current.Load(); held != nil && held != t && held.valid(time.Now()) {
+		return held, again, nil
+	}
+	if t != nil && !s.mayAsk(t) {
+		return nil, false, s.refused("upstream refuses a token that was just renewed")
+	}
+	next, err = s.renew(ctx, generation(t), false)
+	return next, again && err == nil, err
+}
+
+// mayAsk drops the refused token unless one was dropped for the same reason a moment ago.
+func (s *Source) mayAsk(t *Token) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := time.Now()
+	if now.Sub(s.challengedAt) < challengePause && s.flight == nil {
+		return false
+	}
+	s.challengedAt = now
+	if s.current.Load() == t {
+		s.publish(nil)
+		s.stats.invalidations.Add(1)
+	}
+	return true
+}
+
+func (s *Source) refused(reason string) *Error {
+	return &Error{Server: s.name, State: s.status(), Reason: reason, RetryAfter: challengePause,
+		Remedy: "check OAUTH_AUDIENCE, OAUTH_RESOURCE and OAUTH_SCOPE against what the server expects"}
+}
+
+func bearerChallenge(h http.Header) bool {
+	for _, v := range h.Values("WWW-Authenticate") {
+		for _, part := range strings.Split(v, ",") {
+			scheme, _, _ := strings.Cut(strings.TrimSpace(part), " ")
+			if strings.EqualFold(scheme, "Bearer") {
+				return true
+			}
+		}
+	}
+	return false
+}

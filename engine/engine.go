@@ -1,0 +1,196 @@
+// Package engine owns the life of tokens: it gets them, keeps them in records, renews them before they expire, and
+// hands them to deliveries through a Source. It knows nothing of deliveries; the wire itself is engine/oauth.
+package engine
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"bearerd/config"
+	"bearerd/secrets"
+)
+
+// Lock takes the right to acquire for one server among all processes of this host.
+type Lock func(ctx context.Context, name string) (unlock func(), err error)
+
+// Engine holds one Source for each server with an enabled oauth_config.
+type Engine struct {
+	store   secrets.Store
+	lock    Lock
+	resolve *secrets.Resolver
+	log     *slog.Logger
+	limits  *limits
+
+	sources atomic.Pointer[map[string]*Source]
+	eager   atomic.Bool // acquire without being asked
+
+	spawn func(func(context.Context)) bool // runs a flight on the engine's context; false: the engine is closed
+	close func()                           // cancels the flights and waits for them
+}
+
+// New makes an engine without sources; Prepare gives it some. Its flights end with ctx or with Close.
+func New(ctx context.Context, store secrets.Store, lock Lock, resolve *secrets.Resolver, log *slog.Logger) *Engine {
+	e := &Engine{store: store, lock: lock, resolve: resolve, log: log, limits: newLimits()}
+	e.sources.Store(&map[string]*Source{})
+	e.spawn, e.close = spawner(ctx)
+	return e
+}
+
+// spawner owns the goroutines of flights: they run on one context, and close waits for all of them.
+func spawner(ctx context.Context) (spawn func(func(context.Context)) bool, close func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	var mu sync.Mutex // orders wg.Add before wg.Wait
+	var wg sync.WaitGroup
+	spawn = func(f func(context.Context)) bool {
+		mu.Lock()
+		defer mu.Unlock()
+		if ctx.Err() != nil {
+			return false
+		}
+		wg.Go(func() { f(ctx) })
+		return true
+	}
+	close = func() {
+		mu.Lock()
+		cancel()
+		mu.Unlock()
+		wg.Wait()
+	}
+	return spawn, close
+}
+
+// Plan is a set of sources that is not yet in force.
+type Plan struct {
+	engine  *Engine
+	sources map[string]*Source
+	live    []func()
+}
+
+// Prepare builds the sources of cfg; those whose credential is unchanged keep their tokens. Without Commit nothing has
+// happened.
+func (e *Engine) Prepare(cfg *config.Config) *Plan {
+	old := *e.sources.Load()
+	p := &Plan{engine: e, sources: map[string]*Source{}}
+	for _, server := range cfg.Servers {
+		if server.OAuth == nil || !server.OAuth.Enabled {
+			continue
+		}
+		fp := fingerprint(server)
+		if s, ok := old[server.Name]; ok && s.fingerprint == fp {
+			p.sources[server.Name] = s
+			p.live = append(p.live, func() { s.server.Store(server) })
+			continue
+		}
+		p.sources[server.Name] = newSource(e, server, fp)
+	}
+	return p
+}
+
+// Source finds a source of the plan; nil: the server is delivered without a token.
+func (p *Plan) Source(server string) *Source { return p.sources[server] }
+
+// Commit puts the plan in force. It cannot fail.
+func (p *Plan) Commit() {
+	for _, apply := range p.live {
+		apply()
+	}
+	old := p.engine.sources.Swap(&p.sources)
+	for name, s := range *old {
+		if p.sources[name] != s {
+			s.retire()
+		}
+	}
+	if p.engine.eager.Load() {
+		p.engine.wakeAll()
+	}
+}
+
+// KeepFresh acquires a token for every source now and from here on before it expires, asked or not.
+func (e *Engine) KeepFresh() {
+	if e.eager.CompareAndSwap(false, true) {
+		e.spawn(e.watchClock)
+	}
+	e.wakeAll()
+}
+
+func (e *Engine) wakeAll() {
+	for _, s := range *e.sources.Load() {
+		s.wake()
+	}
+}
+
+// Source finds the source of a server; ErrUnknown when it has none.
+func (e *Engine) Source(server string) (*Source, error) {
+	if s, ok := (*e.sources.Load())[server]; ok {
+		return s, nil
+	}
+	return nil, fmt.Errorf("server %q: %w", server, ErrUnknown)
+}
+
+// Sources lists the sources by name.
+func (e *Engine) Sources() []*Source {
+	m := *e.sources.Load()
+	list := make([]*Source, 0, len(m))
+	for _, s := range m {
+		list = append(list, s)
+	}
+	slices.SortFunc(list, func(a, b *Source) int { return strings.Compare(a.name, b.name) })
+	return list
+}
+
+// Close stops the timers, cancels what is in flight and waits for it.
+func (e *Engine) Close() {
+	for _, s := range *e.sources.Load() {
+		s.stopTimer()
+	}
+	e.close()
+}
+
+// limits keeps a herd of sources from falling upon one authorization server.
+type limits struct {
+	all    chan struct{}
+	mu     sync.Mutex
+	issuer map[string]chan struct{} // guarded by mu
+}
+
+const (
+	maxInFlight  = 32
+	maxForIssuer = 8
+)
+
+func newLimits() *limits {
+	return &limits{all: make(chan struct{}, maxInFlight), issuer: map[string]chan struct{}{}}
+}
+
+// take waits for a place for a request to tokenURL's host.
+func (l *limits) take(ctx context.Context, tokenURL string) (release func(), err error) {
+	host := tokenURL
+	if u, err := url.Parse(tokenURL); err == nil {
+		host = u.Host
+	}
+	l.mu.Lock()
+	one, ok := l.issuer[host]
+	if !ok {
+		one = make(chan struct{}, maxForIssuer)
+		l.issuer[host] = one
+	}
+	l.mu.Unlock()
+	select {
+	case one <- struct{}{}:
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	select {
+	case l.all <- struct{}{}:
+	case <-ctx.Done():
+		<-one
+		return nil, ctx.Err()
+	}
+	return func() { <-l.all; <-one }, nil
+}

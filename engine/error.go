@@ -1,0 +1,66 @@
+package engine
+
+import (
+	"errors"
+	"fmt"
+	"time"
+)
+
+// State is what a source is doing.
+type State string
+
+// The states of a source.
+const (
+	Pending     State = "pending"      // no token yet, none refused
+	Authorized  State = "authorized"   // a valid token is held
+	Refreshing  State = "refreshing"   // a valid token is held and a newer one is on its way
+	NeedsReauth State = "needs_reauth" // a person must sign in
+	Failed      State = "failed"       // no valid token; the engine goes on trying
+	Revoked     State = "revoked"      // revoked on purpose; `refresh` ends it
+)
+
+// ErrGone is returned by a source whose server was removed or whose credential changed.
+var ErrGone = errors.New("this server's settings have changed: ask again")
+
+// ErrUnknown is returned for a server name that holds no source.
+var ErrUnknown = errors.New("no such server with an enabled oauth_config")
+
+// Error says why a source has no token to give. Reason and Remedy hold nothing that an authorization server wrote, so
+// they may be shown to an MCP caller; the wrapped error is for the log and the command line.
+type Error struct {
+	Server     string
+	State      State
+	Expired    bool          // a token was held and its life ended
+	Reason     string        // what happened
+	Remedy     string        // what to do now
+	RetryAfter time.Duration // when the engine tries again; 0: it does not, or not yet known
+	Err        error
+}
+
+// Error is the whole story, for the log and the command line.
+func (e *Error) Error() string {
+	reason := e.Reason
+	if e.Err != nil {
+		reason = e.Err.Error()
+	}
+	text := fmt.Sprintf("server %q: %s", e.Server, reason)
+	if e.Remedy != "" {
+		text += ": " + e.Remedy
+	}
+	return text
+}
+
+// ForCaller is the text for an MCP caller. It begins with the documented words for a dead token.
+func (e *Error) ForCaller() string {
+	word := "invalid"
+	if e.Expired {
+		word = "expired"
+	}
+	text := fmt.Sprintf("OAuth token %s for server %q: %s", word, e.Server, e.Reason)
+	if e.Remedy != "" {
+		text += ": " + e.Remedy
+	}
+	return text
+}
+
+func (e *Error) Unwrap() error { return e.Err }

@@ -1,0 +1,313 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+
+	"bearerd/engine/oauth"
+	"bearerd/secrets"
+)
+
+// flight is one acquisition that any number of callers wait for.
+type flight struct {
+	after    uint64        // a stored token of a later generation will do
+	tries    int           // requests to send at the most
+	unrevoke bool          // a tombstone does not stop it
+	done     chan struct{} // closed at the end, when token and err are set
+	fallback chan struct{} // closed when a first try failed, but a valid token is held
+	token    *Token
+	err      *Error
+}
+
+// failure is err as an error that is nil when there is none.
+func (f *flight) failure() error {
+	if f.err == nil {
+		return nil
+	}
+	return f.err
+}
+
+// join returns the flight under way or begins one, unless the last one failed too recently to try again.
+func (s *Source) join(valid bool, after uint64) (*flight, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.retired:
+		return nil, ErrGone
+	case s.flight != nil:
+		return s.flight, nil
+	case s.state == Revoked, s.trouble != nil && time.Now().Before(s.retryAt):
+		return nil, s.explainLocked()
+	}
+	return s.begin(after, false)
+}
+
+// force returns the flight under way or begins one, whatever happened before.
+func (s *Source) force(after uint64, unrevoke bool) (*flight, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.retired {
+		return nil, ErrGone
+	}
+	if s.flight != nil {
+		return s.flight, nil
+	}
+	s.failures = 0
+	return s.begin(after, unrevoke)
+}
+
+// begin starts a flight. mu is held.
+func (s *Source) begin(after uint64, unrevoke bool) (*flight, error) {
+	f := &flight{after: after, tries: 1, unrevoke: unrevoke, done: make(chan struct{}), fallback: make(chan struct{})}
+	if s.failures == 0 {
+		f.tries = maxTries
+	}
+	if s.timer != nil {
+		s.timer.Stop()
+	}
+	if !s.engine.spawn(func(ctx context.Context) { s.fly(ctx, f) }) {
+		return nil, &Error{Server: s.name, State: s.state, Reason: "bearerd is stopping", Remedy: "start it again"}
+	}
+	s.flight = f
+	if s.state == Authorized {
+		s.state = Refreshing
+	}
+	return f, nil
+}
+
+// fly tries until a token is there, the tries are used up, or an answer is final.
+func (s *Source) fly(ctx context.Context, f *flight) {
+	defer s.land(f)
+	for try := 1; ; try++ {
+		t, err := s.attempt(ctx, f)
+		if err == nil {
+			f.token, f.err = t, nil
+			return
+		}
+		wait := s.failed(f, err)
+		if ctx.Err() != nil || f.err.final() || try == f.tries || wait > longestWait {
+			s.stats.failed(f.err)
+			return
+		}
+		s.engine.log.Warn(fmt.Sprintf("Retrying token acquisition for %s, attempt %d/%d", s.name, try+1, f.tries),
+			"server", s.name, "in", wait.Round(time.Millisecond), "error", err)
+		if !sleep(ctx, wait) {
+			return
+		}
+	}
+}
+
+// attempt asks once, unless another process of this host has a newer token by now. It holds the host's lock.
+func (s *Source) attempt(ctx context.Context, f *flight) (*Token, error) {
+	unlock, err := s.engine.lock(ctx, s.name)
+	if err != nil {
+		if ctx.Err() != nil {
+			return nil, err
+		}
+		// Without a lock two processes may both ask; that is better than no token.
+		s.storeTrouble(err)
+		unlock = func() {}
+	}
+	defer unlock()
+	rec, rev, err := s.engine.load(ctx, s.name, s.fingerprint)
+	if err != nil {
+		s.storeTrouble(err)
+	}
+	if rec.Revoked && !f.unrevoke {
+		return nil, &Error{Server: s.name, State: Revoked}
+	}
+	stored := rec.token(s.buffer())
+	if stored != nil && stored.Generation > f.after && stored.fresh(time.Now()) {
+		s.adopt(stored)
+		return stored, nil
+	}
+	answer, err := s.ask(ctx)
+	if err != nil {
+		s.fallBack(f, stored)
+		return nil, err
+	}
+	return s.keep(ctx, answer, rec, rev), nil
+}
+
+// ask sends one token request and tells of it.
+func (s *Source) ask(ctx context.Context) (*oauth.Token, error) {
+	o := s.server.Load().OAuth
+	release, err := s.engine.limits.take(ctx, o.TokenURL)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	id, log := uuid.NewString(), s.engine.log
+	log.Info("[OAuthService] Token request correlation_id="+id+" for "+s.name, "server", s.name, "correlation_id", id)
+	start := time.Now()
+	t, err := oauth.ClientCredentials(ctx, log, o, s.engine.resolve, id)
+	s.stats.took(time.Since(start))
+	if err != nil {
+		log.Error("[OAuthService] Token request failed for "+s.name, "server", s.name, "correlation_id", id, "error", err)
+		return nil, err
+	}
+	expires := "no expiry given"
+	if t.ExpiresIn > 0 {
+		expires = fmt.Sprintf("expires in %ds", int(t.ExpiresIn.Seconds()))
+	}
+	log.Info("[OAuthService] Successfully obtained token for "+s.name+", "+expires, "server", s.name, "correlation_id", id)
+	if t.MissingScopes != "" {
+		log.Warn("[OAuthService] Token scopes validation failed for "+s.name, "server", s.name, "missing", t.MissingScopes,
+			"correlation_id", id)
+	}
+	return t, nil
+}
+
+// keep stores a new token, then publishes it. A store that cannot be written keeps no valid token from service.
+func (s *Source) keep(ctx context.Context, answer *oauth.Token, rec record, rev secrets.Revision) *Token {
+	var expires time.Time
+	if answer.ExpiresIn > 0 {
+		expires = answer.Requested.Add(answer.ExpiresIn)
+	}
+	next := max(rec.Generation, generation(s.current.Load())) + 1
+	t := newToken(answer.AccessToken, answer.Scope, answer.Requested, expires, next, s.buffer())
+	rec.Generation, rec.Revoked = next, false
+	rec.AccessToken, rec.Scope = answer.AccessToken.Reveal(), answer.Scope
+	rec.Issued, rec.Expires = answer.Requested, expires
+	err := s.engine.save(ctx, rec, rev)
+	s.stats.acquired.Add(1)
+	if s.current.Load() != nil || rec.Generation > 1 {
+		s.stats.refreshes.Add(1)
+	}
+	s.adopt(t)
+	if err != nil {
+		s.storeTrouble(err)
+	} else {
+		s.storeWritten()
+	}
+	return t
+}
+
+// adopt publishes a token that was fetched, here or by another process.
+func (s *Source) adopt(t *Token) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.retired {
+		return
+	}
+	s.publish(t)
+	s.state, s.trouble, s.failures, s.retryAt = Authorized, nil, 0, time.Time{}
+}
+
+// fallBack puts a stored token that is stale but valid into service when the first try failed, and lets those go who
+// would otherwise wait for all the tries.
+func (s *Source) fallBack(f *flight, stored *Token) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := time.Now()
+	if t := s.current.Load(); t == nil && stored != nil && stored.Generation > f.after && stored.valid(now) && !s.retired {
+		s.publish(stored)
+		s.state = Refreshing
+	}
+	if t := s.current.Load(); t != nil && t.valid(now) && !isClosed(f.fallback) {
+		s.engine.log.Warn("[OAuthService] Serving the present token of "+s.name+" while renewal fails", "server", s.name,
+			"expires_at", t.Expires)
+		close(f.fallback)
+	}
+}
+
+// failed notes what went wrong and says how long to wait before the next try.
+func (s *Source) failed(f *flight, err error) (wait time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.failures++
+	f.err = s.describe(err)
+	s.trouble = f.err
+	wait = pause(s.failures, f.err)
+	s.retryAt = time.Now().Add(wait)
+	f.err.RetryAfter = wait
+	return wait
+}
+
+// land ends a flight: the state is settled, the next one is planned, the callers are let go.
+func (s *Source) land(f *flight) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.flight = nil
+	if f.token == nil && f.err == nil {
+		f.err = &Error{Server: s.name, State: s.state, Reason: "bearerd is stopping"}
+	}
+	held := s.current.Load()
+	switch {
+	case f.err != nil && f.err.State == Revoked:
+		s.state = Revoked
+		s.publish(nil)
+	case held != nil && held.valid(time.Now()):
+		s.state = Authorized
+	case f.err != nil:
+		s.state = Failed
+	}
+	if f.err != nil {
+		f.err.State = s.state
+	}
+	if s.retired && f.err == nil {
+		f.token, f.err = nil, &Error{Server: s.name, State: s.state, Reason: ErrGone.Error(), Err: ErrGone}
+	}
+	s.plan()
+	close(f.done)
+}
+
+func isClosed(c chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	default:
+		return false
+	}
+}
+
+// explain says why there is no token to give.
+func (s *Source) explain() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.explainLocked()
+}
+
+func (s *Source) explainLocked() error {
+	if s.state == Revoked {
+		return s.describe(&Error{State: Revoked})
+	}
+	if s.trouble == nil {
+		return &Error{Server: s.name, State: s.state, Reason: "no token is held"}
+	}
+	e := *s.trouble
+	e.RetryAfter = max(0, time.Until(s.retryAt))
+	return &e
+}
+
+// describe turns what attempt met into the error that callers get. mu is held.
+func (s *Source) describe(err error) *Error {
+	e := &Error{Server: s.name, State: Failed, Err: err}
+	if held := s.current.Load(); held != nil && !held.Expires.IsZero() {
+		e.Expired = !held.valid(time.Now())
+	}
+	var own *Error
+	var wire *oauth.Error
+	switch {
+	case errors.As(err, &own) && own.State == Revoked:
+		e.State, e.Err = Revoked, nil
+		e.Reason, e.Remedy = "it was revoked", "run `bearerd refresh "+s.name+"` to get a new one"
+	case errors.As(err, &wire):
+		e.Reason, e.Remedy = summary(wire), remedy(wire)
+	case errors.Is(err, context.Canceled):
+		e.Reason, e.Remedy = "bearerd is stopping", "start it again"
+	default:
+		e.Reason, e.Remedy = "the token could not be acquired", "see `bearerd status` for the cause"
+	}
+	return e
+}
+
+// final reports whether asking again at once is pointless.
+func (e *Error) final() bool {
+	var wire *oauth.Error
+	return e.State == Revoked || errors.As(e.Err, &wire) && wire.Final
+}

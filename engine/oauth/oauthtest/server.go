@@ -1,0 +1,201 @@
+// Package oauthtest is an authorization server on a loopback port, for tests and for the demo: client credentials, three
+// ways to authenticate a client, revocation, introspection, TLS with a CA of its own, and faults on demand.
+//
+// It is linked into the binary, so it uses the standard library only. It is no model of a safe server: it keeps
+// everything in memory and shows what it received.
+package oauthtest
+
+import (
+	"crypto/rand"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"slices"
+	"sync"
+	"time"
+)
+
+// The ways a Client may authenticate.
+const (
+	Basic = "client_secret_basic"
+	Post  = "client_secret_post"
+	MTLS  = "tls_client_auth"
+)
+
+// Client is a registered client.
+type Client struct {
+	ID, Secret  string
+	Methods     []string // of Basic, Post, MTLS; empty: Basic and Post
+	CertSubject string   // with MTLS: the common name of its certificate
+	Scopes      []string // what it may have; empty: all that it asks for
+}
+
+// Grant is what an access token stands for.
+type Grant struct {
+	ClientID string
+	Scope    string
+	Resource []string
+	Audience string
+	Expiry   time.Time
+}
+
+// Server is the authorization server. Its methods are safe for many goroutines.
+type Server struct {
+	base   string
+	ca     *authority
+	tls    *tls.Config
+	http   *http.Server
+	served chan struct{} // closed when the listener's goroutine is done
+
+	mu       sync.Mutex // guards what follows
+	closed   bool
+	handlers sync.WaitGroup // Add only while !closed
+	clients  map[string]Client
+	grants   map[string]Grant // by access token
+	lifetime time.Duration
+	requests []Request
+	faults   []Fault
+}
+
+// New starts a server with TLS on a free port of 127.0.0.1. Its CA is new: see CAPEM and WriteCA.
+func New() (*Server, error) { return start(true) }
+
+// NewPlain starts a server with plain http.
+func NewPlain() (*Server, error) { return start(false) }
+
+func start(secure bool) (*Server, error) {
+	ca, err := newAuthority()
+	if err != nil {
+		return nil, err
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{
+		base: "http://" + l.Addr().String(), ca: ca, tls: ca.serverTLS(), served: make(chan struct{}), lifetime: time.Hour,
+		clients: map[string]Client{}, grants: map[string]Grant{},
+	}
+	if secure {
+		s.base = "https://" + l.Addr().String()
+		l = tls.NewListener(l, s.tls)
+	}
+	s.http = &http.Server{
+		Handler:           s.handler(),
+		ReadHeaderTimeout: 10 * time.Second,
+		ErrorLog:          discardLog(), // failed handshakes are what tests provoke
+	}
+	go func() {
+		defer close(s.served)
+		_ = s.http.Serve(l) // ends with Close
+	}()
+	return s, nil
+}
+
+// Close ends every connection and waits for the handlers.
+func (s *Server) Close() {
+	s.mu.Lock()
+	s.closed = true
+	s.mu.Unlock()
+	_ = s.http.Close() // this ends the requests' contexts, and so the faults that hang
+	<-s.served
+	s.handlers.Wait()
+}
+
+// URL is the issuer, without a slash at its end.
+func (s *Server) URL() string { return s.base }
+
+// TokenURL is the token endpoint.
+func (s *Server) TokenURL() string { return s.base + "/token" }
+
+// RevocationURL is the revocation endpoint (RFC 7009).
+func (s *Server) RevocationURL() string { return s.base + "/revoke" }
+
+// IntrospectionURL is the introspection endpoint (RFC 7662).
+func (s *Server) IntrospectionURL() string { return s.base + "/introspect" }
+
+// Register adds a client, or replaces the one with its ID.
+func (s *Server) Register(c Client) {
+	if len(c.Methods) == 0 {
+		c.Methods = []string{Basic, Post}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.clients[c.ID] = c
+}
+
+// SetLifetime sets how long later tokens live; one hour at first. The answers tell it in whole seconds.
+func (s *Server) SetLifetime(d time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.lifetime = d
+}
+
+// Introspect reports what a live access token stands for.
+func (s *Server) Introspect(token string) (Grant, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	g, ok := s.grants[token]
+	if !ok || !time.Now().Before(g.Expiry) {
+		return Grant{}, false
+	}
+	g.Resource = slices.Clone(g.Resource)
+	return g, true
+}
+
+// Revoke ends an access token.
+func (s *Server) Revoke(token string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.grants, token)
+}
+
+// Requests are those that reached the token, revocation and introspection endpoints, oldest first.
+func (s *Server) Requests() []Request {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.requests)
+}
+
+// Fail puts a fault before each of the next n requests to the token and revocation endpoints, after those already set.
+func (s *Server) Fail(n int, f Fault) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for range n {
+		s.faults = append(s.faults, f)
+	}
+}
+
+// issue makes an opaque token for a grant.
+func (s *Server) issue(g Grant) (token string, lifetime time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	token = rand.Text() + rand.Text()
+	g.Expiry = time.Now().Add(s.lifetime)
+	s.grants[token] = g
+	return token, s.lifetime
+}
+
+var errAuthentication = errors.New("Client authentication failed")
+
+// client finds who sent the request, by exactly one method that the client is registered for.
+func (s *Server) client(r Request) (Client, error) {
+	id, secret, method, err := r.credentials()
+	if err != nil {
+		return Client{}, err
+	}
+	s.mu.Lock()
+	c, ok := s.clients[id]
+	s.mu.Unlock()
+	switch {
+	case !ok || !slices.Contains(c.Methods, method):
+		return Client{}, errAuthentication
+	case method == MTLS && (r.CertSubject == "" || r.CertSubject != c.CertSubject):
+		return Client{}, fmt.Errorf("%w: certificate subject %q", errAuthentication, r.CertSubject)
+	case method != MTLS && secret != c.Secret:
+		return Client{}, errAuthentication
+	}
+	return c, nil
+}

@@ -1,0 +1,122 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"hash/fnv"
+	"math/rand/v2"
+	"time"
+
+	"bearerd/engine/oauth"
+)
+
+// The rules of trying again.
+const (
+	maxTries      = 3 // for callers that wait
+	firstPause    = 2 * time.Second
+	longestPause  = 5 * time.Minute
+	finalPause    = 15 * time.Minute // after an answer that says no: somebody may mend the other side
+	longestWait   = 10 * time.Second // a longer pause is not waited for by callers
+	maxRetryAfter = time.Hour
+	clockCheck    = 5 * time.Second
+	clockJump     = 2 * time.Second
+)
+
+// pause is how long to wait after the nth failure in a row: 2 s, 4 s, 8 s, doubling to 5 min, with up to a quarter
+// added by chance so that many clients of a server that comes back do not return as one.
+func pause(failures int, err *Error) time.Duration {
+	wait := longestPause
+	if failures < 9 {
+		wait = min(firstPause<<(failures-1), longestPause)
+	}
+	if err.final() {
+		wait = finalPause
+	}
+	wait += rand.N(wait / 4)
+	var wire *oauth.Error
+	if errors.As(err.Err, &wire) {
+		wait = max(wait, min(wire.RetryAfter, maxRetryAfter))
+	}
+	return wait
+}
+
+// due is when a token is renewed unasked: when it turns stale or up to a tenth of its buffer earlier, by the server's
+// name, so that servers that started together do not renew together.
+func (s *Source) due(t *Token) time.Time {
+	h := fnv.New32a()
+	_, _ = h.Write([]byte(s.name))
+	buffer := time.Duration(t.deadAt - t.staleAt)
+	early := buffer / 10 * time.Duration(h.Sum32()%1000) / 1000
+	return time.Unix(0, t.staleAt).Add(-early)
+}
+
+// plan sets the timer for the next renewal or the next try. mu is held.
+func (s *Source) plan() {
+	if s.timer != nil {
+		s.timer.Stop()
+	}
+	t := s.current.Load()
+	var at time.Time
+	switch {
+	case s.retired || s.state == Revoked || !s.engine.eager.Load():
+		return
+	case s.trouble != nil:
+		at = s.retryAt
+	case t == nil || t.Expires.IsZero():
+		return
+	default:
+		at = s.due(t)
+	}
+	s.timer = time.AfterFunc(time.Until(at), s.wake)
+}
+
+// wake begins a flight if one is due.
+func (s *Source) wake() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.retired || s.flight != nil || s.state == Revoked {
+		return
+	}
+	now, t := time.Now(), s.current.Load()
+	if t != nil && now.Before(s.due(t)) || s.trouble != nil && now.Before(s.retryAt) {
+		s.plan()
+		return
+	}
+	_, _ = s.begin(generation(t), false) // it fails only while the engine closes
+}
+
+func (s *Source) stopTimer() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.retired = true
+	if s.timer != nil {
+		s.timer.Stop()
+	}
+}
+
+// watchClock wakes every source when the wall clock has moved otherwise than the monotonic one: timers stand still
+// while a laptop sleeps, tokens do not.
+func (e *Engine) watchClock(ctx context.Context) {
+	last := time.Now()
+	for sleep(ctx, clockCheck) {
+		now := time.Now()
+		drift := now.Round(0).Sub(last.Round(0)) - now.Sub(last)
+		if drift.Abs() > clockJump {
+			e.log.Info("the clock has jumped: checking every token", "by", drift.Round(time.Second))
+			e.wakeAll()
+		}
+		last = now
+	}
+}
+
+// sleep waits; false when ctx ended first.
+func sleep(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}

@@ -1,0 +1,217 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"bearerd/config"
+)
+
+// Source is the life of one server's token. It belongs to a server name and a credential fingerprint.
+type Source struct {
+	engine      *Engine
+	name        string
+	fingerprint string
+	server      atomic.Pointer[config.Server] // its settings; those outside the fingerprint may be swapped
+	current     atomic.Pointer[Token]         // nil: none, or none that may be used
+	stats       stats
+
+	mu           sync.Mutex // guards what follows
+	flight       *flight
+	state        State
+	trouble      *Error // why the last attempt failed; nil after a success
+	failures     int    // in a row
+	retryAt      time.Time
+	challengedAt time.Time
+	unwritable   bool // the store took no record: the token lives in memory alone
+	revokedBy    uint64
+	timer        *time.Timer
+	retired      bool
+}
+
+func newSource(e *Engine, server *config.Server, fp string) *Source {
+	s := &Source{engine: e, name: server.Name, fingerprint: fp, state: Pending}
+	s.server.Store(server)
+	return s
+}
+
+// Token gives a valid token: the cached one, or the one that the fetch in flight brings. It fails with *Error, with
+// ErrGone, or with ctx's error when ctx ends first; the fetch goes on then.
+func (s *Source) Token(ctx context.Context) (*Token, error) {
+	if t := s.current.Load(); t != nil && t.fresh(time.Now()) {
+		s.hit(ctx, t)
+		return t, nil
+	}
+	return s.slow(ctx)
+}
+
+// hit counts a cache hit. The first one of each token is worth a line to people, the rest to debugging.
+func (s *Source) hit(ctx context.Context, t *Token) {
+	s.stats.hits.Add(1)
+	level := slog.LevelDebug
+	if !t.hit.Load() && t.hit.CompareAndSwap(false, true) {
+		level = slog.LevelInfo
+	}
+	if log := s.engine.log; log.Enabled(ctx, level) {
+		log.Log(ctx, level, "[OAuthService] Using cached token for "+s.name, "server", s.name)
+	}
+}
+
+// slow is Token without a fresh token at hand. A stale but valid one is served while its successor is fetched.
+func (s *Source) slow(ctx context.Context) (*Token, error) {
+	held := s.current.Load()
+	valid := held != nil && held.valid(time.Now())
+	f, err := s.join(valid, generation(held))
+	if valid && !errors.Is(err, ErrGone) {
+		s.hit(ctx, held)
+		return held, nil
+	}
+	s.stats.misses.Add(1)
+	if err != nil {
+		return nil, err
+	}
+	select {
+	case <-f.done:
+		return f.token, f.failure()
+	case <-f.fallback:
+		if t := s.current.Load(); t != nil {
+			return t, nil
+		}
+		return nil, s.explain()
+	case <-ctx.Done():
+		return nil, s.waited(ctx)
+	}
+}
+
+// Refresh gets a token newer than any known one, whatever the state of the source: it is a person's or an upstream's
+// explicit wish.
+func (s *Source) Refresh(ctx context.Context) (*Token, error) {
+	after := generation(s.current.Load())
+	if r, _, err := s.engine.load(ctx, s.name, s.fingerprint); err == nil {
+		after = max(after, r.Generation)
+	}
+	return s.renew(ctx, after, true)
+}
+
+// renew gets a token of a later generation than after.
+func (s *Source) renew(ctx context.Context, after uint64, unrevoke bool) (*Token, error) {
+	for {
+		f, err := s.force(after, unrevoke)
+		if err != nil {
+			return nil, err
+		}
+		select {
+		case <-f.done:
+		case <-ctx.Done():
+			return nil, s.waited(ctx)
+		}
+		if f.err != nil {
+			return nil, f.err
+		}
+		if f.token.Generation > after {
+			return f.token, nil
+		}
+		// The flight that we joined had begun before the wish and brought back what is already held.
+	}
+}
+
+// Invalidate drops the cached and the stored token; the next use fetches.
+func (s *Source) Invalidate(ctx context.Context) error {
+	s.stats.invalidations.Add(1)
+	s.engine.log.Info("[OAuthService] Invalidated token for "+s.name, "server", s.name)
+	return s.forget(ctx, false)
+}
+
+// forget drops the token here and in its record; revoked leaves a tombstone.
+func (s *Source) forget(ctx context.Context, revoked bool) error {
+	unlock, err := s.engine.lock(ctx, s.name)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	r, rev, err := s.engine.load(ctx, s.name, s.fingerprint)
+	if err != nil {
+		return err
+	}
+	s.mu.Lock()
+	s.publish(nil)
+	s.state, s.trouble, s.failures, s.retryAt = Pending, nil, 0, time.Time{}
+	if revoked {
+		s.state = Revoked
+	}
+	s.mu.Unlock()
+	if rev == "" && !revoked {
+		return nil
+	}
+	r.AccessToken, r.Scope, r.Issued, r.Expires = "", "", time.Time{}, time.Time{}
+	r.Revoked = r.Revoked || revoked
+	r.Generation++
+	if err := s.engine.save(ctx, r, rev); err != nil {
+		return fmt.Errorf("server %q: the token was dropped here, but its record could not be written: %w", s.name, err)
+	}
+	return nil
+}
+
+// Peek adopts the stored token, if there is one, without asking anybody for a newer one.
+func (s *Source) Peek(ctx context.Context) {
+	r, _, err := s.engine.load(ctx, s.name, s.fingerprint)
+	if err != nil {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if r.Revoked {
+		s.state = Revoked
+	} else if t := r.token(s.buffer()); t != nil && s.current.Load() == nil {
+		s.publish(t)
+		if t.valid(time.Now()) {
+			s.state = Authorized
+		}
+	}
+}
+
+// publish swaps the current token; deliveries that hold the old one learn of it. mu is held.
+func (s *Source) publish(t *Token) {
+	if old := s.current.Swap(t); old != nil && old != t {
+		close(old.superseded)
+	}
+}
+
+// retire ends a source whose server was removed or changed.
+func (s *Source) retire() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.retired = true
+	s.publish(nil)
+	if s.timer != nil {
+		s.timer.Stop()
+	}
+}
+
+func generation(t *Token) uint64 {
+	if t == nil {
+		return 0
+	}
+	return t.Generation
+}
+
+func (s *Source) buffer() time.Duration {
+	return time.Duration(s.server.Load().OAuth.TokenExpiryBuffer) * time.Second
+}
+
+// waited is the error of a caller whose own context ended while a fetch was in flight.
+func (s *Source) waited(ctx context.Context) error {
+	return &Error{Server: s.name, State: s.status(), Reason: "the authorization server has not answered yet",
+		Remedy: "try again in a moment", Err: context.Cause(ctx)}
+}
+
+func (s *Source) status() State {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.state
+}

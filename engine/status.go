@@ -1,0 +1,61 @@
+package engine
+
+import "time"
+
+// Status is the documented token info and what a person needs to act on. It holds no part of the token.
+type Status struct {
+	Server      string     `json:"server"`
+	State       State      `json:"state"`
+	Status      string     `json:"status"`                 // valid, expiring, expired, none
+	Fingerprint string     `json:"fingerprint,omitempty"`  // the first 12 digits of the token's SHA-256
+	TokenType   string     `json:"token_type,omitempty"`   // Bearer
+	ExpiresIn   *int64     `json:"expires_in,omitempty"`   // seconds of life when it was issued
+	Scope       string     `json:"scope,omitempty"`        // as granted
+	CreatedAt   *time.Time `json:"created_at,omitempty"`   //
+	ExpiresAt   *time.Time `json:"expires_at,omitempty"`   // absent: no expiry was given
+	IsExpired   bool       `json:"is_expired"`             //
+	Generation  uint64     `json:"generation,omitempty"`   //
+	NextRenewal *time.Time `json:"next_renewal,omitempty"` //
+	Error       string     `json:"error,omitempty"`        // why the last acquisition failed
+	Remedy      string     `json:"remedy,omitempty"`       //
+	NextTry     *time.Time `json:"next_try,omitempty"`     //
+	Store       string     `json:"store,omitempty"`        // store_unwritable: the token is in memory alone
+}
+
+// Status tells how the source is now.
+func (s *Source) Status() Status {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := time.Now()
+	st := Status{Server: s.name, State: s.state, Status: "none"}
+	if s.unwritable {
+		st.Store = "store_unwritable"
+	}
+	if s.trouble != nil {
+		st.Error, st.Remedy = s.trouble.Error(), s.trouble.Remedy
+		if s.state != Revoked {
+			at := s.retryAt
+			st.NextTry = &at
+		}
+	}
+	t := s.current.Load()
+	if t == nil {
+		return st
+	}
+	st.Fingerprint, st.TokenType, st.Scope, st.Generation = t.access.Fingerprint(), "Bearer", t.Scope, t.Generation
+	st.CreatedAt = &t.Issued
+	if !t.Expires.IsZero() {
+		seconds := int64(t.Expires.Sub(t.Issued).Seconds())
+		due := s.due(t)
+		st.ExpiresIn, st.ExpiresAt, st.NextRenewal = &seconds, &t.Expires, &due
+	}
+	switch {
+	case !t.valid(now):
+		st.Status, st.IsExpired = "expired", true
+	case !t.fresh(now):
+		st.Status = "expiring"
+	default:
+		st.Status = "valid"
+	}
+	return st
+}

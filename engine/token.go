@@ -1,0 +1,58 @@
+package engine
+
+import (
+	"math"
+	"sync/atomic"
+	"time"
+
+	"bearerd/secrets"
+)
+
+// Token is one access token, immutable once published.
+type Token struct {
+	Scope      string    // as granted, space-separated; "" when none was asked for and none was named
+	Issued     time.Time // when it was asked for
+	Expires    time.Time // zero: the authorization server gave no expires_in
+	Generation uint64    // counts the acquisitions of this grant, over restarts and processes
+
+	access        secrets.Secret
+	authorization secrets.Secret // "Bearer …", built once so that a request allocates nothing
+	staleAt       int64          // wall clock, Unix nanoseconds: from here on it is worth renewing
+	deadAt        int64          // wall clock, Unix nanoseconds: from here on it is refused
+	hit           atomic.Bool    // the first cache hit has been logged
+	superseded    chan struct{}
+}
+
+// Headers gives the Authorization value for a request. dpop is empty for a Bearer token; method and URL are what a
+// bound token would sign.
+func (t *Token) Headers(method, url string) (authorization, dpop string, err error) {
+	return t.authorization.Reveal(), "", nil
+}
+
+// Access is the token itself, for the deliveries that hand it out bare.
+func (t *Token) Access() secrets.Secret { return t.access }
+
+// Superseded is closed when the token was replaced, revoked or invalidated.
+func (t *Token) Superseded() <-chan struct{} { return t.superseded }
+
+func (t *Token) fresh(now time.Time) bool { return now.UnixNano() < t.staleAt }
+func (t *Token) valid(now time.Time) bool { return now.UnixNano() < t.deadAt }
+
+// newToken sets the moments of renewal. A token that lives shorter than twice the buffer would always be stale or
+// nearly so; its buffer is a quarter of its life.
+func newToken(access secrets.Secret, scope string, issued, expires time.Time, generation uint64, buffer time.Duration) *Token {
+	t := &Token{
+		Scope: scope, Issued: issued, Expires: expires, Generation: generation,
+		access: access, authorization: secrets.New("Bearer " + access.Reveal()),
+		staleAt: math.MaxInt64, deadAt: math.MaxInt64, superseded: make(chan struct{}),
+	}
+	if expires.IsZero() {
+		return t
+	}
+	if life := expires.Sub(issued); life < 2*buffer {
+		buffer = life / 4
+	}
+	t.deadAt = expires.UnixNano()
+	t.staleAt = expires.Add(-buffer).UnixNano()
+	return t
+}

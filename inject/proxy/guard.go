@@ -1,0 +1,68 @@
+package proxy
+
+import (
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strings"
+
+	"bearerd/config"
+)
+
+// guard decides who may use a server: pages of other sites (Host against DNS rebinding, Origin against cross-site
+// requests) and processes without a key may not.
+type guard struct {
+	server string
+	keys   Keys
+	local  config.Local
+	unix   bool // the socket's mode is the key
+}
+
+// refusal says why the request is not let through; "" lets it through. It is answered with 403, never 401, which would
+// send an MCP client off to sign in.
+func (g *guard) refusal(r *http.Request) string {
+	if !g.unix && !g.hostAllowed(r.Host) {
+		return "this Host is not allowed: list it in allow_hosts"
+	}
+	if origin := r.Header.Get("Origin"); origin != "" && !g.originAllowed(origin) {
+		return "this Origin is not allowed: list it in allow_origins"
+	}
+	if g.unix || g.local.LocalAuth == "none" {
+		return ""
+	}
+	if _, ok := g.keys.client(g.server, r.Header.Get("Authorization")); !ok {
+		return "a local key is needed as Authorization: Bearer KEY: `bearerd client-config " + g.server + "` prints it"
+	}
+	return ""
+}
+
+func (g *guard) hostAllowed(hostport string) bool {
+	host := hostport
+	if h, _, err := net.SplitHostPort(hostport); err == nil {
+		host = h
+	}
+	host = strings.Trim(host, "[]")
+	if slices.ContainsFunc(g.local.AllowHosts, func(a string) bool {
+		return strings.EqualFold(a, host) || strings.EqualFold(a, hostport)
+	}) {
+		return true
+	}
+	if ip, err := netip.ParseAddr(host); err == nil {
+		return ip.IsLoopback() || g.local.AllowRemote // an address cannot be rebound
+	}
+	return strings.EqualFold(host, "localhost")
+}
+
+func (g *guard) originAllowed(origin string) bool {
+	if slices.ContainsFunc(g.local.AllowOrigins, func(a string) bool { return strings.EqualFold(a, origin) }) {
+		return true
+	}
+	u, err := url.Parse(origin)
+	if err != nil || u.Host == "" {
+		return false
+	}
+	ip, err := netip.ParseAddr(u.Hostname())
+	return err == nil && ip.IsLoopback() || strings.EqualFold(u.Hostname(), "localhost")
+}

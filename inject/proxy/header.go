@@ -1,0 +1,166 @@
+package proxy
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+
+	"bearerd/secrets"
+)
+
+// hopByHop are the headers that belong to one connection (RFC 9110 §7.6.1).
+var hopByHop = []string{"Connection", "Proxy-Connection", "Keep-Alive", "Proxy-Authenticate", "Proxy-Authorization", "Te",
+	"Trailer", "Transfer-Encoding", "Upgrade"}
+
+func removeHopByHop(h http.Header) {
+	for _, line := range h["Connection"] {
+		for name := range strings.SplitSeq(line, ",") {
+			h.Del(strings.TrimSpace(name))
+		}
+	}
+	for _, name := range hopByHop {
+		delete(h, name)
+	}
+}
+
+// requestHeaders are what upstream gets of the caller's: all but what belongs to the connection or to the local hop.
+func requestHeaders(in http.Header) http.Header {
+	h := in.Clone()
+	removeHopByHop(h)
+	delete(h, "Authorization") // the local key
+	delete(h, "Origin")
+	delete(h, "Expect") // net/http has answered it
+	if _, ok := h["User-Agent"]; !ok {
+		h["User-Agent"] = []string{""} // else net/http names itself
+	}
+	return h
+}
+
+// pass gives the caller upstream's answer, chunk by chunk as it comes when its length is not known.
+func (rt *route) pass(w http.ResponseWriter, resp *http.Response) {
+	h := w.Header()
+	removeHopByHop(resp.Header)
+	if rt.source != nil {
+		delete(resp.Header, "Www-Authenticate") // a client would start an OAuth of its own
+	}
+	for name, values := range resp.Header {
+		h[name] = values
+	}
+	for _, name := range []string{"Date", "Content-Type"} {
+		if _, ok := h[name]; !ok {
+			h[name] = nil // else net/http adds one
+		}
+	}
+	w.WriteHeader(resp.StatusCode)
+	flush := func() error { return nil }
+	if resp.ContentLength < 0 {
+		flush = http.NewResponseController(w).Flush
+		if flush() != nil {
+			panic(http.ErrAbortHandler)
+		}
+	}
+	if err := copyBody(w, resp.Body, flush); err != nil {
+		// The one way net/http offers to cut the connection, so that a truncated answer is seen as such.
+		panic(http.ErrAbortHandler)
+	}
+	for name, values := range resp.Trailer {
+		h[http.TrailerPrefix+name] = values
+	}
+}
+
+var buffers = sync.Pool{New: func() any { return new([32 << 10]byte) }}
+
+func copyBody(w io.Writer, r io.Reader, flush func() error) error {
+	buf := buffers.Get().(*[32 << 10]byte)
+	defer buffers.Put(buf)
+	for {
+		n, err := r.Read(buf[:])
+		if n > 0 {
+			if _, werr := w.Write(buf[:n]); werr != nil {
+				return werr
+			}
+			if ferr := flush(); ferr != nil {
+				return ferr
+			}
+		}
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+func redirect(status int) bool {
+	switch status {
+	case http.StatusMovedPermanently, http.StatusFound, http.StatusSeeOther, http.StatusTemporaryRedirect,
+		http.StatusPermanentRedirect:
+		return true
+	}
+	return false
+}
+
+// withoutToken removes an inbound access_token: the caller's token is never upstream's.
+func withoutToken(query string) string {
+	if !strings.Contains(strings.ToLower(query), "access") && !strings.Contains(query, "%") {
+		return query
+	}
+	var kept []string
+	for part := range strings.SplitSeq(query, "&") {
+		name, _, _ := strings.Cut(part, "=")
+		if plain, err := url.QueryUnescape(name); err == nil && strings.EqualFold(plain, "access_token") {
+			continue
+		}
+		kept = append(kept, part)
+	}
+	return strings.Join(kept, "&")
+}
+
+func joinQuery(a, b string) string {
+	if a == "" || b == "" {
+		return a + b
+	}
+	return a + "&" + b
+}
+
+// headers are a server's configured extra headers. Their references are read again once a minute, not at each request:
+// a sealed or remote value takes far longer than the request itself.
+type headers struct {
+	refs    map[string]secrets.Ref
+	resolve *secrets.Resolver
+
+	mu     sync.Mutex // guards what follows
+	values map[string]secrets.Secret
+	until  time.Time
+}
+
+const headersAge = time.Minute
+
+func (h *headers) set(ctx context.Context, out http.Header) error {
+	if len(h.refs) == 0 {
+		return nil
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if now := time.Now(); now.After(h.until) {
+		values := map[string]secrets.Secret{}
+		for name, ref := range h.refs {
+			v, err := h.resolve.Resolve(ctx, ref)
+			if err != nil {
+				return fmt.Errorf("header %s: %w", name, err)
+			}
+			values[name] = v
+		}
+		h.values, h.until = values, now.Add(headersAge)
+	}
+	for name, v := range h.values {
+		out.Set(name, v.Reveal())
+	}
+	return nil
+}

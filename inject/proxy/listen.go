@@ -1,0 +1,109 @@
+package proxy
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"strings"
+	"syscall"
+	"time"
+)
+
+func isUnix(address string) bool { return strings.HasPrefix(address, "unix:") }
+
+// Listen binds a configured address. A loopback one is bound for IPv4 and IPv6 or not at all: a program that asks for
+// localhost tries both, and whoever held the other one would be shown the local key.
+func Listen(address string) ([]net.Listener, error) {
+	if path, ok := strings.CutPrefix(address, "unix:"); ok {
+		l, err := ListenUnix(path)
+		if err != nil {
+			return nil, err
+		}
+		return []net.Listener{l}, nil
+	}
+	host, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return nil, err
+	}
+	hosts := []string{host}
+	if ip := net.ParseIP(host); host == "localhost" || host == "127.0.0.1" || ip.Equal(net.IPv6loopback) {
+		hosts = []string{"127.0.0.1", "::1"}
+	}
+	return listenAll(hosts, port)
+}
+
+func listenAll(hosts []string, port string) (sockets []net.Listener, err error) {
+	for try := 0; ; try++ {
+		sockets, err = listenEach(hosts, port)
+		if port == "0" && errors.Is(err, syscall.EADDRINUSE) && try < 10 {
+			continue // the port that was free on the first host is taken on the second
+		}
+		return sockets, err
+	}
+}
+
+func listenEach(hosts []string, port string) (sockets []net.Listener, err error) {
+	for i, host := range hosts {
+		address := net.JoinHostPort(host, port)
+		l, err := net.Listen("tcp", address)
+		if i > 0 && absent(err) {
+			continue // this machine has no IPv6
+		}
+		if err != nil {
+			for _, s := range sockets {
+				_ = s.Close()
+			}
+			return nil, fmt.Errorf("cannot listen on %s: %w%s", address, cause(err), heldBy(port, err))
+		}
+		sockets = append(sockets, l)
+		_, port, _ = net.SplitHostPort(l.Addr().String())
+	}
+	return sockets, nil
+}
+
+func absent(err error) bool {
+	return errors.Is(err, syscall.EADDRNOTAVAIL) || errors.Is(err, syscall.EAFNOSUPPORT)
+}
+
+// cause is the reason without the address, which the message has already.
+func cause(err error) error {
+	var op *net.OpError
+	if errors.As(err, &op) {
+		return op.Err
+	}
+	return err
+}
+
+func heldBy(port string, err error) string {
+	if !errors.Is(err, syscall.EADDRINUSE) {
+		return ""
+	}
+	if who := holder(port); who != "" {
+		return ": the port is held by " + who + "; stop it or choose another port"
+	}
+	return ": another program holds the port; stop it or choose another port"
+}
+
+// ListenUnix binds a socket that only its owner may use. A socket that nobody answers on any more is removed.
+func ListenUnix(path string) (net.Listener, error) {
+	if len(path) > 100 {
+		return nil, fmt.Errorf("cannot listen on %s: the path of a unix socket must be shorter than 100 bytes", path)
+	}
+	if c, err := net.DialTimeout("unix", path, time.Second); err == nil {
+		_ = c.Close()
+		return nil, fmt.Errorf("cannot listen on %s: another program answers there", path)
+	}
+	if info, err := os.Lstat(path); err == nil && info.Mode()&os.ModeSocket != 0 {
+		_ = os.Remove(path) // Listen tells if this failed
+	}
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		return nil, fmt.Errorf("cannot listen on %s: %w", path, cause(err))
+	}
+	if err := os.Chmod(path, 0o600); err != nil {
+		_ = l.Close()
+		return nil, err
+	}
+	return l, nil
+}

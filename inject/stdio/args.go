@@ -1,0 +1,173 @@
+package stdio
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"bearerd/config"
+	"bearerd/secrets"
+)
+
+// The header argument has no space after the colon, as some clients and npx on Windows cut arguments there.
+const (
+	headerVar = "BEARERD_AUTHORIZATION"
+	headerArg = "Authorization:${" + headerVar + "}"
+)
+
+// ViaProxy reports, of a server whose delivery is arguments, whether they are to point at a local proxy, whose URL and key ByArguments then wants.
+// Otherwise ByArguments wants the token itself: with via = "header", and for curl, which ends before its token does.
+func ViaProxy(s *config.Server) bool {
+	return authorized(s) && s.Via != "header" && !isCurl(s)
+}
+
+// ByArguments prepares a child that reaches a remote server by itself, such as mcp-remote. See ByEnv for declared, parent
+// and errors.
+//
+// With ViaProxy, proxyURL replaces the URL argument and token is the key of that proxy. Without, proxyURL is ignored, the
+// URL stays and token is the access token. Both travel as `--header Authorization:${BEARERD_AUTHORIZATION}`, the value in
+// the environment, where mcp-remote expands it after it has hashed its arguments: so its identity stays, too. Another
+// program with is_remote = true is given the same argument, as the guide documents it; a key within the URL would be one
+// for every user of the host to read. curl expands nothing and gets `--header @FILE`, a file of mode 0600.
+func ByArguments(s *config.Server, proxyURL string, token secrets.Secret, declared map[string]secrets.Secret,
+	parent []string) (*Launch, error) {
+	if !authorized(s) {
+		return launch(s, s.Args, nil, declared, parent)
+	}
+	if err := checkToken(s, token); err != nil {
+		return nil, err
+	}
+	if slices.ContainsFunc(s.Args, isAuthorization) {
+		return nil, fmt.Errorf("server %q: args already hold an Authorization header: remove it", s.Name)
+	}
+	if isCurl(s) {
+		return curl(s, token, declared, parent)
+	}
+	args, err := rewrite(s, proxyURL)
+	if err != nil {
+		return nil, fmt.Errorf("server %q: %w", s.Name, err)
+	}
+	return launch(s, args, map[string]secrets.Secret{headerVar: bearer(token)}, declared, parent)
+}
+
+// rewrite points the URL argument at the proxy, if it is wanted, and adds the header.
+func rewrite(s *config.Server, proxyURL string) ([]string, error) {
+	at, remote, err := findURL(s)
+	if err != nil {
+		return nil, err
+	}
+	args := slices.Clone(s.Args)
+	if ViaProxy(s) {
+		if _, container := containerRun(s.Command, args); container && !hostNetwork(args) {
+			return nil, errors.New(`a container cannot reach the local proxy: ` +
+				`add "--network=host" to args or set via = "header"`)
+		}
+		args[at] = proxyURL
+	}
+	args = append(args, "--header", headerArg)
+	if remote && needsAllowHTTP(args[at]) && !slices.Contains(args, "--allow-http") {
+		args = append(args, "--allow-http")
+	}
+	return args, nil
+}
+
+// TargetURL is the URL among the arguments that the local proxy is to stand for.
+func TargetURL(s *config.Server) (string, error) {
+	at, _, err := findURL(s)
+	if err != nil {
+		return "", fmt.Errorf("server %q: %w", s.Name, err)
+	}
+	return s.Args[at], nil
+}
+
+// findURL finds the URL argument: for mcp-remote the first one after the program, else the only one.
+func findURL(s *config.Server) (at int, remote bool, err error) {
+	start, remote := mcpRemote(s)
+	var found []int
+	for i, arg := range s.Args {
+		if i >= start && isURL(arg) {
+			found = append(found, i)
+		}
+	}
+	switch {
+	case len(found) == 0:
+		return 0, remote, errors.New("args hold no http or https URL to send the token to: add it")
+	case len(found) > 1 && !remote:
+		return 0, remote, errors.New("args hold several URLs and nothing says which is the server's: leave one, or use mcp-remote")
+	}
+	return found[0], remote, nil
+}
+
+// mcpRemote finds where the arguments of mcp-remote begin: it is the command itself, or a package or path that npx, bunx,
+// pnpm dlx, node or a container is to run.
+func mcpRemote(s *config.Server) (start int, ok bool) {
+	if isMCPRemote(s.Command) {
+		return 0, true
+	}
+	i := slices.IndexFunc(s.Args, isMCPRemote)
+	return i + 1, i >= 0
+}
+
+// isMCPRemote matches the package with or without a version, and a path to it or into it, but no URL and no package of
+// another scope.
+func isMCPRemote(arg string) bool {
+	arg = strings.ToLower(arg)
+	if strings.HasPrefix(arg, "@") || strings.HasPrefix(arg, "-") || strings.Contains(arg, "://") {
+		return false
+	}
+	path := "/" + arg
+	return strings.HasPrefix(arg, "mcp-remote@") || strings.HasSuffix(path, "/mcp-remote") || strings.Contains(path, "/mcp-remote/")
+}
+
+// needsAllowHTTP is mcp-remote's rule: plain http is for these two hosts only, [::1] is none of them.
+func needsAllowHTTP(address string) bool {
+	u, err := url.Parse(address)
+	return err == nil && u.Scheme == "http" && u.Hostname() != "localhost" && u.Hostname() != "127.0.0.1"
+}
+
+func isURL(arg string) bool {
+	arg = strings.ToLower(arg)
+	return strings.HasPrefix(arg, "http://") || strings.HasPrefix(arg, "https://")
+}
+
+// isAuthorization knows the header after --header or -H, and glued to them.
+func isAuthorization(arg string) bool {
+	arg = strings.TrimPrefix(strings.TrimPrefix(arg, "--header="), "-H")
+	name, _, ok := strings.Cut(arg, ":")
+	return ok && strings.EqualFold(strings.TrimSpace(name), "Authorization")
+}
+
+func isCurl(s *config.Server) bool { return filepath.Base(s.Command) == "curl" }
+
+func curl(s *config.Server, token secrets.Secret, declared map[string]secrets.Secret, parent []string) (*Launch, error) {
+	dir, err := privateDir(parent)
+	if err != nil {
+		return nil, fmt.Errorf("server %q: a folder for curl's header file: %w", s.Name, err)
+	}
+	file := filepath.Join(dir, "header")
+	l, err := launch(s, append(slices.Clone(s.Args), "--header", "@"+file), nil, declared, parent)
+	if err == nil {
+		err = os.WriteFile(file, []byte("Authorization: "+bearer(token).Reveal()+"\n"), 0o600)
+	}
+	if err != nil {
+		return nil, errors.Join(err, os.RemoveAll(dir))
+	}
+	l.dir = dir
+	return l, nil
+}
+
+// privateDir makes a folder of mode 0700, in memory where there is a runtime folder.
+func privateDir(parent []string) (string, error) {
+	for _, variable := range parent {
+		if runtime, ok := strings.CutPrefix(variable, "XDG_RUNTIME_DIR="); ok && filepath.IsAbs(runtime) {
+			if dir, err := os.MkdirTemp(runtime, "bearerd-"); err == nil {
+				return dir, nil
+			}
+		}
+	}
+	return os.MkdirTemp("", "bearerd-")
+}

@@ -1,0 +1,214 @@
+package stdio
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"bearerd/config"
+	"bearerd/secrets"
+)
+
+// The test binary is its own child: CHILD names what it does then.
+const childVar = "CHILD"
+
+var children = map[string]func() int{
+	"report":   report,
+	"echo":     func() int { _, _ = io.Copy(os.Stdout, os.Stdin); return 0 },
+	"exit 7":   func() int { return 7 },
+	"suicide":  func() int { _ = syscall.Kill(os.Getpid(), syscall.SIGKILL); return 1 },
+	"polite":   func() int { return endsAt(0, "eof", waitEOF()) },
+	"on term":  func() int { return endsAt(3, "term", caught(syscall.SIGTERM)) },
+	"stubborn": stubborn,
+	"usr1":     func() int { return endsAt(0, "usr1", caught(syscall.SIGUSR1)) },
+	"deaf":     func() int { _ = os.Stdin.Close(); return endsAt(4, "term", caught(syscall.SIGTERM)) },
+	"leaver":   func() int { descend("stubborn"); return 5 },
+	"parent":   func() int { descend("stubborn"); return endsAt(0, "eof", waitEOF()) },
+	"killed":   func() int { descend("stubborn"); return stubborn() },
+	"npx":      func() int { descend("polite"); return endsAt(0, "eof", waitEOF()) },
+}
+
+func TestMain(m *testing.M) {
+	if child, ok := children[os.Getenv(childVar)]; ok {
+		os.Exit(child())
+	}
+	os.Exit(m.Run())
+}
+
+type reported struct {
+	Args  []string
+	Env   []string
+	Files map[string]string // of each argument @FILE
+	Umask int
+	PGID  int
+}
+
+func report() int {
+	r := reported{Args: os.Args, Env: os.Environ(), Files: map[string]string{}, Umask: syscall.Umask(0), PGID: syscall.Getpgrp()}
+	for _, arg := range os.Args {
+		if path, ok := strings.CutPrefix(arg, "@"); ok {
+			b, _ := os.ReadFile(path)
+			r.Files[path] = string(b)
+		}
+	}
+	_ = json.NewEncoder(os.Stdout).Encode(r)
+	return 0
+}
+
+func waitEOF() <-chan os.Signal {
+	ready := caught(syscall.SIGUSR2) // never sent
+	done := make(chan os.Signal)
+	go func() {
+		_, _ = io.Copy(io.Discard, os.Stdin)
+		close(done)
+	}()
+	_ = ready
+	return done
+}
+
+func caught(sig os.Signal) <-chan os.Signal {
+	ch := make(chan os.Signal, 1)
+	signal.Notify(ch, sig)
+	return ch
+}
+
+func endsAt(code int, word string, event <-chan os.Signal) int {
+	fmt.Println("ready", os.Getpid())
+	<-event
+	fmt.Println(word)
+	return code
+}
+
+func stubborn() int {
+	signal.Ignore(syscall.SIGTERM)
+	return endsAt(0, "unreachable", caught(syscall.SIGUSR2))
+}
+
+// descend starts a grandchild with the same arguments and files and waits until it is ready.
+func descend(mode string) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		panic(err)
+	}
+	self, _ := os.Executable()
+	cmd := exec.Command(self, os.Args[1:]...)
+	cmd.Env = append(os.Environ(), childVar+"="+mode)
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, w, os.Stderr
+	cmd.ExtraFiles = []*os.File{os.Stdout} // it holds the client's stdout open
+	if err := cmd.Start(); err != nil {
+		panic(err)
+	}
+	line, _ := bufio.NewReader(r).ReadString('\n')
+	fmt.Print(line)
+}
+
+// program links the test binary under a name such as npx and returns the path.
+func program(t *testing.T, name string) string {
+	t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), name)
+	if err := os.Symlink(self, path); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func server(command string, args ...string) *config.Server {
+	return &config.Server{
+		Name: "search", Command: command, Args: args, Via: "proxy",
+		StopGrace: time.Minute, KillGrace: time.Minute,
+		OAuth: &config.OAuth{Enabled: true},
+	}
+}
+
+func does(mode string) map[string]secrets.Secret {
+	return map[string]secrets.Secret{childVar: secrets.New(mode)}
+}
+
+// client is the MCP client's side of a child.
+type client struct {
+	*Process
+	in  *os.File
+	out *bufio.Reader
+}
+
+func start(t *testing.T, s *config.Server, l *Launch, umask int) *client {
+	t.Helper()
+	inR, inW := pipe(t)
+	outR, outW := pipe(t)
+	p, err := Start(s, l, Files{In: inR, Out: outW, Err: os.Stderr}, umask)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = outW.Close()
+	return &client{p, inW, bufio.NewReader(outR)}
+}
+
+// startChild starts a child of the given mode with a token in its environment.
+func startChild(t *testing.T, s *config.Server, mode string) *client {
+	t.Helper()
+	if s.Command == "" {
+		s.Command = program(t, "child")
+	}
+	l, err := ByEnv(s, token, does(mode), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return start(t, s, l, -1)
+}
+
+// ready reads the process id that the next process of the tree prints.
+func (c *client) ready(t *testing.T) int {
+	t.Helper()
+	var pid int
+	line, err := c.out.ReadString('\n')
+	if _, scanErr := fmt.Sscanf(line, "ready %d\n", &pid); err != nil || scanErr != nil {
+		t.Fatalf("read %q, %v, want \"ready PID\"", line, err)
+	}
+	return pid
+}
+
+func (c *client) line(t *testing.T) string {
+	t.Helper()
+	line, err := c.out.ReadString('\n')
+	if err != nil {
+		t.Fatalf("read %q, %v", line, err)
+	}
+	return strings.TrimSuffix(line, "\n")
+}
+
+func pipe(t *testing.T) (r, w *os.File) {
+	t.Helper()
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _, _ = r.Close(), w.Close() })
+	return r, w
+}
+
+// run starts a child that reports what it was given, and waits for it.
+func run(t *testing.T, s *config.Server, l *Launch, umask int) reported {
+	t.Helper()
+	c := start(t, s, l, umask)
+	if code := c.Wait(t.Context()); code != 0 {
+		t.Fatalf("exit code %d", code)
+	}
+	var r reported
+	if err := json.NewDecoder(c.out).Decode(&r); err != nil {
+		t.Fatal(err)
+	}
+	return r
+}

@@ -1,0 +1,80 @@
+package stdio
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"syscall"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// alive looks for the process in /proc; a zombie waits for its new parent only.
+func alive(pid int) bool {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	return err == nil && livesInGroup(pid, groupOf(stat))
+}
+
+func groupOf(stat []byte) (pgid int) {
+	var ppid, pid int
+	var name, state string
+	_, _ = fmt.Sscanf(string(stat), "%d %s %s %d %d", &pid, &name, &state, &ppid, &pgid)
+	return pgid
+}
+
+func TestTheChildLeadsItsOwnGroup(t *testing.T) {
+	s := server(program(t, "child"))
+	l, err := ByEnv(s, token, does("report"), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := run(t, s, l, -1).PGID; got == syscall.Getpgrp() {
+		t.Error("the child is in bearerd's group")
+	}
+}
+
+func TestATerminalIsInherited(t *testing.T) {
+	s := server(program(t, "child"))
+	l, err := ByEnv(s, token, does("report"), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, w := pipe(t)
+	p, err := Start(s, l, Files{In: terminal(t), Out: w, Err: os.Stderr}, -1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if code := p.Wait(t.Context()); code != 0 || p.in != nil {
+		t.Errorf("exit code %d, pipe %v", code, p.in)
+	}
+	var got reported
+	if err := json.NewDecoder(r).Decode(&got); err != nil {
+		t.Fatal(err)
+	}
+	if got.PGID != syscall.Getpgrp() {
+		t.Error("the child has left the terminal's foreground group")
+	}
+}
+
+func terminal(t *testing.T) *os.File {
+	t.Helper()
+	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
+	if err != nil {
+		t.Skip("needs a pseudo-terminal: ", err)
+	}
+	t.Cleanup(func() { _ = master.Close() })
+	n, err := unix.IoctlGetInt(int(master.Fd()), unix.TIOCGPTN)
+	if err == nil {
+		err = unix.IoctlSetPointerInt(int(master.Fd()), unix.TIOCSPTLCK, 0)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	tty, err := os.OpenFile(fmt.Sprintf("/dev/pts/%d", n), os.O_RDWR|unix.O_NOCTTY, 0)
+	if err != nil {
+		t.Skip("needs a pseudo-terminal: ", err)
+	}
+	t.Cleanup(func() { _ = tty.Close() })
+	return tty
+}

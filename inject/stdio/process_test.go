@@ -1,0 +1,209 @@
+package stdio
+
+import (
+	"context"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"bearerd/config"
+	"bearerd/secrets"
+)
+
+func TestInputAndOutputPassThrough(t *testing.T) {
+	c := startChild(t, server(""), "echo")
+	const text = "{\"jsonrpc\":\"2.0\"}\n\x00\xff\n"
+	if _, err := io.WriteString(c.in, text); err != nil {
+		t.Fatal(err)
+	}
+	_ = c.in.Close()
+	if code := c.Wait(t.Context()); code != 0 {
+		t.Errorf("exit code %d", code)
+	}
+	if got, err := io.ReadAll(c.out); err != nil || string(got) != text {
+		t.Errorf("got %q, %v", got, err)
+	}
+}
+
+func TestExitCode(t *testing.T) {
+	for mode, want := range map[string]int{"exit 7": 7, "suicide": 137} {
+		if code := startChild(t, server(""), mode).Wait(t.Context()); code != want {
+			t.Errorf("%s: exit code %d, want %d", mode, code, want)
+		}
+	}
+}
+
+// The graces are a minute: a child that is polite needs none of them.
+func TestStopClosesStdinFirst(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	c := startChild(t, server(""), "polite")
+	c.ready(t)
+	cancel()
+	if code := c.Wait(ctx); code != 0 {
+		t.Errorf("exit code %d", code)
+	}
+	if got := c.line(t); got != "eof" {
+		t.Errorf("the child said %q", got)
+	}
+}
+
+func TestStopThenSendsSIGTERM(t *testing.T) {
+	s := server("")
+	s.StopGrace = time.Millisecond
+	c := startChild(t, s, "on term")
+	c.ready(t)
+	_ = c.in.Close() // the end of input stops, too
+	if code := c.Wait(t.Context()); code != 3 {
+		t.Errorf("exit code %d", code)
+	}
+	if got := c.line(t); got != "term" {
+		t.Errorf("the child said %q", got)
+	}
+}
+
+func TestStopThenKills(t *testing.T) {
+	s := server("")
+	s.StopGrace, s.KillGrace = time.Millisecond, time.Millisecond
+	ctx, cancel := context.WithCancel(t.Context())
+	c := startChild(t, s, "stubborn")
+	c.ready(t)
+	cancel()
+	if code := c.Wait(ctx); code != 137 {
+		t.Errorf("exit code %d", code)
+	}
+}
+
+// The client's end must be seen although nothing can be written to the child any more.
+func TestEndOfInputStopsAChildThatHasClosedStdin(t *testing.T) {
+	s := server("")
+	s.StopGrace = time.Millisecond
+	c := startChild(t, s, "deaf")
+	c.ready(t)
+	if _, err := io.WriteString(c.in, "ping\n"); err != nil {
+		t.Fatal(err)
+	}
+	_ = c.in.Close()
+	if code := c.Wait(t.Context()); code != 4 {
+		t.Errorf("exit code %d", code)
+	}
+}
+
+func TestSignalIsForwarded(t *testing.T) {
+	c := startChild(t, server(""), "usr1")
+	c.ready(t)
+	c.Signal(syscall.SIGUSR1)
+	if code := c.Wait(t.Context()); code != 0 {
+		t.Errorf("exit code %d", code)
+	}
+	if got := c.line(t); got != "usr1" {
+		t.Errorf("the child said %q", got)
+	}
+	c.Signal(syscall.SIGKILL) // the number may be another's by now: it must not be sent
+}
+
+// The grandchild ignores SIGTERM and holds the client's stdout open.
+func TestNothingOfTheTreeSurvives(t *testing.T) {
+	for mode, c := range map[string]struct {
+		stop bool
+		code int
+	}{"leaver": {false, 5}, "parent": {true, 0}, "killed": {true, 137}} {
+		s := server("")
+		s.KillGrace = time.Millisecond
+		if mode == "killed" {
+			s.StopGrace = time.Millisecond
+		}
+		child := startChild(t, s, mode)
+		pids := []int{child.cmd.Process.Pid, child.ready(t)}
+		if c.stop {
+			child.ready(t)
+			_ = child.in.Close()
+		}
+		if code := child.Wait(t.Context()); code != c.code {
+			t.Errorf("%s: exit code %d, want %d", mode, code, c.code)
+		}
+		for _, pid := range pids {
+			if alive(pid) {
+				t.Errorf("%s: process %d is alive", mode, pid)
+			}
+		}
+		if _, err := io.ReadAll(child.out); err != nil { // would block while the grandchild held it
+			t.Errorf("%s: %v", mode, err)
+		}
+	}
+}
+
+func TestStdinIsUsableAfterTheChild(t *testing.T) {
+	c := startChild(t, server(""), "exit 7")
+	c.Wait(t.Context())
+	if _, err := io.WriteString(c.in, "next"); err != nil {
+		t.Fatal(err)
+	}
+	buf := make([]byte, 8)
+	if n, err := c.src.Read(buf); err != nil || string(buf[:n]) != "next" {
+		t.Errorf("read %q, %v", buf[:n], err)
+	}
+}
+
+func TestUmask(t *testing.T) {
+	defer syscall.Umask(syscall.Umask(0o077))
+	for given, want := range map[int]int{-1: 0o077, 0o022: 0o022, 0: 0} {
+		s := server(program(t, "child"))
+		l, err := ByEnv(s, token, does("report"), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := run(t, s, l, given).Umask; got != want {
+			t.Errorf("umask %#o gave the child %#o, want %#o", given, got, want)
+		}
+		if own := syscall.Umask(0o077); own != 0o077 {
+			t.Errorf("umask %#o left bearerd with %#o", given, own)
+		}
+	}
+}
+
+func TestCommandIsFoundAsTheChildWould(t *testing.T) {
+	found := filepath.Dir(program(t, "srv"))
+	s := server("srv")
+	s.PassEnv = []string{"PATH"}
+	l, err := ByEnv(s, token, vars(childVar, "report", "PATH", "/nonexistent:"+found), []string{"PATH=/bin"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := run(t, s, l, -1); got.Args[0] != "srv" {
+		t.Errorf("arguments %q", got.Args)
+	}
+	s.Command, s.Dir = "./srv", found
+	run(t, s, l, -1)
+}
+
+func TestStartErrors(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "plain"), nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	t.Chdir(dir)
+	if err := os.Symlink(program(t, "here"), "here"); err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct{ command, dir, path, want string }{
+		"absent":        {"srv", "", "/a:/b", `command "srv" is not on the child's PATH "/a:/b"`},
+		"not runnable":  {"plain", "", dir, `command "plain" is not on the child's PATH`},
+		"relative PATH": {"here", "", ".", `command "here" is not on the child's PATH "."`},
+		"no PATH":       {"srv", "", "", `command "srv" is not on the child's PATH ""`},
+		"by path":       {"./srv", dir, "", "stat " + dir + "/srv: no such file or directory"},
+		"plain by path": {dir + "/plain", "", "", dir + "/plain is not an executable file"},
+		"no folder":     {dir + "/here", dir + "/no", "", "dir: stat " + dir + "/no: no such file or directory"},
+		"a file as dir": {dir + "/here", dir + "/plain", "", "/plain is not a folder"},
+	} {
+		s := &config.Server{Name: "search", Command: c.command, Dir: c.dir}
+		l := &Launch{env: map[string]secrets.Secret{"PATH": secrets.New(c.path)}}
+		_, err := Start(s, l, Files{In: os.Stdin, Out: os.Stdout, Err: os.Stderr}, -1)
+		if err == nil || !strings.HasPrefix(err.Error(), `server "search": `) || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: got %v, want %q", name, err, c.want)
+		}
+	}
+}

@@ -1,0 +1,79 @@
+//go:build unix
+
+package sealed
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+const (
+	firstPoll = 5 * time.Millisecond
+	lastPoll  = 50 * time.Millisecond
+)
+
+// Lock takes the lock called name, exclusive across the processes of this host and the goroutines of this one. It waits
+// until it has it or ctx is done. The kernel releases it when the process dies.
+func (s *Store) Lock(ctx context.Context, name string) (unlock func(), err error) {
+	unlock, err = s.flock(ctx, hashed(name))
+	if err != nil {
+		return nil, fmt.Errorf("store %s: cannot lock %q: %w", s.dir, name, err)
+	}
+	return unlock, nil
+}
+
+// lockStore takes the lock that every write of a record, a recipient or an identity needs.
+func (s *Store) lockStore(ctx context.Context) (unlock func(), err error) {
+	select {
+	case s.writing <- struct{}{}:
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	release, err := s.flock(ctx, "store")
+	if err != nil {
+		<-s.writing
+		return nil, err
+	}
+	return func() {
+		release()
+		<-s.writing
+	}, nil
+}
+
+// flock polls, because a blocking flock cannot be given up when ctx is done.
+func (s *Store) flock(ctx context.Context, name string) (unlock func(), err error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	folder := filepath.Join(s.dir, "locks")
+	if err := os.MkdirAll(folder, 0o700); err != nil {
+		return nil, err
+	}
+	path := filepath.Join(folder, name+".lock")
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	for wait := firstPoll; ; wait = min(2*wait, lastPoll) {
+		err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+		if err == nil {
+			return func() { _ = f.Close() }, nil
+		}
+		if !errors.Is(err, unix.EWOULDBLOCK) && !errors.Is(err, unix.EINTR) {
+			_ = f.Close()
+			return nil, &os.PathError{Op: "flock", Path: path, Err: err}
+		}
+		select {
+		case <-time.After(wait):
+		case <-ctx.Done():
+			_ = f.Close()
+			return nil, ctx.Err()
+		}
+	}
+}

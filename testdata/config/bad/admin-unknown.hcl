@@ -1,0 +1,4 @@
+# want: unknown attribute "allow_remote"
+admin {
+  allow_remote = true
+}

@@ -1,0 +1,11 @@
+# want: args hold a URL with an access_token query parameter
+server "search" {
+  command = "uvx"
+  args = ["https://api.example.com/?access_token=x"]
+  oauth_config {
+    enabled             = true
+    OAUTH_CLIENT_ID     = "client-123"
+    OAUTH_CLIENT_SECRET = env("CLIENT_SECRET")
+    OAUTH_TOKEN_URL     = "https://auth.example.com/oauth/token"
+  }
+}

@@ -1,0 +1,11 @@
+# want: args: there is no variable "X"
+server "search" {
+  command = "uvx"
+  args = ["--header", "Authorization:${X}"]
+  oauth_config {
+    enabled             = true
+    OAUTH_CLIENT_ID     = "client-123"
+    OAUTH_CLIENT_SECRET = env("CLIENT_SECRET")
+    OAUTH_TOKEN_URL     = "https://auth.example.com/oauth/token"
+  }
+}

@@ -1,0 +1,2 @@
+# want: unknown block "servr"
+servr "x" {}

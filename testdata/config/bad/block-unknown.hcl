@@ -1,0 +1,4 @@
+# want: unknown block "vault"
+vault {
+  address = "https://vault.example.com"
+}

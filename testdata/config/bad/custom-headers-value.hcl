@@ -1,0 +1,11 @@
+# want: OAUTH_CUSTOM_HEADERS.X-Custom holds a line break or a NUL
+server "tickets" {
+  url = "https://mcp.example.com/mcp"
+  oauth_config {
+    enabled             = true
+    OAUTH_CLIENT_ID     = "client-123"
+    OAUTH_CLIENT_SECRET = env("CLIENT_SECRET")
+    OAUTH_TOKEN_URL     = "https://auth.example.com/oauth/token"
+    OAUTH_CUSTOM_HEADERS = { "X-Custom" = "a\r\nb: c" }
+  }
+}

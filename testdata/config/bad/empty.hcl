@@ -1,0 +1,3 @@
+# want: the configuration is empty
+
+/* nothing here */

@@ -1,0 +1,10 @@
+# want: enabled must be true or false, not a string
+server "tickets" {
+  url = "https://mcp.example.com/mcp"
+  oauth_config {
+    OAUTH_CLIENT_ID     = "client-123"
+    OAUTH_CLIENT_SECRET = env("CLIENT_SECRET")
+    OAUTH_TOKEN_URL     = "https://auth.example.com/oauth/token"
+    enabled = "true"
+  }
+}

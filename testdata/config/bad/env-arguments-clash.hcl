@@ -1,0 +1,12 @@
+# want: env sets BEARERD_AUTHORIZATION, which carries the token
+server "search" {
+  command = "npx"
+  args = ["mcp-remote", "https://mcp.example.com"]
+  env = { BEARERD_AUTHORIZATION = "x" }
+  oauth_config {
+    enabled             = true
+    OAUTH_CLIENT_ID     = "client-123"
+    OAUTH_CLIENT_SECRET = env("CLIENT_SECRET")
+    OAUTH_TOKEN_URL     = "https://auth.example.com/oauth/token"
+  }
+}

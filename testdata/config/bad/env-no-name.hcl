@@ -1,0 +1,10 @@
+# want: OAUTH_CLIENT_SECRET: env(…) needs the name of an environment variable
+server "tickets" {
+  url = "https://mcp.example.com/mcp"
+  oauth_config {
+    enabled             = true
+    OAUTH_CLIENT_ID     = "client-123"
+    OAUTH_TOKEN_URL     = "https://auth.example.com/oauth/token"
+    OAUTH_CLIENT_SECRET = env("")
+  }
+}

@@ -1,0 +1,12 @@
+# want: OAUTH_SCOPE is set twice
+server "tickets" {
+  url = "https://mcp.example.com/mcp"
+  oauth_config {
+    enabled             = true
+    OAUTH_CLIENT_ID     = "client-123"
+    OAUTH_CLIENT_SECRET = env("CLIENT_SECRET")
+    OAUTH_TOKEN_URL     = "https://auth.example.com/oauth/token"
+    OAUTH_SCOPE = "a"
+    OAUTH_SCOPE = "b"
+  }
+}

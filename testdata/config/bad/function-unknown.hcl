@@ -1,0 +1,10 @@
+# want: there is no such function
+server "tickets" {
+  url = "https://mcp.example.com/mcp"
+  oauth_config {
+    enabled             = true
+    OAUTH_CLIENT_ID     = "client-123"
+    OAUTH_TOKEN_URL     = "https://auth.example.com/oauth/token"
+    OAUTH_CLIENT_SECRET = getenv("X")
+  }
+}

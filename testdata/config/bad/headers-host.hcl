@@ -1,0 +1,11 @@
+# want: headers may not name Host
+server "tickets" {
+  url = "https://mcp.example.com/mcp"
+  headers = { Host = "x" }
+  oauth_config {
+    enabled             = true
+    OAUTH_CLIENT_ID     = "client-123"
+    OAUTH_CLIENT_SECRET = env("CLIENT_SECRET")
+    OAUTH_TOKEN_URL     = "https://auth.example.com/oauth/token"
+  }
+}

@@ -1,0 +1,13 @@
+# want: env sets GITHUB_TOKEN, which carries the token
+server "search" {
+  command = "uvx"
+  args = ["acme-search-mcp"]
+  inject_env = ["GITHUB_TOKEN"]
+  env = { GITHUB_TOKEN = "x" }
+  oauth_config {
+    enabled             = true
+    OAUTH_CLIENT_ID     = "client-123"
+    OAUTH_CLIENT_SECRET = env("CLIENT_SECRET")
+    OAUTH_TOKEN_URL     = "https://auth.example.com/oauth/token"
+  }
+}

@@ -1,0 +1,12 @@
+# want: inject_env: "A-B" is no name of an environment variable
+server "search" {
+  command = "uvx"
+  args = ["acme-search-mcp"]
+  inject_env = ["A-B"]
+  oauth_config {
+    enabled             = true
+    OAUTH_CLIENT_ID     = "client-123"
+    OAUTH_CLIENT_SECRET = env("CLIENT_SECRET")
+    OAUTH_TOKEN_URL     = "https://auth.example.com/oauth/token"
+  }
+}

@@ -1,0 +1,12 @@
+# want: is_remote = true needs exactly one http(s) URL in args, found 0
+server "search" {
+  command = "uvx"
+  args = ["acme-search-mcp"]
+  oauth_config {
+    enabled             = true
+    OAUTH_CLIENT_ID     = "client-123"
+    OAUTH_CLIENT_SECRET = env("CLIENT_SECRET")
+    OAUTH_TOKEN_URL     = "https://auth.example.com/oauth/token"
+    is_remote = true
+  }
+}

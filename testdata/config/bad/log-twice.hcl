@@ -1,0 +1,3 @@
+# want: log is declared twice
+log {}
+log {}

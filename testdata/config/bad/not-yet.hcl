@@ -1,0 +1,18 @@
+# want: unknown attribute "login"
+# want: unknown attribute "moved_from"
+# want: unknown attribute "on_rotate"
+# want: unknown attribute "restart"
+server "search" {
+  command = "uvx"
+  args = ["acme-search-mcp"]
+  on_rotate = "replay"
+  restart = true
+  moved_from = "x"
+  login = "auto"
+  oauth_config {
+    enabled             = true
+    OAUTH_CLIENT_ID     = "client-123"
+    OAUTH_CLIENT_SECRET = env("CLIENT_SECRET")
+    OAUTH_TOKEN_URL     = "https://auth.example.com/oauth/token"
+  }
+}

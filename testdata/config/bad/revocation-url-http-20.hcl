@@ -1,0 +1,11 @@
+# want: HTTPS is required for revocation_url (OAuth 2.0 best practice)
+server "tickets" {
+  url = "https://mcp.example.com/mcp"
+  oauth_config {
+    enabled             = true
+    OAUTH_CLIENT_ID     = "client-123"
+    OAUTH_CLIENT_SECRET = env("CLIENT_SECRET")
+    OAUTH_TOKEN_URL     = "https://auth.example.com/oauth/token"
+    OAUTH_REVOCATION_URL = "http://auth.example.com/revoke"
+  }
+}

@@ -1,0 +1,11 @@
+# want: OAUTH_REVOCATION_URL must start with http:// or https://
+server "tickets" {
+  url = "https://mcp.example.com/mcp"
+  oauth_config {
+    enabled             = true
+    OAUTH_CLIENT_ID     = "client-123"
+    OAUTH_CLIENT_SECRET = env("CLIENT_SECRET")
+    OAUTH_TOKEN_URL     = "https://auth.example.com/oauth/token"
+    OAUTH_REVOCATION_URL = "auth.example.com/revoke"
+  }
+}

@@ -1,0 +1,4 @@
+# want: command cannot be empty
+server "x" {
+  command = ""
+}

@@ -1,0 +1,4 @@
+# want: "-x y" is no server name
+server "-x y" {
+  command = "a"
+}

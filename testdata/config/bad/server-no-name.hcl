@@ -1,0 +1,4 @@
+# want: the block has no name
+server {
+  command = "a"
+}

@@ -1,0 +1,2 @@
+# want: the server needs command or url
+server "x" {}

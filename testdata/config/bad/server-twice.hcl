@@ -1,0 +1,7 @@
+# want: server "X" is declared twice
+server "x" {
+  command = "a"
+}
+server "X" {
+  command = "b"
+}

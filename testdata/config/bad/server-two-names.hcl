@@ -1,0 +1,4 @@
+# want: too many names before the block
+server "a" "b" {
+  command = "a"
+}

@@ -1,0 +1,4 @@
+# want: identity must be file(…) or credential(…)
+store "file" {
+  identity = "AGE-SECRET-KEY-1"
+}

@@ -1,0 +1,4 @@
+# want: path cannot be empty
+store "file" {
+  path = ""
+}

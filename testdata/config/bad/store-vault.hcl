@@ -1,0 +1,4 @@
+# want: unknown store "vault"
+store "vault" {
+  mount = "secret"
+}

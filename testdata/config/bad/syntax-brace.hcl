@@ -1,0 +1,3 @@
+# want: syntax error: unclosed configuration block
+server "x" {
+  command = "a"

@@ -1,0 +1,4 @@
+# want: syntax error: invalid multi-line string
+server "x" {
+  command = "a
+}

@@ -1,0 +1,10 @@
+# want: url cannot be empty
+server "tickets" {
+  url = ""
+  oauth_config {
+    enabled             = true
+    OAUTH_CLIENT_ID     = "client-123"
+    OAUTH_CLIENT_SECRET = env("CLIENT_SECRET")
+    OAUTH_TOKEN_URL     = "https://auth.example.com/oauth/token"
+  }
+}

@@ -1,0 +1,10 @@
+# want: HTTPS is required for url: the token would cross the network in clear
+server "tickets" {
+  url = "http://mcp.example.com/mcp"
+  oauth_config {
+    enabled             = true
+    OAUTH_CLIENT_ID     = "client-123"
+    OAUTH_CLIENT_SECRET = env("CLIENT_SECRET")
+    OAUTH_TOKEN_URL     = "https://auth.example.com/oauth/token"
+  }
+}

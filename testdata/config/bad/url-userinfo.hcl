@@ -1,0 +1,10 @@
+# want: url may not hold a user name or password
+server "tickets" {
+  url = "https://u:hunter2@mcp.example.com"
+  oauth_config {
+    enabled             = true
+    OAUTH_CLIENT_ID     = "client-123"
+    OAUTH_CLIENT_SECRET = env("CLIENT_SECRET")
+    OAUTH_TOKEN_URL     = "https://auth.example.com/oauth/token"
+  }
+}

@@ -1,0 +1,10 @@
+# want: no Vault is configured
+server "tickets" {
+  url = "https://mcp.example.com/mcp"
+  oauth_config {
+    enabled             = true
+    OAUTH_CLIENT_ID     = "client-123"
+    OAUTH_TOKEN_URL     = "https://auth.example.com/oauth/token"
+    OAUTH_CLIENT_SECRET = vault("mcp/tickets", "client_secret")
+  }
+}

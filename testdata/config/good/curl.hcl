@@ -1,0 +1,10 @@
+server "search" {
+  command = "/usr/bin/curl"
+  args = ["-sS", "mcp.example.com"]
+  oauth_config {
+    enabled             = true
+    OAUTH_CLIENT_ID     = "client-123"
+    OAUTH_CLIENT_SECRET = env("CLIENT_SECRET")
+    OAUTH_TOKEN_URL     = "https://auth.example.com/oauth/token"
+  }
+}

@@ -1,0 +1,11 @@
+server "search" {
+  command = "python3"
+  args = ["bridge.py", "https://mcp.example.com"]
+  oauth_config {
+    enabled             = true
+    OAUTH_CLIENT_ID     = "client-123"
+    OAUTH_CLIENT_SECRET = env("CLIENT_SECRET")
+    OAUTH_TOKEN_URL     = "https://auth.example.com/oauth/token"
+    is_remote = true
+  }
+}
