@@ -125,18 +125,6 @@ func (r *Resolver) read(ctx context.Context, ref Ref) (string, error) {
 	return "", errors.New("no secret is configured")
 }
 
-// ReadText reads the whole text of a file or a credential, line ends and all: an age identity has several lines.
-func ReadText(ref Ref) (string, error) {
-	if ref.Kind != File && ref.Kind != Credential {
-		return "", fmt.Errorf("%s: only file() and credential() hold text of several lines", ref)
-	}
-	text, err := (&Resolver{}).read(context.Background(), ref)
-	if err != nil {
-		return "", fmt.Errorf("%s: %w", ref, err)
-	}
-	return text, nil
-}
-
 func (r *Resolver) stored(ctx context.Context, name string) (string, error) {
 	if r.Store == nil {
 		return "", errors.New("no store is open")

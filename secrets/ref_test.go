@@ -58,7 +58,7 @@ func TestResolve(t *testing.T) {
 		"env with a line end":  {env(canary + "\n"), Ref{Kind: Env, Name: "SET"}},
 		"file with CRLF":       {&Resolver{}, Ref{Kind: File, Name: path}},
 		"file behind a link":   {&Resolver{}, Ref{Kind: File, Name: link}},
-		"file of largest size": {&Resolver{}, Ref{Kind: File, Name: writeTemp(t, canary+strings.Repeat("\n", MaxValue-1-len(canary)))}},
+		"file of largest size": {&Resolver{}, fileRef(t, canary+strings.Repeat("\n", MaxValue-1-len(canary)))},
 		"credential":           {&Resolver{}, Ref{Kind: Credential, Name: "value"}},
 		"stored":               {stored, Ref{Kind: Stored, Name: "s"}},
 	} {
@@ -97,7 +97,8 @@ func TestResolveErrors(t *testing.T) {
 			[]string{`secret("s")`, "run `bearerd secret set s`"}},
 		"stored with a NUL": {&Resolver{Store: oneValue{key: "secret/s", value: canary + "\x00"}},
 			Ref{Kind: Stored, Name: "s"}, []string{"NUL"}},
-		"vault": {&Resolver{}, Ref{Kind: Vault, Name: "p", Field: "f"}, []string{`vault("p", "f")`, "no Vault is configured"}},
+		"vault": {&Resolver{}, Ref{Kind: Vault, Name: "p", Field: "f"},
+			[]string{`vault("p", "f")`, "no Vault is configured"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got, err := c.r.Resolve(t.Context(), c.ref)

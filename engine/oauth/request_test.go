@@ -104,8 +104,10 @@ func TestAcceptance01_BasicFormEncodesBothHalves(t *testing.T) {
 	if got := r.Header.Get("Content-Type"); got != "application/x-www-form-urlencoded" {
 		t.Errorf("Content-Type %q", got)
 	}
-	if got := r.Header.Get("Accept"); got != "application/json" {
-		t.Errorf("Accept %q", got)
+	for name, want := range map[string]string{"Accept": "application/json", "User-Agent": "bearerd", "Connection": "close"} {
+		if got := r.Header.Get(name); got != want {
+			t.Errorf("%s %q, want %q", name, got, want)
+		}
 	}
 }
 

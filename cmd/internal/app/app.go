@@ -54,7 +54,10 @@ func Open(ctx context.Context, cfg *config.Config, log *slog.Logger, version str
 func OpenStore(ctx context.Context, cfg *config.Config, log *slog.Logger) (*sealed.Store, error) {
 	var identity func() (string, error)
 	if ref := cfg.Store.Identity; !ref.IsZero() {
-		identity = func() (string, error) { return secrets.ReadText(ref) }
+		identity = func() (string, error) {
+			text, err := (&secrets.Resolver{}).ResolveText(ctx, ref)
+			return text.Reveal(), err
+		}
 	}
 	store, err := sealed.Open(cfg.Store.Path, identity, log)
 	if err != nil {

@@ -1,0 +1,153 @@
+package engine
+
+import (
+	"errors"
+	"net/http"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"bearerd/engine/oauth/oauthtest"
+)
+
+func TestAcceptance37_RevokeTellsTheProviderAndDropsTheToken(t *testing.T) {
+	as := authorizationServer(t)
+	synctest.Test(t, func(t *testing.T) {
+		b := start(t, server(as, "a"))
+		b.KeepFresh()
+		token := b.token(t, "a").Access().Reveal()
+		as.Fail(1, oauthtest.Answer(503, "text/plain", ""))
+		if err := b.source(t, "a").Revoke(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if asked(as, "/revoke") != 2 {
+			t.Error("a 503 is tried again")
+		}
+		if form := as.Requests()[1].Form; form.Get("token") != token || form.Get("token_type_hint") != "access_token" {
+			t.Errorf("the form names %v", form["token_type_hint"])
+		}
+		if _, alive := as.Introspect(token); alive {
+			t.Error("the token lives on")
+		}
+		wantState(t, b.source(t, "a"), Revoked)
+		// It stays so for hours, here and in another process, until somebody asks for a new one.
+		time.Sleep(5 * time.Hour)
+		if _, err := b.source(t, "a").Token(t.Context()); err == nil {
+			t.Error("a token is served")
+		}
+		other := startWith(t, b.store, b.lock, server(as, "a"))
+		if _, err := other.source(t, "a").Token(t.Context()); err == nil {
+			t.Error("another process renews a revoked grant")
+		}
+		wantState(t, other.source(t, "a"), Revoked)
+		wantAsked(t, as, 1)
+		if _, err := b.source(t, "a").Refresh(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		wantState(t, b.source(t, "a"), Authorized)
+		other.Close()
+		b.Close()
+	})
+}
+
+func TestARevocationThatFailsDropsNothing(t *testing.T) {
+	as := authorizationServer(t)
+	as.SetLifetime(time.Hour)
+	synctest.Test(t, func(t *testing.T) {
+		b := start(t, server(as, "a"))
+		first := b.token(t, "a")
+		as.Fail(3, oauthtest.Answer(503, "text/plain", ""))
+		if err := b.source(t, "a").Revoke(t.Context()); err == nil || !strings.Contains(err.Error(), "503") {
+			t.Errorf("got %v", err)
+		}
+		if b.token(t, "a") != first {
+			t.Error("the token was dropped, so nobody can revoke it any more")
+		}
+		b.Close()
+	})
+}
+
+func TestAcceptance38_WithoutARevocationURLTheMessageSaysSo(t *testing.T) {
+	as := authorizationServer(t)
+	s := server(as, "a")
+	s.OAuth.RevocationURL = ""
+	b := start(t, s)
+	b.token(t, "a")
+	err := b.source(t, "a").Revoke(t.Context())
+	if !errors.Is(err, ErrNoRevocation) || !strings.Contains(err.Error(), "Token revocation not configured") {
+		t.Errorf("got %v", err)
+	}
+	if _, err := b.source(t, "a").Token(t.Context()); err == nil {
+		t.Error("the token is still served")
+	}
+}
+
+func TestAcceptance39_RevokeOnShutdown(t *testing.T) {
+	as := authorizationServer(t)
+	yes, no := server(as, "yes"), server(as, "no")
+	yes.RevokeOnShutdown = true
+	b := start(t, yes, no)
+	gone, kept := b.token(t, "yes").Access().Reveal(), b.token(t, "no").Access().Reveal()
+	b.RevokeOnShutdown(t.Context())
+	if _, alive := as.Introspect(gone); alive {
+		t.Error("it was not revoked")
+	}
+	if _, alive := as.Introspect(kept); !alive {
+		t.Error("the other one was revoked too")
+	}
+	// There is no tombstone: the next start gets a new token.
+	next := startWith(t, b.store, b.lock, yes)
+	if next.token(t, "yes").Access().Reveal() == gone {
+		t.Error("the revoked token is served")
+	}
+}
+
+func bearer(params string) http.Header { return http.Header{"Www-Authenticate": {"Bearer " + params}} }
+
+func TestChallengedRenewsOnceForManyRequests(t *testing.T) {
+	as := authorizationServer(t)
+	b := start(t, server(as, "a"))
+	s, refused := b.source(t, "a"), b.token(t, "a")
+	next, again, err := s.Challenged(t.Context(), refused, 401, bearer(`error="invalid_token"`))
+	if err != nil || !again || next.Access().Equal(refused.Access()) {
+		t.Fatalf("%v, %v", again, err)
+	}
+	// A request that was sent with the old token comes back late: the new one is there already.
+	late, again, err := s.Challenged(t.Context(), refused, 401, bearer(""))
+	if err != nil || !again || late != next {
+		t.Errorf("%v, %v", again, err)
+	}
+	wantAsked(t, as, 2)
+}
+
+func TestChallengedWithoutABearerChallengeIsNotSentAgain(t *testing.T) {
+	as := authorizationServer(t)
+	b := start(t, server(as, "a"))
+	refused := b.token(t, "a")
+	for _, h := range []http.Header{{}, {"Www-Authenticate": {`Basic realm="Bearer"`}}} {
+		if next, again, err := b.source(t, "a").Challenged(t.Context(), refused, 401, h); err != nil || again || next == refused {
+			t.Errorf("%v: %v, %v", h, again, err)
+		}
+	}
+}
+
+func TestChallengedForEverIsSlowedDown(t *testing.T) {
+	as := authorizationServer(t)
+	as.SetLifetime(time.Hour)
+	synctest.Test(t, func(t *testing.T) {
+		b := start(t, server(as, "a"))
+		s := b.source(t, "a")
+		for range 100 { // one request every 100 ms, each refused
+			tok, err := s.Token(t.Context())
+			if err == nil {
+				_, _, _ = s.Challenged(t.Context(), tok, 401, bearer(""))
+			}
+			time.Sleep(100 * time.Millisecond)
+		}
+		if n := asked(as, "/token"); n > 4 {
+			t.Errorf("%d token requests in ten seconds", n)
+		}
+		b.Close()
+	})
+}

@@ -1,0 +1,194 @@
+package engine
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"bearerd/config"
+	"bearerd/engine/oauth/oauthtest"
+	"bearerd/secrets"
+)
+
+// memory is a Store for tests: the sealed one has its own. broken makes its writes fail, as a full disk does.
+type memory struct {
+	mu     sync.Mutex
+	values map[string][]byte
+	revs   map[string]secrets.Revision
+	writes int
+	broken error
+}
+
+func newMemory() *memory {
+	return &memory{values: map[string][]byte{}, revs: map[string]secrets.Revision{}}
+}
+
+func (m *memory) Get(_ context.Context, key string) ([]byte, secrets.Revision, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	v, ok := m.values[key]
+	if !ok {
+		return nil, "", secrets.ErrNotFound
+	}
+	return slices.Clone(v), m.revs[key], nil
+}
+
+func (m *memory) Put(_ context.Context, key string, value []byte, ifRev secrets.Revision) (secrets.Revision, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.broken != nil {
+		return "", m.broken
+	}
+	if m.revs[key] != ifRev {
+		return "", secrets.ErrConflict
+	}
+	m.writes++
+	m.values[key], m.revs[key] = slices.Clone(value), secrets.Revision(strings.Repeat("x", m.writes))
+	return m.revs[key], nil
+}
+
+func (m *memory) Delete(_ context.Context, key string) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.values, key)
+	delete(m.revs, key)
+	return nil
+}
+
+func (m *memory) List(context.Context, string) ([]string, error) {
+	return nil, errors.New("not used here")
+}
+
+// locks makes a Lock for the engines that share a store. Channels, so that synctest sees the waiting.
+func locks() Lock {
+	var mu sync.Mutex
+	held := map[string]chan struct{}{}
+	return func(ctx context.Context, name string) (func(), error) {
+		mu.Lock()
+		c, ok := held[name]
+		if !ok {
+			c = make(chan struct{}, 1)
+			held[name] = c
+		}
+		mu.Unlock()
+		select {
+		case c <- struct{}{}:
+			return func() { <-c }, nil
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}
+
+// authorizationServer starts one outside any synctest bubble, so that its own goroutines do not hold up the clock.
+func authorizationServer(t testing.TB) *oauthtest.Server {
+	as, err := oauthtest.NewPlain()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(as.Close)
+	as.Register(oauthtest.Client{ID: "id", Secret: "s3cret"})
+	return as
+}
+
+func server(as *oauthtest.Server, name string) *config.Server {
+	return &config.Server{Name: name, URL: "http://127.0.0.1:1/mcp", OAuth: &config.OAuth{
+		Enabled: true, Version: "2.0", GrantType: "client_credentials", ClientID: "id",
+		ClientSecret: secrets.LiteralRef("s3cret"), TokenURL: as.TokenURL(), RevocationURL: as.RevocationURL(),
+		UseBasicAuth: true, ValidateScopes: true, TokenInHeaderOnly: true, TokenExpiryBuffer: 300,
+	}}
+}
+
+// bench is an engine with what a test looks at.
+type bench struct {
+	*Engine
+	store *memory
+	lock  Lock
+	log   *lines
+}
+
+// lines is a log that may be read while it is written.
+type lines struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (l *lines) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.Write(b)
+}
+
+func (l *lines) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.String()
+}
+
+func start(t testing.TB, servers ...*config.Server) *bench {
+	return startWith(t, newMemory(), locks(), servers...)
+}
+
+func startWith(t testing.TB, store *memory, lock Lock, servers ...*config.Server) *bench {
+	b := &bench{store: store, lock: lock, log: &lines{}}
+	log := slog.New(slog.NewTextHandler(b.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	b.Engine = New(t.Context(), store, lock, &secrets.Resolver{Store: store}, log)
+	t.Cleanup(b.Close)
+	b.Prepare(&config.Config{Servers: servers}).Commit()
+	return b
+}
+
+func (b *bench) source(t testing.TB, name string) *Source {
+	t.Helper()
+	s, err := b.Source(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func (b *bench) token(t testing.TB, name string) *Token {
+	t.Helper()
+	tok, err := b.source(t, name).Token(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tok
+}
+
+// asked counts the requests to an endpoint.
+func asked(as *oauthtest.Server, path string) (n int) {
+	for _, r := range as.Requests() {
+		if r.Path == path {
+			n++
+		}
+	}
+	return n
+}
+
+func wantAsked(t testing.TB, as *oauthtest.Server, n int) {
+	t.Helper()
+	if got := asked(as, "/token"); got != n {
+		t.Fatalf("%d token requests, want %d", got, n)
+	}
+}
+
+func wantState(t testing.TB, s *Source, want State) {
+	t.Helper()
+	if got := s.Status().State; got != want {
+		t.Fatalf("state %s, want %s", got, want)
+	}
+}
+
+// took measures on the bubble's clock, to the tenth of a second.
+func took(f func()) time.Duration {
+	start := time.Now()
+	f()
+	return time.Since(start).Round(100 * time.Millisecond)
+}
