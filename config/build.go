@@ -108,7 +108,8 @@ func (l *loader) root(t *tree, s *source, hb *hcl.Block) {
 		l.decode(b, hb.Body, &t.cfg.Log)
 	case "store":
 		if hb.Labels[0] != "file" {
-			l.report(Error, b.head(), fmt.Sprintf("unknown store %q", printable(hb.Labels[0])), `the one kind of store is store "file"`)
+			l.report(Error, b.head(), fmt.Sprintf("unknown store %q", printable(hb.Labels[0])),
+				`the one kind of store is store "file"`)
 			return
 		}
 		l.decode(b, hb.Body, &t.cfg.Store)

@@ -220,7 +220,8 @@ func (l *loader) evaluation(b *block, name string, d *hcl.Diagnostic) {
 
 func unknownVariable(name string, expr hcl.Expression) (message, remedy string) {
 	if name == "OAUTH_CLIENT_SECRET" || expr == nil {
-		return name + " is read as the name of a variable, and there are none", `put the text in quotes, or write env("NAME"); a literal ${ is written $${`
+		return name + " is read as the name of a variable, and there are none",
+			`put the text in quotes, or write env("NAME"); a literal ${ is written $${`
 	}
 	variable := "X"
 	if vars := expr.Variables(); len(vars) > 0 {

@@ -25,6 +25,9 @@ func (s Severity) String() string {
 	return "error"
 }
 
+// MarshalText is String, for JSON.
+func (s Severity) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
 // Diagnostic is one finding about the configuration. None of its fields holds a secret.
 type Diagnostic struct {
 	Severity     Severity

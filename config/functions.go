@@ -70,7 +70,8 @@ func (c conversion) checkRef(r *secrets.Ref) (message, remedy string) {
 		}
 	case secrets.Stored:
 		if r.Name != "" && !secretName.MatchString(r.Name) {
-			return c.name + ": secret(…) needs a name of letters, digits and . _ - /", "choose another name with `bearerd secret set NAME`"
+			return c.name + ": secret(…) needs a name of letters, digits and . _ - /",
+				"choose another name with `bearerd secret set NAME`"
 		}
 	}
 	if r.Name == "" {

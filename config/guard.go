@@ -48,7 +48,7 @@ func (s *source) guard() (at hcl.Range, message, remedy string) {
 // blank reports whether there is nothing but white space and comments.
 func (s *source) blank() bool {
 	if s.json {
-		return len(bytes.TrimSpace(s.bytes)) == 0
+		return blankJSON(s.bytes)
 	}
 	tokens, _ := hclsyntax.LexConfig(s.bytes, "", hcl.InitialPos)
 	for _, t := range tokens {
@@ -59,6 +59,17 @@ func (s *source) blank() bool {
 		}
 	}
 	return true
+}
+
+func blankJSON(src []byte) bool {
+	for {
+		src = bytes.TrimLeft(src, " \t\r\n")
+		end := commentEnd(src, 0)
+		if end == 0 {
+			return len(src) == 0
+		}
+		src = src[end:]
+	}
 }
 
 // rangeAt is the position of one byte.

@@ -64,10 +64,12 @@ func (l *loader) sharedListeners(t *tree) []listener {
 // onProxy checks a url server that the shared listener serves.
 func (l *loader) onProxy(t *tree, w *written) {
 	if w.block.has("allow_remote") {
-		l.report(Error, w.block.at("allow_remote"), "allow_remote needs a listen of its own", "write it into the proxy block, or set listen")
+		l.report(Error, w.block.at("allow_remote"), "allow_remote needs a listen of its own",
+			"write it into the proxy block, or set listen")
 	}
 	if t.cfg.Proxy.AllowRemote && w.LocalAuth != "key" && w.block.has("local_auth") {
-		l.report(Error, w.block.at("local_auth"), `allow_remote = true needs local_auth = "key"`, "remove local_auth: every caller needs a key")
+		l.report(Error, w.block.at("local_auth"), `allow_remote = true needs local_auth = "key"`,
+			"remove local_auth: every caller needs a key")
 	}
 }
 
@@ -102,7 +104,8 @@ func address(b *block, addr *string) (message, remedy string) {
 		case p == "":
 			return "listen has no path", "write unix:PATH"
 		case len(abs) > maxUnixPath:
-			return fmt.Sprintf("listen is longer than the %d bytes that a unix socket's path may have", maxUnixPath), "choose a shorter path"
+			return fmt.Sprintf("listen is longer than the %d bytes that a unix socket's path may have", maxUnixPath),
+				"choose a shorter path"
 		}
 		*addr = "unix:" + abs
 		return "", ""
@@ -159,13 +162,15 @@ func (l *loader) local(b *block, local Local) {
 	}
 	for _, h := range local.AllowHosts {
 		if h == "" || strings.ContainsAny(h, "/*@ \t") {
-			fail("allow_hosts", "allow_hosts holds host names, with a port or without", `write "mcp.internal" or "mcp.internal:8080"`)
+			fail("allow_hosts", "allow_hosts holds host names, with a port or without",
+				`write "mcp.internal" or "mcp.internal:8080"`)
 		}
 	}
 	for _, o := range local.AllowOrigins {
 		u, err := url.Parse(o)
 		if err != nil || u.Scheme == "" || u.Host == "" || u.User != nil || u.Scheme+"://"+u.Host != o {
-			fail("allow_origins", "allow_origins holds origins: SCHEME://HOST or SCHEME://HOST:PORT", `write "https://app.example.com"`)
+			fail("allow_origins", "allow_origins holds origins: SCHEME://HOST or SCHEME://HOST:PORT",
+				`write "https://app.example.com"`)
 		}
 	}
 }

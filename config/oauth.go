@@ -8,8 +8,6 @@ import (
 	"os"
 	"slices"
 	"strings"
-
-	"bearerd/secrets"
 )
 
 const (
@@ -46,12 +44,14 @@ func (c check) known() bool {
 	o, b := c.OAuth, c.oauth
 	ok := true
 	if o.Version != "2.0" && o.Version != "2.1" {
-		c.fail(b, "OAUTH_VERSION", fmt.Sprintf("Invalid OAuth version: %s. Must be one of ['2.0', '2.1']", printable(o.Version)),
+		c.fail(b, "OAUTH_VERSION",
+			fmt.Sprintf("Invalid OAuth version: %s. Must be one of ['2.0', '2.1']", printable(o.Version)),
 			`write OAUTH_VERSION = "2.1", or "2.0"`)
 		ok = false
 	}
 	if o.GrantType != "client_credentials" {
-		c.fail(b, "OAUTH_GRANT_TYPE", fmt.Sprintf("Invalid grant type: %s. Must be one of ['client_credentials']", printable(o.GrantType)),
+		c.fail(b, "OAUTH_GRANT_TYPE",
+			fmt.Sprintf("Invalid grant type: %s. Must be one of ['client_credentials']", printable(o.GrantType)),
 			`write OAUTH_GRANT_TYPE = "client_credentials"`)
 		ok = false
 	}
@@ -76,7 +76,8 @@ func (c check) client() {
 func (c check) oauthURL(name, short, value string) {
 	b, o := c.oauth, c.OAuth
 	if value == "" {
-		c.fail(b, name, name+" is required and cannot be empty", "write the https:// URL of the authorization server's endpoint")
+		c.fail(b, name, name+" is required and cannot be empty",
+			"write the https:// URL of the authorization server's endpoint")
 		return
 	}
 	if !isHTTP(value) {
@@ -118,7 +119,8 @@ func (c check) strictness() {
 	o, b := c.OAuth, c.oauth
 	if !o.EnforceHTTPS {
 		if o.Version == "2.1" {
-			c.fail(b, "OAUTH_ENFORCE_HTTPS", "OAuth 2.1 requires HTTPS for all endpoints", `remove OAUTH_ENFORCE_HTTPS = false, or set OAUTH_VERSION = "2.0"`)
+			c.fail(b, "OAUTH_ENFORCE_HTTPS", "OAuth 2.1 requires HTTPS for all endpoints",
+				`remove OAUTH_ENFORCE_HTTPS = false, or set OAUTH_VERSION = "2.0"`)
 		} else {
 			c.warn(b, "OAUTH_ENFORCE_HTTPS", "OAUTH_ENFORCE_HTTPS is off", "turn it on in production")
 		}
@@ -131,9 +133,11 @@ func (c check) strictness() {
 		c.fail(b, "OAUTH_TOKEN_IN_HEADER_ONLY", "OAuth 2.1 prohibits tokens in URI query parameters",
 			`remove OAUTH_TOKEN_IN_HEADER_ONLY = false, or set OAUTH_VERSION = "2.0"`)
 	case c.URL == "":
-		c.fail(b, "OAUTH_TOKEN_IN_HEADER_ONLY", "OAUTH_TOKEN_IN_HEADER_ONLY = false has a meaning for url servers only", "remove it")
+		c.fail(b, "OAUTH_TOKEN_IN_HEADER_ONLY", "OAUTH_TOKEN_IN_HEADER_ONLY = false has a meaning for url servers only",
+			"remove it")
 	default:
-		c.warn(b, "OAUTH_TOKEN_IN_HEADER_ONLY", "the token is sent in the URL, where logs and proxies see it", "turn OAUTH_TOKEN_IN_HEADER_ONLY on unless the server cannot do without")
+		c.warn(b, "OAUTH_TOKEN_IN_HEADER_ONLY", "the token is sent in the URL, where logs and proxies see it",
+			"turn OAUTH_TOKEN_IN_HEADER_ONLY on unless the server cannot do without")
 	}
 }
 
@@ -149,14 +153,16 @@ var reserved = map[string]string{
 func (c check) request() {
 	o, b := c.OAuth, c.oauth
 	if o.TokenExpiryBuffer < 0 {
-		c.fail(b, "OAUTH_TOKEN_EXPIRY_BUFFER", "OAUTH_TOKEN_EXPIRY_BUFFER cannot be negative", "write a number of seconds; the default is 300")
+		c.fail(b, "OAUTH_TOKEN_EXPIRY_BUFFER", "OAUTH_TOKEN_EXPIRY_BUFFER cannot be negative",
+			"write a number of seconds; the default is 300")
 	}
 	if strings.ContainsFunc(o.Scope, func(r rune) bool { return r < ' ' || r > '~' || r == '"' || r == '\\' }) {
 		c.fail(b, "OAUTH_SCOPE", "OAUTH_SCOPE holds a character that no scope may hold", "write scopes separated by spaces")
 	}
 	for _, r := range o.Resource {
 		if u, err := url.Parse(r); err != nil || u.Scheme == "" || strings.Contains(r, "#") {
-			c.fail(b, "OAUTH_RESOURCE", "OAUTH_RESOURCE must be an absolute URI without a fragment", "write https://HOST/PATH (RFC 8707 §2)")
+			c.fail(b, "OAUTH_RESOURCE", "OAUTH_RESOURCE must be an absolute URI without a fragment",
+				"write https://HOST/PATH (RFC 8707 §2)")
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(o.AdditionalParams)) {
@@ -259,7 +265,7 @@ func loopbackHost(host string) bool {
 // donts warns about what the guide advises against.
 func (c check) donts() {
 	o, b := c.OAuth, c.oauth
-	if isLiteral(o.ClientSecret) {
+	if isLiteral(o.ClientSecret) && !o.ClientSecret.Value.IsZero() {
 		message := "OAUTH_CLIENT_SECRET is written into the configuration"
 		if b.src.exposed {
 			message += ", which group or others can read"
@@ -267,15 +273,17 @@ func (c check) donts() {
 		c.warn(b, "OAUTH_CLIENT_SECRET", message,
 			fmt.Sprintf("run `bearerd secret set %s` and write secret(%q); else chmod 600 the file and keep it out of version control", c.Name, c.Name))
 	}
-	if !o.UseBasicAuth && o.ClientSecret != (secrets.Ref{}) {
+	if !o.UseBasicAuth && !o.ClientSecret.IsZero() {
 		message := "client_secret_post is used: client_secret_basic is safer"
 		if o.Version == "2.1" {
 			message = "OAuth 2.1 recommends client_secret_basic over client_secret_post"
 		}
-		c.warn(b, "OAUTH_USE_BASIC_AUTH", message, "remove OAUTH_USE_BASIC_AUTH = false unless the authorization server requires it")
+		c.warn(b, "OAUTH_USE_BASIC_AUTH", message,
+			"remove OAUTH_USE_BASIC_AUTH = false unless the authorization server requires it")
 	}
 	if o.TokenExpiryBuffer > defaultBuffer {
-		c.warn(b, "OAUTH_TOKEN_EXPIRY_BUFFER", "OAUTH_TOKEN_EXPIRY_BUFFER is long: tokens are renewed early", "keep the default of 300 seconds")
+		c.warn(b, "OAUTH_TOKEN_EXPIRY_BUFFER", "OAUTH_TOKEN_EXPIRY_BUFFER is long: tokens are renewed early",
+			"keep the default of 300 seconds")
 	}
 	if !o.ValidateScopes {
 		c.warn(b, "OAUTH_VALIDATE_SCOPES", "OAUTH_VALIDATE_SCOPES is off: a token with fewer scopes is accepted", "turn it on")

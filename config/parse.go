@@ -19,13 +19,14 @@ func (l *loader) parse(s *source) bool {
 	var file *hcl.File
 	var diags hcl.Diagnostics
 	if s.json {
-		if len(strings.TrimSpace(string(s.bytes))) == 0 {
+		if s.blank() {
 			s.bytes = []byte("{}") // an empty file among others
 		}
 		standard, err := hujson.Standardize(s.bytes)
 		if err != nil {
 			s.broken = true
-			l.report(Error, place{src: s, rng: s.rangeAt(hujsonOffset(s.bytes, err))}, "the JSON syntax is not valid", syntaxRemedy)
+			l.report(Error, place{src: s, rng: s.rangeAt(hujsonOffset(s.bytes, err))}, "the JSON syntax is not valid",
+				syntaxRemedy)
 			return false
 		}
 		s.bytes = standard
@@ -36,8 +37,12 @@ func (l *loader) parse(s *source) bool {
 	for _, d := range diags {
 		s.broken = s.broken || !duplicate(d)
 	}
+	first := true
 	for _, d := range diags {
-		l.syntax(s, d)
+		if duplicate(d) || first {
+			l.syntax(s, d) // what follows the first syntax error mostly follows from it
+		}
+		first = first && duplicate(d)
 	}
 	if s.broken || file == nil {
 		return false

@@ -1,15 +1,17 @@
 package config
 
 import (
+	"maps"
 	"os"
 	"path/filepath"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
 )
 
-// place copies text into a folder of the test, since a checkout's modes depend on the umask of who made it.
+// write puts text into a folder of the test, since a checkout's modes depend on the umask of who made it.
 func write(t *testing.T, name, text string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), name)
@@ -118,4 +120,15 @@ func TestDocumentedFields(t *testing.T) {
 	if got := OAuthFieldNames(); len(want) != 23 || !slices.Equal(got, want) {
 		t.Errorf("got  %q\nwant %q", got, want)
 	}
+}
+
+// attributeNames are those of each block, from the tags.
+func attributeNames() map[string][]string {
+	names := map[string][]string{}
+	for block, v := range map[string]any{
+		"log": Log{}, "store": Store{}, "proxy": Proxy{}, "admin": Admin{}, "server": Server{}, "oauth_config": OAuth{},
+	} {
+		names[block] = slices.Sorted(maps.Keys(fields(reflect.TypeOf(v))))
+	}
+	return names
 }

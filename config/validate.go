@@ -71,7 +71,8 @@ func (l *loader) validate(t *tree) {
 func (l *loader) global(t *tree) {
 	oneOf := func(b *block, name, value string, allowed ...string) {
 		if !slices.Contains(allowed, value) && !b.failed[name] {
-			l.report(Error, b.at(name), fmt.Sprintf("%s must be one of %s", name, strings.Join(allowed, ", ")), "choose one of them")
+			l.report(Error, b.at(name), fmt.Sprintf("%s must be one of %s", name, strings.Join(allowed, ", ")),
+				"choose one of them")
 		}
 	}
 	if b := t.single["log"]; b != nil {
@@ -97,7 +98,8 @@ func (c check) target() bool {
 	case b.failed["command"] || b.failed["url"]:
 		return false
 	case b.has("command") && b.has("url"):
-		c.report(Error, b.at("url"), "command and url exclude each other", "keep command for a local program, url for a remote server")
+		c.report(Error, b.at("url"), "command and url exclude each other",
+			"keep command for a local program, url for a remote server")
 	case !b.has("command") && !b.has("url"):
 		c.report(Error, b.head(), "the server needs command or url", `write command = "…" with args, or url = "https://…"`)
 	case b.has("command") && strings.TrimSpace(c.Command) == "":
@@ -124,7 +126,8 @@ func (c check) stdioOnly() {
 		"headers", "listen", "local_auth", "allow_hosts", "allow_origins", "allow_remote")
 	d, why := c.Delivery()
 	if d == DeliverArguments {
-		c.refuse("has a meaning for servers that get the token in their environment only", "remove it, or set is_remote = false ("+why+")",
+		c.refuse("has a meaning for servers that get the token in their environment only",
+			"remove it, or set is_remote = false ("+why+")",
 			"inject_env", "token_file", "token_file_mode", "token_file_group")
 	} else {
 		c.refuse("has a meaning for mcp-remote and other remote programs only", "remove it, or set is_remote = true", "via")
@@ -145,7 +148,8 @@ func (c check) urlOnly() {
 	if c.enabled() {
 		for name := range c.Headers {
 			if strings.EqualFold(name, "Authorization") {
-				c.fail(c.block, "headers", "headers may not name Authorization: the token goes there", "remove it, or set enabled = false")
+				c.fail(c.block, "headers", "headers may not name Authorization: the token goes there",
+					"remove it, or set enabled = false")
 			}
 		}
 	}
@@ -157,7 +161,8 @@ func (c check) needsToken() {
 		c.refuse("needs an oauth_config that is enabled", "write oauth_config { enabled = true … }, or remove it",
 			"inject_env", "token_file", "token_file_mode", "token_file_group", "via", "revoke_on_shutdown")
 	} else if c.RevokeOnShutdown && c.OAuth.RevocationURL == "" {
-		c.fail(c.block, "revoke_on_shutdown", "revoke_on_shutdown needs OAUTH_REVOCATION_URL", "set OAUTH_REVOCATION_URL, or remove it")
+		c.fail(c.block, "revoke_on_shutdown", "revoke_on_shutdown needs OAUTH_REVOCATION_URL",
+			"set OAUTH_REVOCATION_URL, or remove it")
 	}
 }
 
@@ -180,11 +185,13 @@ func (c check) environment() {
 		}
 	}
 	if b.has("inject_env") && len(c.InjectEnv) == 0 {
-		c.fail(b, "inject_env", "inject_env cannot be empty", "name at least one variable, or leave it out for the six documented ones")
+		c.fail(b, "inject_env", "inject_env cannot be empty",
+			"name at least one variable, or leave it out for the six documented ones")
 	}
 	for _, n := range c.injected() {
 		if _, ok := c.Env[n]; ok {
-			c.fail(b, "env", fmt.Sprintf("env sets %s, which carries the token", n), "remove it from env, or name other variables in inject_env")
+			c.fail(b, "env", fmt.Sprintf("env sets %s, which carries the token", n),
+				"remove it from env, or name other variables in inject_env")
 		}
 		if slices.Contains(c.PassEnv, n) {
 			c.fail(b, "pass_env", fmt.Sprintf("pass_env names %s, which carries the token", n), "remove it from pass_env")
@@ -229,7 +236,8 @@ func (c check) arguments() {
 			c.fail(c.block, "args", "args hold an Authorization header already", "remove it: bearerd adds the token")
 		}
 		if isHTTP(arg) && c.OAuth.TokenInHeaderOnly && hasTokenQuery(arg) {
-			c.fail(c.block, "args", "args hold a URL with an access_token query parameter", "remove it: the token goes into a header")
+			c.fail(c.block, "args", "args hold a URL with an access_token query parameter",
+				"remove it: the token goes into a header")
 		}
 	}
 	if d, _ := c.Delivery(); d == DeliverArguments {
@@ -299,7 +307,8 @@ func (c check) headerNames(b *block, attr string, headers map[string]secrets.Ref
 		}
 		seen[lower] = true
 		if r := headers[name]; isLiteral(r) && !httpguts.ValidHeaderFieldValue(r.Value.Reveal()) {
-			c.fail(b, attr, fmt.Sprintf("%s.%s holds a character that no header may hold", attr, printable(name)), "remove control characters")
+			c.fail(b, attr, fmt.Sprintf("%s.%s holds a character that no header may hold", attr, printable(name)),
+				"remove control characters")
 		}
 	}
 }
@@ -332,7 +341,8 @@ func (l *loader) tokenFiles(t *tree) {
 			continue
 		}
 		if other := first[w.TokenFile]; other != nil {
-			l.report(Error, w.block.at("token_file"), fmt.Sprintf("token_file is that of server %q", other.Name), "give each server a file of its own")
+			l.report(Error, w.block.at("token_file"), fmt.Sprintf("token_file is that of server %q", other.Name),
+				"give each server a file of its own")
 			continue
 		}
 		first[w.TokenFile] = w

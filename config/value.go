@@ -122,7 +122,8 @@ func (c conversion) list(p *[]string, v cty.Value) (message, remedy string) {
 	for _, e := range v.AsValueSlice() {
 		switch {
 		case e.Type().Equals(refType):
-			return c.name + " cannot hold a secret reference", "arguments and lists are visible to others: put the reference into env"
+			return c.name + " cannot hold a secret reference",
+				"arguments and lists are visible to others: put the reference into env"
 		case e.IsNull() || e.Type() != cty.String:
 			return c.name + " must be a list of strings", "write each element in quotes"
 		case strings.ContainsRune(e.AsString(), 0):
@@ -207,9 +208,12 @@ func isList(v cty.Value) bool {
 func (c conversion) wrong(want string, v cty.Value) (message, remedy string) {
 	message = c.name + " must be " + want + ", not " + typeName(v)
 	switch {
-	case v.Type() == cty.String && strings.HasPrefix(want, "a string"):
 	case v.Type().Equals(refType):
 		remedy = "write the value itself: this is no secret"
+	case strings.HasPrefix(want, "a list"):
+		remedy = `write ["…", "…"]`
+	case strings.HasPrefix(want, "an object"):
+		remedy = "write { NAME = \"…\" }"
 	case v.Type() == cty.String:
 		remedy = "write it without quotes"
 	case strings.HasPrefix(want, "a string"), strings.HasPrefix(want, "a duration"):

@@ -51,20 +51,20 @@ func fingerprint(s *config.Server) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// upstreamOrigin is where the token goes: the origin of the url, or of the URLs among the arguments of mcp-remote. A
+// upstreamOrigin is where the token goes: the origin of the url, or of the URL among the arguments of mcp-remote. A
 // plain child has none: new arguments give it no right to another token.
 func upstreamOrigin(s *config.Server) string {
-	candidates := []string{s.URL}
+	address := s.URL
 	if delivery, _ := s.Delivery(); delivery == config.DeliverArguments {
-		candidates = s.Args
-	}
-	var origins []string
-	for _, c := range candidates {
-		if u, err := url.Parse(c); err == nil && u.Host != "" {
-			origins = append(origins, strings.ToLower(u.Scheme+"://"+u.Host))
+		if at := s.URLArgument(); at >= 0 {
+			address = s.Args[at]
 		}
 	}
-	return strings.Join(origins, " ")
+	u, err := url.Parse(address)
+	if err != nil || u.Host == "" {
+		return ""
+	}
+	return strings.ToLower(u.Scheme + "://" + u.Host)
 }
 
 // token makes the record's token ready for use; nil when it holds none.

@@ -29,7 +29,6 @@ type Source struct {
 	retryAt      time.Time
 	challengedAt time.Time
 	unwritable   bool // the store took no record: the token lives in memory alone
-	revokedBy    uint64
 	timer        *time.Timer
 	retired      bool
 }

@@ -86,5 +86,5 @@ func explain(w io.Writer, cfg *config.Config) {
 			_, _ = fmt.Fprintf(w, "  served at %s\n", c.URL)
 		}
 	}
-	_, _ = fmt.Fprintf(w, "The configuration is valid: %d servers.\n", len(cfg.Servers))
+	_, _ = fmt.Fprintf(w, "The configuration is valid. Servers: %d.\n", len(cfg.Servers))
 }

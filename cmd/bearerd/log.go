@@ -20,7 +20,7 @@ func logHandler(w io.Writer, c config.Log, terminal bool) slog.Handler {
 	var level slog.Level
 	_ = level.UnmarshalText([]byte(c.Level)) // the loader has checked it; the zero Level is info
 	if c.Format == "text" || c.Format == "auto" && terminal {
-		return tint.NewHandler(w, &tint.Options{
+		return tint.NewTextHandler(w, &tint.Options{
 			Level: level, TimeFormat: "15:04:05", NoColor: !terminal || os.Getenv("NO_COLOR") != "",
 		})
 	}

@@ -19,8 +19,9 @@ const (
 	headerArg = "Authorization:${" + headerVar + "}"
 )
 
-// ViaProxy reports, of a server whose delivery is arguments, whether they are to point at a local proxy, whose URL and key ByArguments then wants.
-// Otherwise ByArguments wants the token itself: with via = "header", and for curl, which ends before its token does.
+// ViaProxy reports, of a server whose delivery is arguments, whether they are to point at a local proxy, whose URL and key
+// ByArguments then wants. Otherwise ByArguments wants the token itself: with via = "header", and for curl, which ends
+// before its token does.
 func ViaProxy(s *config.Server) bool {
 	return authorized(s) && s.Via != "header" && !isCurl(s)
 }
@@ -56,9 +57,9 @@ func ByArguments(s *config.Server, proxyURL string, token secrets.Secret, declar
 
 // rewrite points the URL argument at the proxy, if it is wanted, and adds the header.
 func rewrite(s *config.Server, proxyURL string) ([]string, error) {
-	at, remote, err := findURL(s)
-	if err != nil {
-		return nil, err
+	at := s.URLArgument()
+	if at < 0 {
+		return nil, errors.New("args hold no http or https URL to send the token to: add it")
 	}
 	args := slices.Clone(s.Args)
 	if ViaProxy(s) {
@@ -69,47 +70,15 @@ func rewrite(s *config.Server, proxyURL string) ([]string, error) {
 		args[at] = proxyURL
 	}
 	args = append(args, "--header", headerArg)
-	if remote && needsAllowHTTP(args[at]) && !slices.Contains(args, "--allow-http") {
+	if runsMCPRemote(s) && needsAllowHTTP(args[at]) && !slices.Contains(args, "--allow-http") {
 		args = append(args, "--allow-http")
 	}
 	return args, nil
 }
 
-// TargetURL is the URL among the arguments that the local proxy is to stand for.
-func TargetURL(s *config.Server) (string, error) {
-	at, _, err := findURL(s)
-	if err != nil {
-		return "", fmt.Errorf("server %q: %w", s.Name, err)
-	}
-	return s.Args[at], nil
-}
-
-// findURL finds the URL argument: for mcp-remote the first one after the program, else the only one.
-func findURL(s *config.Server) (at int, remote bool, err error) {
-	start, remote := mcpRemote(s)
-	var found []int
-	for i, arg := range s.Args {
-		if i >= start && isURL(arg) {
-			found = append(found, i)
-		}
-	}
-	switch {
-	case len(found) == 0:
-		return 0, remote, errors.New("args hold no http or https URL to send the token to: add it")
-	case len(found) > 1 && !remote:
-		return 0, remote, errors.New("args hold several URLs and nothing says which is the server's: leave one, or use mcp-remote")
-	}
-	return found[0], remote, nil
-}
-
-// mcpRemote finds where the arguments of mcp-remote begin: it is the command itself, or a package or path that npx, bunx,
-// pnpm dlx, node or a container is to run.
-func mcpRemote(s *config.Server) (start int, ok bool) {
-	if isMCPRemote(s.Command) {
-		return 0, true
-	}
-	i := slices.IndexFunc(s.Args, isMCPRemote)
-	return i + 1, i >= 0
+// runsMCPRemote: it is the command itself, or what npx, bunx, pnpm dlx, node or a container is to run.
+func runsMCPRemote(s *config.Server) bool {
+	return isMCPRemote(s.Command) || slices.ContainsFunc(s.Args, isMCPRemote)
 }
 
 // isMCPRemote matches the package with or without a version, and a path to it or into it, but no URL and no package of
@@ -120,18 +89,14 @@ func isMCPRemote(arg string) bool {
 		return false
 	}
 	path := "/" + arg
-	return strings.HasPrefix(arg, "mcp-remote@") || strings.HasSuffix(path, "/mcp-remote") || strings.Contains(path, "/mcp-remote/")
+	return strings.HasPrefix(arg, "mcp-remote@") || strings.HasSuffix(path, "/mcp-remote") ||
+		strings.Contains(path, "/mcp-remote/")
 }
 
 // needsAllowHTTP is mcp-remote's rule: plain http is for these two hosts only, [::1] is none of them.
 func needsAllowHTTP(address string) bool {
 	u, err := url.Parse(address)
 	return err == nil && u.Scheme == "http" && u.Hostname() != "localhost" && u.Hostname() != "127.0.0.1"
-}
-
-func isURL(arg string) bool {
-	arg = strings.ToLower(arg)
-	return strings.HasPrefix(arg, "http://") || strings.HasPrefix(arg, "https://")
 }
 
 // isAuthorization knows the header after --header or -H, and glued to them.
@@ -141,7 +106,9 @@ func isAuthorization(arg string) bool {
 	return ok && strings.EqualFold(strings.TrimSpace(name), "Authorization")
 }
 
-func isCurl(s *config.Server) bool { return filepath.Base(s.Command) == "curl" }
+func isCurl(s *config.Server) bool {
+	return strings.TrimSuffix(strings.ToLower(filepath.Base(s.Command)), ".exe") == "curl"
+}
 
 func curl(s *config.Server, token secrets.Secret, declared map[string]secrets.Secret, parent []string) (*Launch, error) {
 	dir, err := privateDir(parent)

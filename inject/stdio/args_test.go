@@ -111,9 +111,8 @@ func TestAcceptance42_AnAuthorizationHeaderIsThereAlready(t *testing.T) {
 func TestArgumentsThatCannotBeRewritten(t *testing.T) {
 	for words, want := range map[string]string{
 		"mcp-remote wss://x.test":                         "no http or https URL",
-		"npx https://x.test mcp-remote":                   "no http or https URL",
+		"npx --registry https://r.test mcp-remote":        "no http or https URL",
 		"acme-bridge":                                     "no http or https URL",
-		"acme-bridge https://a.test https://b.test":       "several URLs",
 		"docker run -i node npx mcp-remote https://x":     `add "--network=host" to args or set via = "header"`,
 		"docker run --network br img mcp-remote http://x": `add "--network=host"`,
 	} {

@@ -28,7 +28,8 @@ func inherits(s *config.Server, name string) bool {
 
 // environ builds the child's environment: what it inherits, then what is declared, then what is injected. An injected
 // name that is declared or passed too is an error, since one of the two values would be lost.
-func environ(s *config.Server, injected, declared map[string]secrets.Secret, parent []string) (map[string]secrets.Secret, error) {
+func environ(s *config.Server, injected, declared map[string]secrets.Secret, parent []string) (
+	map[string]secrets.Secret, error) {
 	env := map[string]secrets.Secret{}
 	for _, variable := range parent {
 		if name, value, _ := strings.Cut(variable, "="); inherits(s, name) {

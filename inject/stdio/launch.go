@@ -43,7 +43,8 @@ func ByEnv(s *config.Server, token secrets.Secret, declared map[string]secrets.S
 	return launch(s, s.Args, injected, declared, parent)
 }
 
-func launch(s *config.Server, args []string, injected, declared map[string]secrets.Secret, parent []string) (*Launch, error) {
+func launch(s *config.Server, args []string, injected, declared map[string]secrets.Secret, parent []string) (
+	*Launch, error) {
 	env, err := environ(s, injected, declared, parent)
 	if err != nil {
 		return nil, err

@@ -3,24 +3,51 @@ package stdio
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"os"
+	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
 
+// The grandchild ignores SIGTERM and holds the client's stdout open.
+func TestNothingOfTheTreeSurvives(t *testing.T) {
+	for mode, c := range map[string]struct {
+		stop bool
+		code int
+	}{"leaver": {false, 5}, "parent": {true, 0}, "killed": {true, 137}} {
+		s := server("")
+		s.KillGrace = time.Millisecond
+		if mode == "killed" {
+			s.StopGrace = time.Millisecond
+		}
+		child := startChild(t, s, mode)
+		pids := []int{child.cmd.Process.Pid, child.ready(t)}
+		if c.stop {
+			child.ready(t)
+			_ = child.in.Close()
+		}
+		if code := child.Wait(t.Context()); code != c.code {
+			t.Errorf("%s: exit code %d, want %d", mode, code, c.code)
+		}
+		for _, pid := range pids {
+			if alive(pid) {
+				t.Errorf("%s: process %d is alive", mode, pid)
+			}
+		}
+		if _, err := io.ReadAll(child.out); err != nil { // would block while the grandchild held it
+			t.Errorf("%s: %v", mode, err)
+		}
+	}
+}
+
 // alive looks for the process in /proc; a zombie waits for its new parent only.
 func alive(pid int) bool {
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	return err == nil && livesInGroup(pid, groupOf(stat))
-}
-
-func groupOf(stat []byte) (pgid int) {
-	var ppid, pid int
-	var name, state string
-	_, _ = fmt.Sscanf(string(stat), "%d %s %s %d %d", &pid, &name, &state, &ppid, &pgid)
-	return pgid
+	return err == nil && !strings.Contains(string(stat), ") Z ")
 }
 
 func TestTheChildLeadsItsOwnGroup(t *testing.T) {

@@ -110,14 +110,14 @@ func (c *child) prepare(ctx context.Context) (*stdio.Launch, *engine.Source, err
 // openProxy serves the URL among the arguments on a free loopback port, for this child alone: its key is new and dies
 // with the process.
 func (c *child) openProxy(ctx context.Context, source *engine.Source) (url string, key secrets.Secret, err error) {
-	target, err := stdio.TargetURL(c.server)
-	if err != nil {
-		return "", secrets.Secret{}, err
+	at := c.server.URLArgument()
+	if at < 0 {
+		return "", secrets.Secret{}, fmt.Errorf("server %q: args hold no http or https URL to send the token to", c.server.Name)
 	}
 	const anyPort = "127.0.0.1:0"
 	keys := proxy.NewKeys()
 	remote := &config.Server{
-		Name: c.server.Name, URL: target, Listen: anyPort, OAuth: c.server.OAuth, Local: config.Local{LocalAuth: "key"},
+		Name: c.server.Name, URL: c.server.Args[at], Listen: anyPort, OAuth: c.server.OAuth, Local: config.Local{LocalAuth: "key"},
 	}
 	cfg := &config.Config{Servers: []*config.Server{remote}}
 	p := proxy.New(keys, c.app.resolve, c.app.Log)

@@ -1,0 +1,86 @@
+package main
+
+import (
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"bearerd/engine"
+)
+
+func read(t *testing.T, path string) string {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+// columns gives the texts between back quotes of the rows whose first cell begins with prefix: first cells and second ones.
+func rows(text, prefix string) (first, second []string) {
+	for line := range strings.Lines(text) {
+		cells := strings.Split(line, "|")
+		if len(cells) > 3 && strings.HasPrefix(strings.TrimSpace(cells[1]), "`"+prefix) {
+			first = append(first, strings.Trim(strings.TrimSpace(cells[1]), "`"))
+			second = append(second, strings.TrimSpace(cells[2]))
+		}
+	}
+	return first, second
+}
+
+func TestEveryCommandIsDocumented(t *testing.T) {
+	uses, flags := rows(read(t, "../../docs/commands.md"), "bearerd ")
+	var visit func(*cobra.Command)
+	found := 0
+	visit = func(c *cobra.Command) {
+		for _, sub := range c.Commands() {
+			visit(sub)
+		}
+		if c.HasSubCommands() {
+			return
+		}
+		found++
+		path := strings.TrimSuffix(c.CommandPath(), c.Name()) + c.Use
+		i := slices.Index(uses, path)
+		if i < 0 {
+			t.Errorf("docs/commands.md has no row for `%s`", path)
+			return
+		}
+		var names []string
+		c.LocalNonPersistentFlags().VisitAll(func(f *pflag.Flag) { names = append(names, "`--"+f.Name+"`") })
+		want := regexp.MustCompile("`--[a-z-]+`").FindAllString(flags[i], -1)
+		slices.Sort(want)
+		slices.Sort(names)
+		if !slices.Equal(names, want) {
+			t.Errorf("`%s` has the flags %v, docs/commands.md says %v", path, names, want)
+		}
+	}
+	visit(root(-1))
+	if found != len(uses) {
+		t.Errorf("%d commands, %d rows in docs/commands.md", found, len(uses))
+	}
+}
+
+func TestEveryMetricIsDocumented(t *testing.T) {
+	text := read(t, "../../docs/metrics.md")
+	documented, _ := rows(text, "bearerd_")
+	descs := make(chan *prometheus.Desc, 100)
+	engine.Collector{}.Describe(descs)
+	close(descs)
+	var have []string
+	for d := range descs {
+		have = append(have, regexp.MustCompile(`fqName: "([a-z_]+)"`).FindStringSubmatch(d.String())[1])
+	}
+	slices.Sort(have)
+	slices.Sort(documented)
+	if !slices.Equal(have, documented) {
+		t.Errorf("the collector has\n%v, docs/metrics.md\n%v", have, documented)
+	}
+}

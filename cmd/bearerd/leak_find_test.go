@@ -1,0 +1,37 @@
+package main_test
+
+import (
+	"encoding/base64"
+	"fmt"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// findLeaks tells which places hold a canary, plainly or in a form in which one travels.
+func findLeaks(places map[string]string, canaries []string) (leaks []string) {
+	for place, text := range places {
+		for _, canary := range canaries {
+			for form, value := range forms(canary) {
+				if strings.Contains(text, value) {
+					leaks = append(leaks, fmt.Sprintf("%s holds the canary %q (%s)", place, canary, form))
+				}
+			}
+		}
+	}
+	slices.Sort(leaks)
+	return leaks
+}
+
+// forms are those in which a secret is sent or printed. Base64 is looked for at each of the three places at which the
+// value may begin within a group, without the characters that depend on its neighbours.
+func forms(value string) map[string]string {
+	quoted := strconv.Quote(value)
+	found := map[string]string{"plain": value, "form": url.QueryEscape(value), "quoted": quoted[1 : len(quoted)-1]}
+	for shift := range 3 {
+		encoded := base64.RawStdEncoding.EncodeToString([]byte(strings.Repeat("x", shift) + value))
+		found["base64+"+strconv.Itoa(shift)] = encoded[(shift*8+5)/6 : len(encoded)-1]
+	}
+	return found
+}
