@@ -210,8 +210,10 @@ func (l *loader) evaluation(b *block, name string, d *hcl.Diagnostic) {
 		}
 	case "Invalid template interpolation value":
 		message, remedy = name+": a secret reference cannot be a part of a text", "use the reference as the whole value"
-	case "Not enough function arguments", "Too many function arguments", "Invalid function argument", "Error in function call":
-		message, remedy = name+": the function takes other arguments", `write env("NAME"), file("PATH"), credential("NAME") or secret("NAME")`
+	case "Not enough function arguments", "Too many function arguments", "Invalid function argument",
+		"Error in function call":
+		message, remedy = name+": the function takes other arguments",
+			`write env("NAME"), file("PATH"), credential("NAME") or secret("NAME")`
 	case "Duplicate object attribute":
 		message, remedy = name+" sets a name twice", "remove one of the two"
 	}

@@ -20,8 +20,8 @@ func (s *Server) Delivery() (d Delivery, why string) {
 	case s.OAuth != nil && s.OAuth.IsRemote != nil:
 		return DeliverEnv, "is_remote = false"
 	}
-	if why := s.remoteProgram(); why != "" {
-		return DeliverArguments, why
+	if program := s.RemoteProgram(); program != "" {
+		return DeliverArguments, "command runs " + program
 	}
 	return DeliverEnv, "command is a local server: neither the mcp-remote package nor curl"
 }
@@ -38,16 +38,14 @@ func (s *Server) URLArgument() int {
 	return -1
 }
 
-// remoteProgram says why the command is a remote one; "" when it is not.
-func (s *Server) remoteProgram() string {
-	program := programName(s.Command)
+// RemoteProgram names the program that reaches a remote server by itself: "mcp-remote", "curl", or "" when the command
+// is none that we know.
+func (s *Server) RemoteProgram() string {
 	switch {
-	case program == "curl":
-		return "the program is curl"
-	case isMCPRemote(s.Command):
-		return "the program is mcp-remote"
-	case s.packageArgument() >= 0:
-		return program + " runs the mcp-remote package"
+	case programName(s.Command) == "curl":
+		return "curl"
+	case isMCPRemote(s.Command), s.packageArgument() >= 0:
+		return "mcp-remote"
 	}
 	return ""
 }

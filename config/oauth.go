@@ -11,8 +11,9 @@ import (
 )
 
 const (
-	httpsRemedy = `use an https:// URL; plain http needs both OAUTH_VERSION = "2.0" and OAUTH_ENFORCE_HTTPS = false, on loopback too`
-	pathRemedy  = "check the path and the file's permissions"
+	httpsRemedy = "use an https:// URL; plain http needs both OAUTH_VERSION = \"2.0\" and OAUTH_ENFORCE_HTTPS = false, " +
+		"on loopback too"
+	pathRemedy = "check the path and the file's permissions"
 )
 
 // oauthConfig validates an oauth_config block. One that is not enabled is not looked into further.
@@ -250,7 +251,12 @@ func hasTokenQuery(value string) bool {
 	if err != nil {
 		return strings.Contains(value, "access_token=")
 	}
-	return slices.ContainsFunc(slices.Collect(maps.Keys(u.Query())), func(k string) bool { return strings.EqualFold(k, "access_token") })
+	for name := range u.Query() {
+		if strings.EqualFold(name, "access_token") {
+			return true
+		}
+	}
+	return false
 }
 
 // loopbackHost reports whether a host name or address stays on this machine.
@@ -271,7 +277,8 @@ func (c check) donts() {
 			message += ", which group or others can read"
 		}
 		c.warn(b, "OAUTH_CLIENT_SECRET", message,
-			fmt.Sprintf("run `bearerd secret set %s` and write secret(%q); else chmod 600 the file and keep it out of version control", c.Name, c.Name))
+			fmt.Sprintf("run `bearerd secret set %s` and write secret(%q); else chmod 600 the file and keep it out of "+
+				"version control", c.Name, c.Name))
 	}
 	if !o.UseBasicAuth && !o.ClientSecret.IsZero() {
 		message := "client_secret_post is used: client_secret_basic is safer"

@@ -140,7 +140,8 @@ func (c check) stdioOnly() {
 // urlOnly refuses what has a meaning for programs alone.
 func (c check) urlOnly() {
 	c.refuse("has a meaning for servers with a command only", "remove it, or replace url by command",
-		"args", "env", "pass_env", "dir", "inject_env", "token_file", "token_file_mode", "token_file_group", "via", "stop_grace", "kill_grace")
+		"args", "env", "pass_env", "dir", "inject_env", "token_file", "token_file_mode", "token_file_group", "via",
+		"stop_grace", "kill_grace")
 	if c.OAuth != nil && c.OAuth.IsRemote != nil && !*c.OAuth.IsRemote {
 		c.fail(c.oauth, "is_remote", "is_remote = false contradicts url", "remove one of the two")
 	}
@@ -247,7 +248,7 @@ func (c check) arguments() {
 
 // remoteArgument checks the URL that a remote program connects to.
 func (c check) remoteArgument() {
-	program := c.remoteProgram()
+	program := c.RemoteProgram()
 	urls := 0
 	for _, arg := range c.Args {
 		if isHTTP(arg) {
@@ -269,7 +270,7 @@ func (c check) remoteArgument() {
 	}
 }
 
-// namesAuthorization finds --header Authorization:…, --header=Authorization:…, -H Authorization:… and -HAuthorization:….
+// namesAuthorization finds --header Authorization:…, --header=Authorization:…, -H and -HAuthorization:….
 func namesAuthorization(arg, next string) bool {
 	value := ""
 	switch {

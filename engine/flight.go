@@ -89,12 +89,12 @@ func (s *Source) fly(ctx context.Context, f *flight) {
 			return
 		}
 		wait := s.failed(f, err)
-		if ctx.Err() != nil || f.err.final() || try == f.tries || wait > longestWait {
+		if ctx.Err() != nil || f.err.final() || f.err.unsent() || try == f.tries || wait > longestWait {
 			s.stats.failed(f.err)
 			return
 		}
 		s.engine.log.Warn(fmt.Sprintf("Retrying token acquisition for %s, attempt %d/%d", s.name, try+1, f.tries),
-			"server", s.name, "in", wait.Round(time.Millisecond), "error", err)
+			"server", s.name, "in", wait.Round(time.Millisecond).String())
 		if !sleep(ctx, wait) {
 			return
 		}
@@ -145,7 +145,9 @@ func (s *Source) ask(ctx context.Context) (*oauth.Token, error) {
 	log.Info("[OAuthService] Token request correlation_id="+id+" for "+s.name, "server", s.name, "correlation_id", id)
 	start := time.Now()
 	t, err := oauth.ClientCredentials(ctx, log, o, s.engine.resolve, id)
-	s.stats.took(time.Since(start))
+	if err == nil || !(&Error{Err: err}).unsent() {
+		s.stats.took(time.Since(start))
+	}
 	if err != nil {
 		log.Error("[OAuthService] Token request failed for "+s.name, "server", s.name, "correlation_id", id, "error", err)
 		return nil, err
@@ -306,7 +308,13 @@ func (s *Source) describe(err error) *Error {
 	return e
 }
 
-// final reports whether asking again at once is pointless.
+// unsent reports a local cause, such as a secret that is not set: only a person can mend it, and then wants it to work soon.
+func (e *Error) unsent() bool {
+	var wire *oauth.Error
+	return errors.As(e.Err, &wire) && wire.Unsent
+}
+
+// final reports an answer that says no: asking again soon is pointless.
 func (e *Error) final() bool {
 	var wire *oauth.Error
 	return e.State == Revoked || errors.As(e.Err, &wire) && wire.Final

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"bearerd/engine/oauth/oauthtest"
+	"bearerd/secrets"
 )
 
 func TestAcceptance12_InvalidClientIsTriedOnce(t *testing.T) {
@@ -252,4 +253,34 @@ func TestAWokenLaptopDoesNotServeADeadToken(t *testing.T) {
 	if second := b.token(t, "a"); second == first {
 		t.Error("the dead token was served")
 	}
+}
+
+func TestAMissingSecretIsNotWaitedForAndHealsWhenItIsSet(t *testing.T) {
+	as := authorizationServer(t)
+	synctest.Test(t, func(t *testing.T) {
+		c := server(as, "a")
+		c.OAuth.ClientSecret = secrets.Ref{Kind: secrets.Stored, Name: "x"}
+		b := start(t, c)
+		b.KeepFresh()
+		var err error
+		if wait := took(func() { _, err = b.source(t, "a").Token(t.Context()) }); wait != 0 {
+			t.Errorf("waited %s for what only a person can mend", wait)
+		}
+		if err == nil || !strings.Contains(err.Error(), "bearerd secret set x") {
+			t.Errorf("got %v", err)
+		}
+		if m := Measure(b.source(t, "a")); m.MaxLatency != 0 || m.Failure != 1 {
+			t.Errorf("nothing was sent, and counted is %+v", m)
+		}
+		time.Sleep(time.Hour) // the pauses have grown to minutes
+		if _, err := b.store.Put(t.Context(), secrets.StoreKey("x"), []byte("s3cret"), ""); err != nil {
+			t.Fatal(err)
+		}
+		b.Mended()
+		synctest.Wait()
+		if _, err := b.source(t, "a").Token(t.Context()); err != nil {
+			t.Error(err)
+		}
+		b.Close()
+	})
 }

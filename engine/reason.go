@@ -39,7 +39,7 @@ func summary(w *oauth.Error) string {
 	case k == "scope":
 		return "the token lacks a requested scope"
 	case k == "local":
-		return "the token request could not be made: a local file or secret is missing"
+		return "the token request could not be made for want of a local file or secret, which `bearerd status` names"
 	case k == "network":
 		return "the authorization server cannot be reached"
 	case k == "answer":
@@ -57,8 +57,8 @@ var remedies = map[string]string{
 	"invalid_target":         "verify OAUTH_RESOURCE",
 	"invalid_request":        "verify OAUTH_TOKEN_URL and OAUTH_ADDITIONAL_PARAMS",
 	"scope":                  "request correct scopes or set OAUTH_VALIDATE_SCOPES = false",
-	"local":                  "see `bearerd status` for which one",
-	"network":                "verify OAUTH_TOKEN_URL and that the authorization server runs; bearerd goes on trying",
+	"local":                  "set it where bearerd runs",
+	"network":                "verify OAUTH_TOKEN_URL and that the authorization server runs",
 	"answer":                 "verify OAUTH_TOKEN_URL",
 }
 
@@ -66,5 +66,5 @@ func remedy(w *oauth.Error) string {
 	if r, ok := remedies[kind(w)]; ok {
 		return r
 	}
-	return "bearerd goes on trying; see `bearerd status`"
+	return "try again later"
 }

@@ -85,6 +85,19 @@ func (s *Source) wake() {
 	_, _ = s.begin(generation(t), false) // it fails only while the engine closes
 }
 
+// Mended makes sources that failed try again at once: a secret that they may want has been set.
+func (e *Engine) Mended() {
+	for _, s := range *e.sources.Load() {
+		s.mu.Lock()
+		failed := s.trouble != nil
+		s.retryAt = time.Time{}
+		s.mu.Unlock()
+		if failed && e.eager.Load() {
+			s.wake()
+		}
+	}
+}
+
 func (s *Source) stopTimer() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -102,7 +115,7 @@ func (e *Engine) watchClock(ctx context.Context) {
 		now := time.Now()
 		drift := now.Round(0).Sub(last.Round(0)) - now.Sub(last)
 		if drift.Abs() > clockJump {
-			e.log.Info("the clock has jumped: checking every token", "by", drift.Round(time.Second))
+			e.log.Info("the clock has jumped: checking every token", "by", drift.Round(time.Second).String())
 			e.wakeAll()
 		}
 		last = now

@@ -15,7 +15,7 @@ func clientConfigCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "client-config NAME",
 		Short: "Print the snippet that an MCP client needs",
-		Args:  cobra.ExactArgs(1),
+		Args:  oneName,
 	}
 	client := cmd.Flags().String("client", "default", "`name` of the client that the local key is for")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {

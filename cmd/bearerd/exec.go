@@ -12,7 +12,7 @@ func execCommand(umask int) *cobra.Command {
 		Short: "Serve one stdio server to an MCP client, with its token",
 		Long: "exec starts the server's command with its token and passes stdin, stdout and the exit code through.\n" +
 			"An MCP client runs it in place of the server: bearerd exec NAME",
-		Args: cobra.ExactArgs(1),
+		Args: oneName,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			cfg, err := load(cmd, false)
 			if err != nil {

@@ -34,6 +34,7 @@ type home struct {
 
 	mu       sync.Mutex
 	canaries []string // guarded by mu
+	clients  []*peerClient
 }
 
 func newHome(t testing.TB, env ...string) *home {
@@ -46,14 +47,17 @@ func newHome(t testing.TB, env ...string) *home {
 	h.env = append(env, h.mark, "PATH="+os.Getenv("PATH"), "HOME="+dir, "BEARERD_CONFIG="+h.path("bearerd.hcl"))
 	t.Cleanup(func() {
 		_ = os.RemoveAll(dir)
+		for _, c := range h.clients { // the stderr of an exec that a client has started
+			_, _ = h.said.Write([]byte(c.node.stderr.String()))
+		}
 		for _, leak := range findLeaks(map[string]string{"stderr": h.said.String()}, h.privates()) {
 			t.Error(leak)
 		}
-		if strings.Contains(h.said.String(), "DATA RACE") || strings.Contains(h.said.String(), "goroutine ") || t.Failed() {
-			t.Logf("stderr of bearerd:\n%s", h.said.String())
-		}
 		if strings.Contains(h.said.String(), "DATA RACE") || strings.Contains(h.said.String(), "panic:") {
 			t.Error("bearerd has a data race or has panicked")
+		}
+		if t.Failed() {
+			t.Logf("stderr of bearerd:\n%s", h.said.String())
 		}
 	})
 	return h
@@ -132,14 +136,35 @@ func (h *home) command(ctx context.Context, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// target is `bearerd exec NAME` for client.mjs.
-func (h *home) target(name, wire string) clientTarget {
+// client connects client.mjs to a server: over `bearerd exec`, or with a url as client-config says.
+func (h *home) client(target clientTarget) *peerClient {
+	h.t.Helper()
+	c := startClient(h.t, target)
+	h.clients = append(h.clients, c)
+	if c.Failed != "" {
+		h.t.Fatalf("the client could not connect: %s", c.Failed)
+	}
+	return c
+}
+
+// exec is `bearerd exec NAME` for a client.
+func (h *home) exec(name, wire string) clientTarget {
 	env := map[string]string{}
 	for _, v := range h.env {
 		key, value, _ := strings.Cut(v, "=")
 		env[key] = value
 	}
 	return clientTarget{Command: program, Args: []string{"exec", name}, Env: env, Wire: wire}
+}
+
+// text calls a tool that must succeed.
+func (c *peerClient) text(tool string, arguments map[string]any) string {
+	c.node.t.Helper()
+	result := c.Call(tool, arguments)
+	if result.Failed != "" || result.IsError {
+		c.node.t.Fatalf("calling %s: %+v", tool, result)
+	}
+	return result.Text
 }
 
 // clientConfig is what an MCP client is told of a url server: no more than the proxy's address and its local key.

@@ -27,11 +27,13 @@ func findLeaks(places map[string]string, canaries []string) (leaks []string) {
 // forms are those in which a secret is sent or printed. Base64 is looked for at each of the three places at which the
 // value may begin within a group, without the characters that depend on its neighbours.
 func forms(value string) map[string]string {
-	quoted := strconv.Quote(value)
-	found := map[string]string{"plain": value, "form": url.QueryEscape(value), "quoted": quoted[1 : len(quoted)-1]}
+	quoted, escaped := strconv.Quote(value), url.QueryEscape(value)
+	found := map[string]string{"plain": value, "form-encoded": escaped, "quoted": quoted[1 : len(quoted)-1]}
 	for shift := range 3 {
-		encoded := base64.RawStdEncoding.EncodeToString([]byte(strings.Repeat("x", shift) + value))
-		found["base64+"+strconv.Itoa(shift)] = encoded[(shift*8+5)/6 : len(encoded)-1]
+		for form, v := range map[string]string{"base64": value, "form-encoded, base64": escaped} {
+			encoded := base64.RawStdEncoding.EncodeToString([]byte(strings.Repeat("x", shift) + v))
+			found[form+" "+strconv.Itoa(shift)] = encoded[(shift*8+5)/6 : len(encoded)-1]
+		}
 	}
 	return found
 }

@@ -4,7 +4,6 @@ package main_test
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"encoding/json"
 	"os"
@@ -56,6 +55,7 @@ type nodePeer struct {
 	stdin  *json.Encoder
 	stdout *bufio.Reader
 	pipe   interface{ SetReadDeadline(time.Time) error }
+	stderr *buffer
 	stop   func() error // ends it and everything it started; returns how it exited
 }
 
@@ -68,8 +68,8 @@ func startNode(t testing.TB, script string, order any) *nodePeer {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	cmd.WaitDelay = time.Second
-	var stderr bytes.Buffer
-	cmd.Stderr = &stderr
+	stderr := &buffer{}
+	cmd.Stderr = stderr
 	stdin, err := cmd.StdinPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -81,7 +81,7 @@ func startNode(t testing.TB, script string, order any) *nodePeer {
 	if err := cmd.Start(); err != nil {
 		t.Fatalf("starting %s: %v", script, err)
 	}
-	n := &nodePeer{t: t, name: script, stdin: json.NewEncoder(stdin), stdout: bufio.NewReader(stdout)}
+	n := &nodePeer{t: t, name: script, stdin: json.NewEncoder(stdin), stdout: bufio.NewReader(stdout), stderr: stderr}
 	n.pipe, _ = stdout.(*os.File)
 	stopped := false
 	n.stop = func() error {
@@ -97,7 +97,7 @@ func startNode(t testing.TB, script string, order any) *nodePeer {
 	}
 	t.Cleanup(func() {
 		n.stop()
-		if t.Failed() && stderr.Len() > 0 {
+		if t.Failed() && stderr.String() != "" {
 			t.Logf("%s said on stderr:\n%s", script, strings.TrimSpace(stderr.String()))
 		}
 	})

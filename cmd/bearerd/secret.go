@@ -19,7 +19,7 @@ func secretCommand() *cobra.Command {
 	set := &cobra.Command{
 		Use:   "set NAME",
 		Short: "Keep a value, read from a prompt or from stdin, never from the arguments",
-		Args:  cobra.ExactArgs(1),
+		Args:  oneName,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			value, err := readSecret(cmd, args[0])
 			if err != nil {
@@ -50,7 +50,7 @@ func secretCommand() *cobra.Command {
 	rm := &cobra.Command{
 		Use:   "rm NAME",
 		Short: "Remove a value",
-		Args:  cobra.ExactArgs(1),
+		Args:  oneName,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return ask(cmd, "DELETE", "/api/secrets/"+url.PathEscape(args[0]), nil, nil)
 		},

@@ -19,7 +19,7 @@ func tokenCommand() *cobra.Command {
 		Short: "Get a valid token and describe it; --show prints it",
 		Long: "token makes sure that a valid token is held and prints what is known of it, not the token itself.\n" +
 			"--show prints the token alone, --header an Authorization line for hooks such as curl's --header @-.",
-		Args: cobra.ExactArgs(1),
+		Args: oneName,
 	}
 	show := cmd.Flags().Bool("show", false, "print the token in clear")
 	header := cmd.Flags().Bool("header", false, "print `Authorization: Bearer …`")
@@ -67,7 +67,7 @@ func sentence(st *engine.Status, now time.Time) string {
 
 // change builds a command that changes one server's token and says how it stands then.
 func change(verb, short, done string) *cobra.Command {
-	cmd := &cobra.Command{Use: verb + " NAME", Short: short, Args: cobra.ExactArgs(1)}
+	cmd := &cobra.Command{Use: verb + " NAME", Short: short, Args: oneName}
 	asJSON := cmd.Flags().Bool("json", false, "print the documented token info as JSON")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		var st engine.Status

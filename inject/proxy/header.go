@@ -57,14 +57,14 @@ func (rt *route) pass(w http.ResponseWriter, resp *http.Response) {
 		}
 	}
 	w.WriteHeader(resp.StatusCode)
+	push := http.NewResponseController(w).Flush
 	flush := func() error { return nil }
 	if resp.ContentLength < 0 {
-		flush = http.NewResponseController(w).Flush
-		if flush() != nil {
-			panic(http.ErrAbortHandler)
-		}
+		flush = push
+		_ = flush() // a caller that went away is noticed below
 	}
 	if err := copyBody(w, resp.Body, flush); err != nil {
+		_ = push() // what has come so far is the caller's
 		// The one way net/http offers to cut the connection, so that a truncated answer is seen as such.
 		panic(http.ErrAbortHandler)
 	}

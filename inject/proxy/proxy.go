@@ -132,7 +132,9 @@ func (plan *Plan) Commit(ctx context.Context) {
 	}
 	for address, f := range p.fronts {
 		if t, ok := plan.tables[address]; ok {
-			f.routes.Store(t)
+			if old := f.routes.Swap(t); old != t {
+				old.rest()
+			}
 			continue
 		}
 		delete(p.fronts, address)
@@ -168,6 +170,14 @@ func (f *front) close(ctx context.Context) {
 		_ = f.server.Close()
 	}
 	f.served.Wait()
+	f.routes.Load().rest()
+}
+
+// rest closes the connections to upstream that are idle, and those in use once they are.
+func (t *table) rest() {
+	for _, rt := range *t {
+		rt.transport.CloseIdleConnections()
+	}
 }
 
 // Close closes every listener; requests in flight may finish until ctx ends.

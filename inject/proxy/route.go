@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -116,9 +117,12 @@ func (rt *route) forward(w http.ResponseWriter, r *http.Request, body *body) (st
 		}
 	}
 	if err != nil {
-		return rt.unreachable(w, r, body, err)
+		return rt.failed(w, r, body, err)
 	}
 	defer resp.Body.Close()
+	if resp.StatusCode < http.StatusOK { // 101, or none that HTTP knows
+		return rt.failed(w, r, body, fmt.Errorf("it answered with the status %d", resp.StatusCode))
+	}
 	if redirect(resp.StatusCode) {
 		refuse(w, http.StatusBadGateway, body.head, rt.name, "upstream of server "+rt.name+" answered with a redirect, which is "+
 			"not followed: set url to the final address")
@@ -174,25 +178,20 @@ func (rt *route) dead(w http.ResponseWriter, r *http.Request, body *body, err er
 	switch {
 	case errors.As(err, &e):
 		message = e.ForCaller()
-	case !errors.Is(err, errNotRetried) && !errors.Is(err, errRefusedAgain):
-		return rt.unreachable(w, r, body, err)
+	case !errors.Is(err, errNotRetried) && !errors.Is(err, errRefusedAgain) && !errors.Is(err, engine.ErrGone):
+		return rt.failed(w, r, body, err)
 	}
 	refuse(w, http.StatusBadGateway, body.head, rt.name, message)
 	return http.StatusBadGateway
 }
 
-// unreachable answers when upstream gave no answer. The error of net/http carries the URL; it goes to the log only.
-func (rt *route) unreachable(w http.ResponseWriter, r *http.Request, body *body, err error) int {
+// failed answers when there is no answer of upstream's to pass on. The cause goes to the log only.
+func (rt *route) failed(w http.ResponseWriter, r *http.Request, body *body, err error) int {
 	if r.Context().Err() != nil {
 		return http.StatusBadGateway
 	}
-	cause := err
-	var u *url.Error
-	if errors.As(err, &u) {
-		cause = u.Err
-	}
-	rt.log.Warn("upstream did not answer", "server", rt.name, "host", rt.target.Host, "error", cause)
-	refuse(w, http.StatusBadGateway, body.head, rt.name, "upstream of server "+rt.name+" did not answer: see the log of bearerd")
+	rt.log.Warn("the request to upstream failed", "server", rt.name, "host", rt.target.Host, "error", err)
+	refuse(w, http.StatusBadGateway, body.head, rt.name, "the request to upstream of server "+rt.name+" failed: see the log of bearerd")
 	return http.StatusBadGateway
 }
 
@@ -206,7 +205,7 @@ func (rt *route) send(r *http.Request, body *body, token *engine.Token) (*http.R
 		return nil, err
 	}
 	if token == nil {
-		return rt.transport.RoundTrip(out)
+		return rt.exchange(out)
 	}
 	authorization, _, err := token.Headers(r.Method, u.String())
 	if err != nil {
@@ -219,7 +218,15 @@ func (rt *route) send(r *http.Request, body *body, token *engine.Token) (*http.R
 	} else {
 		out.Header.Set("Authorization", authorization)
 	}
-	return rt.transport.RoundTrip(out)
+	return rt.exchange(out)
+}
+
+func (rt *route) exchange(out *http.Request) (*http.Response, error) {
+	resp, err := rt.transport.RoundTrip(out)
+	if err != nil {
+		return nil, plain(err)
+	}
+	return resp, nil
 }
 
 // body is a request body. What fits the limit is in memory, so that it can be sent again.

@@ -19,11 +19,13 @@ const (
 	headerArg = "Authorization:${" + headerVar + "}"
 )
 
+const curlProgram = "curl" // as config names it
+
 // ViaProxy reports, of a server whose delivery is arguments, whether they are to point at a local proxy, whose URL and key
 // ByArguments then wants. Otherwise ByArguments wants the token itself: with via = "header", and for curl, which ends
 // before its token does.
 func ViaProxy(s *config.Server) bool {
-	return authorized(s) && s.Via != "header" && !isCurl(s)
+	return authorized(s) && s.Via != "header" && s.RemoteProgram() != curlProgram
 }
 
 // ByArguments prepares a child that reaches a remote server by itself, such as mcp-remote. See ByEnv for declared, parent
@@ -42,10 +44,7 @@ func ByArguments(s *config.Server, proxyURL string, token secrets.Secret, declar
 	if err := checkToken(s, token); err != nil {
 		return nil, err
 	}
-	if slices.ContainsFunc(s.Args, isAuthorization) {
-		return nil, fmt.Errorf("server %q: args already hold an Authorization header: remove it", s.Name)
-	}
-	if isCurl(s) {
+	if s.RemoteProgram() == curlProgram {
 		return curl(s, token, declared, parent)
 	}
 	args, err := rewrite(s, proxyURL)
@@ -70,44 +69,16 @@ func rewrite(s *config.Server, proxyURL string) ([]string, error) {
 		args[at] = proxyURL
 	}
 	args = append(args, "--header", headerArg)
-	if runsMCPRemote(s) && needsAllowHTTP(args[at]) && !slices.Contains(args, "--allow-http") {
+	if s.RemoteProgram() == "mcp-remote" && needsAllowHTTP(args[at]) && !slices.Contains(args, "--allow-http") {
 		args = append(args, "--allow-http")
 	}
 	return args, nil
-}
-
-// runsMCPRemote: it is the command itself, or what npx, bunx, pnpm dlx, node or a container is to run.
-func runsMCPRemote(s *config.Server) bool {
-	return isMCPRemote(s.Command) || slices.ContainsFunc(s.Args, isMCPRemote)
-}
-
-// isMCPRemote matches the package with or without a version, and a path to it or into it, but no URL and no package of
-// another scope.
-func isMCPRemote(arg string) bool {
-	arg = strings.ToLower(arg)
-	if strings.HasPrefix(arg, "@") || strings.HasPrefix(arg, "-") || strings.Contains(arg, "://") {
-		return false
-	}
-	path := "/" + arg
-	return strings.HasPrefix(arg, "mcp-remote@") || strings.HasSuffix(path, "/mcp-remote") ||
-		strings.Contains(path, "/mcp-remote/")
 }
 
 // needsAllowHTTP is mcp-remote's rule: plain http is for these two hosts only, [::1] is none of them.
 func needsAllowHTTP(address string) bool {
 	u, err := url.Parse(address)
 	return err == nil && u.Scheme == "http" && u.Hostname() != "localhost" && u.Hostname() != "127.0.0.1"
-}
-
-// isAuthorization knows the header after --header or -H, and glued to them.
-func isAuthorization(arg string) bool {
-	arg = strings.TrimPrefix(strings.TrimPrefix(arg, "--header="), "-H")
-	name, _, ok := strings.Cut(arg, ":")
-	return ok && strings.EqualFold(strings.TrimSpace(name), "Authorization")
-}
-
-func isCurl(s *config.Server) bool {
-	return strings.TrimSuffix(strings.ToLower(filepath.Base(s.Command)), ".exe") == "curl"
 }
 
 func curl(s *config.Server, token secrets.Secret, declared map[string]secrets.Secret, parent []string) (*Launch, error) {

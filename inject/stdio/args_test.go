@@ -94,20 +94,6 @@ func TestAcceptance44_AllowHTTPOnlyWhereNeeded(t *testing.T) {
 	}
 }
 
-func TestAcceptance42_AnAuthorizationHeaderIsThereAlready(t *testing.T) {
-	for _, header := range [][]string{
-		{"--header", "Authorization: Bearer " + canary}, {"--header", "authorization:x"}, {"--header=AUTHORIZATION:x"},
-		{"-H", "Authorization : x"}, {"-HAuthorization: x"},
-	} {
-		for _, command := range []string{"mcp-remote", "curl", "acme-bridge"} {
-			_, err := ByArguments(server(command, append([]string{"https://x.test"}, header...)...), local, token, nil, nil)
-			if err == nil || err.Error() != `server "search": args already hold an Authorization header: remove it` {
-				t.Errorf("%s %q: got %v", command, header, err)
-			}
-		}
-	}
-}
-
 func TestArgumentsThatCannotBeRewritten(t *testing.T) {
 	for words, want := range map[string]string{
 		"mcp-remote wss://x.test":                         "no http or https URL",

@@ -50,11 +50,17 @@ func (a *API) Handler() http.Handler {
 	return mux
 }
 
-// Public serves what needs no key: metrics and health.
+// Public serves what needs no key: metrics and health, and those not to a web page that has rebound its name.
 func (a *API) Public() http.Handler {
 	mux := http.NewServeMux()
 	a.open(mux)
-	return mux
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !proxy.LoopbackHost(r.Host) {
+			word(w, http.StatusForbidden, "forbidden")
+			return
+		}
+		mux.ServeHTTP(w, r)
+	})
 }
 
 func (a *API) open(mux *http.ServeMux) {

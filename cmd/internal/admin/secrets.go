@@ -47,6 +47,7 @@ func (a *API) setSecret(w http.ResponseWriter, r *http.Request) {
 			fail(w, fmt.Errorf("keeping the secret %s: %w", name, err))
 			return
 		}
+		a.Engine.Mended()
 		w.WriteHeader(http.StatusNoContent)
 	}
 }
