@@ -28,7 +28,9 @@ func (h *home) metrics(name string) (m map[string]float64) {
 // tokenInfo is a server's documented token info, as `status --json` tells it.
 func (h *home) tokenInfo(name string) map[string]any {
 	h.t.Helper()
-	var st struct{ Servers []struct{ Token map[string]any } }
+	var st struct {
+		Servers []struct{ Token map[string]any }
+	}
 	h.decode(&st, "status", name)
 	if len(st.Servers) != 1 {
 		h.t.Fatalf("status of %s: %+v", name, st)
@@ -99,27 +101,27 @@ func TestAdminOverTCP(t *testing.T) {
 	h.token("s")
 	for path, want := range map[string]string{"/livez": "alive", "/readyz": "ready",
 		"/metrics": `bearerd_active_tokens{server="s"} 1`} {
-		if status, body := get(t, http.MethodGet, "http://"+h.admin+path); status != http.StatusOK || !strings.Contains(body, want) {
+		if status, body := ask(t, http.MethodGet, "http://"+h.admin+path); status != http.StatusOK || !strings.Contains(body, want) {
 			t.Errorf("%s: %d %s", path, status, body)
 		}
 	}
 	for _, path := range []string{"/", "/api/status", "/api/metrics", "/api/servers/s/token?show=true", "/api/secrets",
 		"/api/servers/s/key/default", "/debug/pprof/"} {
-		if status, body := get(t, http.MethodGet, "http://"+h.admin+path); status != http.StatusNotFound {
+		if status, body := ask(t, http.MethodGet, "http://"+h.admin+path); status != http.StatusNotFound {
 			t.Errorf("%s: %d %s", path, status, body)
 		}
 	}
-	if status, _ := get(t, http.MethodPost, "http://"+h.admin+"/api/servers/s/revoke"); status != http.StatusNotFound {
+	if status, _ := ask(t, http.MethodPost, "http://"+h.admin+"/api/servers/s/revoke"); status != http.StatusNotFound {
 		t.Errorf("POST revoke: %d", status)
 	}
 	as.Close()
 	h.ok("invalidate", "s")
-	if status, body := get(t, http.MethodGet, "http://"+h.admin+"/readyz"); status != http.StatusServiceUnavailable {
+	if status, body := ask(t, http.MethodGet, "http://"+h.admin+"/readyz"); status != http.StatusServiceUnavailable {
 		t.Errorf("/readyz without a token: %d %s", status, body)
 	}
 }
 
-func get(t *testing.T, method, url string) (status int, body string) {
+func ask(t *testing.T, method, url string) (status int, body string) {
 	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), method, url, http.NoBody)
 	if err != nil {

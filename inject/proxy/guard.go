@@ -39,20 +39,31 @@ func (g *guard) refusal(r *http.Request) string {
 }
 
 func (g *guard) hostAllowed(hostport string) bool {
-	host := hostport
-	if h, _, err := net.SplitHostPort(hostport); err == nil {
-		host = h
-	}
-	host = strings.Trim(host, "[]")
+	host := hostname(hostport)
 	if slices.ContainsFunc(g.local.AllowHosts, func(a string) bool {
 		return strings.EqualFold(a, host) || strings.EqualFold(a, hostport)
 	}) {
 		return true
 	}
-	if ip, err := netip.ParseAddr(host); err == nil {
-		return ip.IsLoopback() || g.local.AllowRemote // an address cannot be rebound
+	if _, err := netip.ParseAddr(host); err == nil && g.local.AllowRemote {
+		return true // an address cannot be rebound
 	}
-	return strings.EqualFold(host, "localhost")
+	return LoopbackHost(hostport)
+}
+
+// LoopbackHost reports whether a Host header names this machine: localhost or a loopback address. Another name in it is
+// that of a page whose name has been rebound to us.
+func LoopbackHost(hostport string) bool {
+	host := hostname(hostport)
+	ip, err := netip.ParseAddr(host)
+	return err == nil && ip.IsLoopback() || strings.EqualFold(host, "localhost")
+}
+
+func hostname(hostport string) string {
+	if h, _, err := net.SplitHostPort(hostport); err == nil {
+		hostport = h
+	}
+	return strings.Trim(hostport, "[]")
 }
 
 func (g *guard) originAllowed(origin string) bool {
@@ -63,6 +74,5 @@ func (g *guard) originAllowed(origin string) bool {
 	if err != nil || u.Host == "" {
 		return false
 	}
-	ip, err := netip.ParseAddr(u.Hostname())
-	return err == nil && ip.IsLoopback() || strings.EqualFold(u.Hostname(), "localhost")
+	return LoopbackHost(u.Host)
 }

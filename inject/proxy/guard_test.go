@@ -18,7 +18,7 @@ func TestLocalKey(t *testing.T) {
 	key := func(server, client string) string { return f.keys.Issue(server, client).Reveal() }
 	for _, value := range []string{
 		"Bearer " + key("Search", "a"), "bearer " + key("Search", "b-c"), "Bearer " + key("SEARCH", "a"),
-		"Bearer " + key("Search", "my.client"), "Bearer " + key("Search", ""),
+		"Bearer " + key("Search", strings.Repeat("c", 32)),
 	} {
 		req := f.request(http.MethodPost, "Search", call)
 		req.Header.Set("Authorization", value)

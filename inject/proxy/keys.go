@@ -45,7 +45,7 @@ func NewKeys() Keys {
 	return Keys{secrets.New(string(fresh))}
 }
 
-// Issue derives the key of a client for a server.
+// Issue derives the key of a client, whose name holds no dot and at most 64 characters, for a server.
 func (k Keys) Issue(server, client string) secrets.Secret {
 	mac := hmac.New(sha256.New, []byte(k.root.Reveal()))
 	_, _ = fmt.Fprintf(mac, "%s\x00%s", strings.ToLower(server), client)

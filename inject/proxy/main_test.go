@@ -219,6 +219,17 @@ func upstream(t *testing.T, h http.HandlerFunc) *httptest.Server {
 	return s
 }
 
+// tlsUpstream has a certificate of the authorization server's CA and speaks HTTP/2.
+func tlsUpstream(t *testing.T, f *fixture, h http.HandlerFunc) *httptest.Server {
+	t.Helper()
+	s := httptest.NewUnstartedServer(h)
+	s.TLS, s.EnableHTTP2 = f.as.TLS(), true
+	s.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
+	s.StartTLS()
+	t.Cleanup(s.Close)
+	return s
+}
+
 // wantsToken answers like h to requests with a live token, else with 401 and challenge.
 func (f *fixture) wantsToken(challenge string, h http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {

@@ -185,7 +185,7 @@ func TestStaleConnection(t *testing.T) {
 	}
 	for i := range int32(20) {
 		if a := f.post("search"); a.StatusCode != 200 || a.body != "ok" {
-			t.Fatalf("post %d: %d %s", i, a.StatusCode, a.body)
+			t.Fatalf("post %d: %d %s\n%s", i, a.StatusCode, a.body, f.log)
 		}
 		receive(t, closed, "closing the connection")
 		if served.Load() != i+1 {
