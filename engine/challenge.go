@@ -24,23 +24,30 @@ func (s *Source) Challenged(ctx context.Context, t *Token, status int, h http.He
 	if t != nil && !s.mayAsk(t) {
 		return nil, false, s.refused("upstream refuses a token that was just renewed")
 	}
-	next, err = s.renew(ctx, generation(t), false)
+	f, err := s.join(generation(t))
+	if err != nil {
+		return nil, false, err
+	}
+	next, err = s.await(ctx, f)
 	return next, again && err == nil, err
 }
 
-// mayAsk drops the refused token unless one was dropped for the same reason a moment ago.
+// mayAsk drops the refused token, here and for whoever would take it from the store, unless one was dropped for the same
+// reason a moment ago.
 func (s *Source) mayAsk(t *Token) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.current.Load() != t {
+		return true // another request that it was refused to has dropped it
+	}
 	now := time.Now()
-	if now.Sub(s.challengedAt) < challengePause && s.flight == nil {
+	if now.Sub(s.challengedAt) < challengePause {
 		return false
 	}
 	s.challengedAt = now
-	if s.current.Load() == t {
-		s.publish(nil)
-		s.stats.invalidations.Add(1)
-	}
+	s.floor = t.Generation
+	s.publish(nil)
+	s.stats.invalidations.Add(1)
 	return true
 }
 

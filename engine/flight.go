@@ -31,23 +31,34 @@ func (f *flight) failure() error {
 	return f.err
 }
 
-// join returns the flight under way or begins one, unless the last one failed too recently to try again.
-func (s *Source) join(valid bool, after uint64) (*flight, error) {
+// landed is a flight that has ended with t.
+func landed(t *Token) *flight {
+	f := &flight{token: t, done: make(chan struct{})}
+	close(f.done)
+	return f
+}
+
+// join returns the flight under way or begins one, unless the last one failed too recently to try again. The caller has
+// looked without the lock: a flight that has landed since then will do.
+func (s *Source) join(after uint64) (*flight, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	held := s.current.Load()
 	switch {
 	case s.retired:
 		return nil, ErrGone
 	case s.flight != nil:
 		return s.flight, nil
+	case held != nil && held.Generation > after && held.fresh(time.Now()):
+		return landed(held), nil
 	case s.state == Revoked, s.trouble != nil && time.Now().Before(s.retryAt):
 		return nil, s.explainLocked()
 	}
 	return s.begin(after, false)
 }
 
-// force returns the flight under way or begins one, whatever happened before.
-func (s *Source) force(after uint64, unrevoke bool) (*flight, error) {
+// force returns the flight under way or begins one, whatever happened before, a revocation too.
+func (s *Source) force(after uint64) (*flight, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.retired {
@@ -57,11 +68,12 @@ func (s *Source) force(after uint64, unrevoke bool) (*flight, error) {
 		return s.flight, nil
 	}
 	s.failures = 0
-	return s.begin(after, unrevoke)
+	return s.begin(after, true)
 }
 
 // begin starts a flight. mu is held.
 func (s *Source) begin(after uint64, unrevoke bool) (*flight, error) {
+	after = max(after, s.floor)
 	f := &flight{after: after, tries: 1, unrevoke: unrevoke, done: make(chan struct{}), fallback: make(chan struct{})}
 	if s.failures == 0 {
 		f.tries = maxTries
@@ -130,7 +142,7 @@ func (s *Source) attempt(ctx context.Context, f *flight) (*Token, error) {
 		s.fallBack(f, stored)
 		return nil, err
 	}
-	return s.keep(ctx, answer, rec, rev), nil
+	return s.keep(ctx, f, answer, rec, rev), nil
 }
 
 // ask sends one token request and tells of it.
@@ -165,12 +177,12 @@ func (s *Source) ask(ctx context.Context) (*oauth.Token, error) {
 }
 
 // keep stores a new token, then publishes it. A store that cannot be written keeps no valid token from service.
-func (s *Source) keep(ctx context.Context, answer *oauth.Token, rec record, rev secrets.Revision) *Token {
+func (s *Source) keep(ctx context.Context, f *flight, answer *oauth.Token, rec record, rev secrets.Revision) *Token {
 	var expires time.Time
 	if answer.ExpiresIn > 0 {
 		expires = answer.Requested.Add(answer.ExpiresIn)
 	}
-	next := max(rec.Generation, generation(s.current.Load())) + 1
+	next := max(rec.Generation, generation(s.current.Load()), f.after) + 1 // the record may have been lost
 	t := newToken(answer.AccessToken, answer.Scope, answer.Requested, expires, next, s.buffer())
 	rec.Generation, rec.Revoked = next, false
 	rec.AccessToken, rec.Scope = answer.AccessToken.Reveal(), answer.Scope

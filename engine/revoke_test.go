@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -150,4 +151,59 @@ func TestChallengedForEverIsSlowedDown(t *testing.T) {
 		}
 		b.Close()
 	})
+}
+
+func TestManyChallengesOfOneTokenAreOneRenewal(t *testing.T) {
+	as := authorizationServer(t)
+	b := start(t, server(as, "a"))
+	s, refused := b.source(t, "a"), b.token(t, "a")
+	var wg sync.WaitGroup
+	for range 200 {
+		wg.Go(func() {
+			next, again, err := s.Challenged(t.Context(), refused, 401, bearer(""))
+			if err != nil || !again || next.Access().Equal(refused.Access()) {
+				t.Errorf("%v, %v", again, err)
+			}
+		})
+		wg.Go(func() {
+			if _, err := s.Token(t.Context()); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	wantAsked(t, as, 2)
+}
+
+func TestARefusedTokenIsNotTakenFromTheStoreAgain(t *testing.T) {
+	as := authorizationServer(t)
+	b := start(t, server(as, "a"))
+	s, refused := b.source(t, "a"), b.token(t, "a")
+	if !s.mayAsk(refused) {
+		t.Fatal("not dropped")
+	}
+	// Before the challenged request has begun its flight, another one asks for a token.
+	if b.token(t, "a").Access().Equal(refused.Access()) {
+		t.Error("the refused token is served again")
+	}
+}
+
+func TestALostRecordDoesNotMakeRenewalsEndless(t *testing.T) {
+	as := authorizationServer(t)
+	b := start(t, server(as, "a"))
+	s := b.source(t, "a")
+	var last *Token
+	for range 4 {
+		var err error
+		if last, err = s.Refresh(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := b.store.Delete(t.Context(), "grant/a"); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := s.Challenged(t.Context(), last, 401, bearer("")); err != nil {
+		t.Fatal(err)
+	}
+	wantAsked(t, as, 5)
 }

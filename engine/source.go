@@ -23,6 +23,7 @@ type Source struct {
 
 	mu           sync.Mutex // guards what follows
 	flight       *flight
+	floor        uint64 // the generation that upstream refused: it and earlier ones are not taken from the store
 	state        State
 	trouble      *Error // why the last attempt failed; nil after a success
 	failures     int    // in a row
@@ -64,8 +65,12 @@ func (s *Source) hit(ctx context.Context, t *Token) {
 // slow is Token without a fresh token at hand. A stale but valid one is served while its successor is fetched.
 func (s *Source) slow(ctx context.Context) (*Token, error) {
 	held := s.current.Load()
+	if now := time.Now(); held != nil && held.fresh(now) {
+		s.hit(ctx, held) // it came between the two looks
+		return held, nil
+	}
 	valid := held != nil && held.valid(time.Now())
-	f, err := s.join(valid, generation(held))
+	f, err := s.join(generation(held))
 	if valid && !errors.Is(err, ErrGone) {
 		s.hit(ctx, held)
 		return held, nil
@@ -94,28 +99,31 @@ func (s *Source) Refresh(ctx context.Context) (*Token, error) {
 	if r, _, err := s.engine.load(ctx, s.name, s.fingerprint); err == nil {
 		after = max(after, r.Generation)
 	}
-	return s.renew(ctx, after, true)
+	return s.renew(ctx, after)
 }
 
 // renew gets a token of a later generation than after.
-func (s *Source) renew(ctx context.Context, after uint64, unrevoke bool) (*Token, error) {
+func (s *Source) renew(ctx context.Context, after uint64) (*Token, error) {
 	for {
-		f, err := s.force(after, unrevoke)
+		f, err := s.force(after)
 		if err != nil {
 			return nil, err
 		}
-		select {
-		case <-f.done:
-		case <-ctx.Done():
-			return nil, s.waited(ctx)
-		}
-		if f.err != nil {
-			return nil, f.err
-		}
-		if f.token.Generation > after {
-			return f.token, nil
+		t, err := s.await(ctx, f)
+		if err != nil || t.Generation > after {
+			return t, err
 		}
 		// The flight that we joined had begun before the wish and brought back what is already held.
+	}
+}
+
+// await waits for the end of a flight.
+func (s *Source) await(ctx context.Context, f *flight) (*Token, error) {
+	select {
+	case <-f.done:
+		return f.token, f.failure()
+	case <-ctx.Done():
+		return nil, s.waited(ctx)
 	}
 }
 

@@ -48,7 +48,9 @@ func TestAcceptance27_ConcurrentCallersMakeOneRequest(t *testing.T) {
 						})
 					}
 					wg.Wait()
-					wantAsked(t, as, round)
+					if n := asked(as, "/token"); n != round {
+						t.Errorf("%d token requests in round %d:\n%s", n, round, b.log)
+					}
 					time.Sleep(2 * time.Hour)
 				}
 				b.Close()
