@@ -294,16 +294,19 @@ func (s *Source) explainLocked() error {
 		return &Error{Server: s.name, State: s.state, Reason: "no token is held"}
 	}
 	e := *s.trouble
-	e.RetryAfter = max(0, time.Until(s.retryAt))
+	e.RetryAfter, e.Expired = max(0, time.Until(s.retryAt)), s.expired()
 	return &e
+}
+
+// expired reports whether the last token's life has ended, rather than that it was refused or never there.
+func (s *Source) expired() bool {
+	t := s.current.Load()
+	return t != nil && !t.valid(time.Now())
 }
 
 // describe turns what attempt met into the error that callers get. mu is held.
 func (s *Source) describe(err error) *Error {
-	e := &Error{Server: s.name, State: Failed, Err: err}
-	if held := s.current.Load(); held != nil && !held.Expires.IsZero() {
-		e.Expired = !held.valid(time.Now())
-	}
+	e := &Error{Server: s.name, State: Failed, Expired: s.expired(), Err: err}
 	var own *Error
 	var wire *oauth.Error
 	switch {

@@ -57,7 +57,8 @@ func newRoute(s *config.Server, source *engine.Source, resolve *secrets.Resolver
 		DialContext:           (&net.Dialer{Timeout: 10 * time.Second}).DialContext,
 		TLSHandshakeTimeout:   10 * time.Second,
 		ForceAttemptHTTP2:     true,
-		DisableCompression:    true, // bodies pass as they are
+		HTTP2:                 &http.HTTP2Config{SendPingTimeout: 15 * time.Second, PingTimeout: 15 * time.Second}, // after a sleep
+		DisableCompression:    true,                                                                                // bodies pass as they are
 		MaxIdleConns:          1024,
 		MaxIdleConnsPerHost:   1024,
 		IdleConnTimeout:       50 * time.Second, // below the minute after which many servers close
