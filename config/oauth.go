@@ -122,8 +122,8 @@ func (c check) strictness() {
 		if o.Version == "2.1" {
 			c.fail(b, "OAUTH_ENFORCE_HTTPS", "OAuth 2.1 requires HTTPS for all endpoints",
 				`remove OAUTH_ENFORCE_HTTPS = false, or set OAUTH_VERSION = "2.0"`)
-		} else {
-			c.warn(b, "OAUTH_ENFORCE_HTTPS", "OAUTH_ENFORCE_HTTPS is off", "turn it on in production")
+		} else if !plainHTTP(o.TokenURL) && !plainHTTP(o.RevocationURL) { // else that is warned about
+			c.warn(b, "OAUTH_ENFORCE_HTTPS", "OAUTH_ENFORCE_HTTPS is off", "remove it: no URL here needs it")
 		}
 	}
 	if o.TokenInHeaderOnly {
@@ -232,10 +232,12 @@ func (c check) upstream() {
 	c.tokenTarget(b, "url", "url", c.URL)
 }
 
+func plainHTTP(url string) bool { return strings.HasPrefix(strings.ToLower(url), "http://") }
+
 // tokenTarget refuses to send a token in clear to another host.
 func (c check) tokenTarget(b *block, attr, what, value string) {
 	u, err := url.Parse(value)
-	if err != nil || !strings.EqualFold(u.Scheme, "http") || loopbackHost(u.Hostname()) {
+	if err != nil || !plainHTTP(value) || loopbackHost(u.Hostname()) {
 		return
 	}
 	if c.OAuth.Version == "2.0" && !c.OAuth.EnforceHTTPS {

@@ -1,4 +1,3 @@
-# warn: OAUTH_ENFORCE_HTTPS is off
 # warn: OAUTH_TOKEN_URL uses http: secrets and tokens cross the network in clear
 # warn: url uses http: the token crosses the network in clear
 server "tickets" {
