@@ -62,7 +62,7 @@ type Server struct {
 	PassEnv []string               `hcl:"pass_env"`        // names of bearerd's variables that the child gets too
 	Dir     string                 `hcl:"dir" form:"path"` // working directory of the child; "": bearerd's own
 
-	URL     string                 `hcl:"url"` // a Streamable HTTP or HTTP+SSE server
+	URL     string                 `hcl:"url"` // a Streamable HTTP server
 	Headers map[string]secrets.Ref `hcl:"headers"`
 	Listen  string                 `hcl:"listen"` // a listener of its own, at the path of URL
 	Local

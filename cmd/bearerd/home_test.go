@@ -44,23 +44,34 @@ func newHome(t testing.TB, env ...string) *home {
 		t.Fatal(err)
 	}
 	h := &home{t: t, dir: dir, mark: "XDG_TEST_MARK=" + rand.Text(), proxy: freeAddress(t), admin: freeAddress(t)}
-	h.env = append(env, h.mark, "PATH="+os.Getenv("PATH"), "HOME="+dir, "BEARERD_CONFIG="+h.path("bearerd.hcl"))
-	t.Cleanup(func() {
-		_ = os.RemoveAll(dir)
-		for _, c := range h.clients { // the stderr of an exec that a client has started
-			_, _ = h.said.Write([]byte(c.node.stderr.String()))
-		}
-		for _, leak := range findLeaks(map[string]string{"stderr": h.said.String()}, h.privates()) {
-			t.Error(leak)
-		}
-		if strings.Contains(h.said.String(), "DATA RACE") || strings.Contains(h.said.String(), "panic:") {
-			t.Error("bearerd has a data race or has panicked")
-		}
-		if t.Failed() {
-			t.Logf("stderr of bearerd:\n%s", h.said.String())
-		}
-	})
+	h.env = append(env, h.mark, "PATH="+os.Getenv("PATH"), "HOME="+dir, "BEARERD_CONFIG="+h.path("bearerd.hcl"), raceOptions)
+	t.Cleanup(h.close)
 	return h
+}
+
+// close ends what is still running, and looks at all that was said.
+func (h *home) close() {
+	_ = os.RemoveAll(h.dir)
+	for deadline := time.Now().Add(10 * time.Second); len(h.processes()) > 0 && time.Now().Before(deadline); {
+		time.Sleep(20 * time.Millisecond) // what a client has started ends a moment after it
+	}
+	for pid, argv := range h.processes() {
+		h.t.Errorf("left behind: %s", argv)
+		_ = syscall.Kill(pid, syscall.SIGKILL)
+	}
+	for _, c := range h.clients { // the stderr of an exec that a client has started
+		_, _ = h.said.Write([]byte(c.node.stderr.String()))
+	}
+	said := h.said.String()
+	for _, leak := range findLeaks(map[string]string{"stderr": said}, h.privates()) {
+		h.t.Error(leak)
+	}
+	if strings.Contains(said, "DATA RACE") || strings.Contains(said, "panic:") {
+		h.t.Error("bearerd has a data race or has panicked")
+	}
+	if h.t.Failed() {
+		h.t.Logf("stderr of bearerd:\n%s", said)
+	}
 }
 
 func (h *home) path(name string) string { return filepath.Join(h.dir, name) }
@@ -200,10 +211,7 @@ func (h *home) privates() []string {
 // processes are the living ones that bearerd started in this home, and itself, with their command lines.
 func (h *home) processes() map[int]string {
 	h.t.Helper()
-	entries, err := os.ReadDir("/proc")
-	if err != nil {
-		h.t.Skip("needs /proc: ", err)
-	}
+	entries, _ := os.ReadDir("/proc") // only Linux has it
 	found := map[int]string{}
 	for _, e := range entries {
 		pid, err := strconv.Atoi(e.Name())

@@ -13,26 +13,24 @@ import (
 func findLeaks(places map[string]string, canaries []string) (leaks []string) {
 	for place, text := range places {
 		for _, canary := range canaries {
-			for form, value := range forms(canary) {
-				if strings.Contains(text, value) {
-					leaks = append(leaks, fmt.Sprintf("%s holds the canary %q (%s)", place, canary, form))
-				}
+			if slices.ContainsFunc(forms(canary), func(form string) bool { return strings.Contains(text, form) }) {
+				leaks = append(leaks, fmt.Sprintf("%s holds the canary %q", place, canary))
 			}
 		}
 	}
 	slices.Sort(leaks)
-	return leaks
+	return slices.Compact(leaks)
 }
 
 // forms are those in which a secret is sent or printed. Base64 is looked for at each of the three places at which the
 // value may begin within a group, without the characters that depend on its neighbours.
-func forms(value string) map[string]string {
+func forms(value string) []string {
 	quoted, escaped := strconv.Quote(value), url.QueryEscape(value)
-	found := map[string]string{"plain": value, "form-encoded": escaped, "quoted": quoted[1 : len(quoted)-1]}
+	found := []string{value, escaped, quoted[1 : len(quoted)-1]}
 	for shift := range 3 {
-		for form, v := range map[string]string{"base64": value, "form-encoded, base64": escaped} {
+		for _, v := range []string{value, escaped} {
 			encoded := base64.RawStdEncoding.EncodeToString([]byte(strings.Repeat("x", shift) + v))
-			found[form+" "+strconv.Itoa(shift)] = encoded[(shift*8+5)/6 : len(encoded)-1]
+			found = append(found, encoded[(shift*8+5)/6:len(encoded)-1])
 		}
 	}
 	return found

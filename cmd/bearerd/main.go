@@ -78,9 +78,16 @@ func root(umask int) *cobra.Command {
 
 // wrongUsage makes wrong arguments exit with the code of wrong usage.
 func wrongUsage(cmd *cobra.Command) {
+	if cmd.HasSubCommands() && !cmd.Runnable() { // cobra would answer a wrong verb with its help, and 0
+		cmd.Args, cmd.RunE = cobra.NoArgs, func(c *cobra.Command, _ []string) error { return c.Help() }
+	}
 	if check := cmd.Args; check != nil {
 		cmd.Args = func(c *cobra.Command, args []string) error {
-			if err := check(c, args); err != nil {
+			err := check(c, args)
+			if err == nil {
+				err = c.ValidateFlagGroups() // cobra's own call comes later and cannot be told from a failure
+			}
+			if err != nil {
 				return usage{fmt.Errorf("%w\ntry `%s --help`", err, c.CommandPath())}
 			}
 			return nil

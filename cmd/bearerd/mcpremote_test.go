@@ -104,7 +104,7 @@ func treeShowsNoToken(t *testing.T, h *home) {
 		}
 		key := environmentOf(t, pid)["BEARERD_AUTHORIZATION"]
 		h.private(strings.TrimPrefix(key, "Bearer "))
-		if key == "" || !strings.Contains(argv, "--header Authorization:${BEARERD_AUTHORIZATION}") {
+		if key == "" || !strings.Contains(argv, "Authorization:${BEARERD_AUTHORIZATION}") {
 			t.Errorf("mcp-remote runs as %q", argv)
 		}
 	}

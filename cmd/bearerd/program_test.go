@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"os"
@@ -16,10 +17,17 @@ import (
 	"time"
 )
 
+// raceOptions spares each process the second for which the race detector would hold up its end.
+const raceOptions = "GORACE=atexit_sleep_ms=20"
+
 // program is the binary under test; TestMain builds it.
 var program string
 
-func TestMain(m *testing.M) { os.Exit(buildAndRun(m)) }
+func TestMain(m *testing.M) {
+	flag.Parse()
+	_ = flag.Set("test.parallel", "8") // these tests wait most of the time: for tokens to expire, for programs to start
+	os.Exit(buildAndRun(m))
+}
 
 func buildAndRun(m *testing.M) int {
 	dir, err := os.MkdirTemp("", "b")
