@@ -106,7 +106,7 @@ func (s *Source) fly(ctx context.Context, f *flight) {
 			return
 		}
 		s.engine.log.Warn(fmt.Sprintf("Retrying token acquisition for %s, attempt %d/%d", s.name, try+1, f.tries),
-			"server", s.name, "in", wait.Round(time.Millisecond).String())
+			"server", s.name, "in", wait.Round(time.Millisecond))
 		if !sleep(ctx, wait) {
 			return
 		}

@@ -115,7 +115,7 @@ func (e *Engine) watchClock(ctx context.Context) {
 		now := time.Now()
 		drift := now.Round(0).Sub(last.Round(0)) - now.Sub(last)
 		if drift.Abs() > clockJump {
-			e.log.Info("the clock has jumped: checking every token", "by", drift.Round(time.Second).String())
+			e.log.Info("the clock has jumped: checking every token", "by", drift.Round(time.Second))
 			e.wakeAll()
 		}
 		last = now
