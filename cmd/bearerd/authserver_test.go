@@ -63,7 +63,7 @@ func TestOIDCClientAuthentication(t *testing.T) {
 // A daemon renews a short-lived token again and again, unasked, and none of its callers sees a dead one.
 func TestOIDCRenewals(t *testing.T) {
 	t.Parallel()
-	p := startOIDC(t, oidcOptions{Clients: []map[string]any{oidcClient("short", "client_secret_basic")}, TTL: 4})
+	p := startOIDC(t, oidcOptions{Clients: []map[string]any{oidcClient("short", "client_secret_basic")}, TTL: 8})
 	h := newHome(t)
 	h.configure(server("short", nothing, h.oidcGrant(p, "short")))
 	h.daemon()

@@ -226,7 +226,7 @@ func TestAcceptance54_StdoutBelongsToMCP(t *testing.T) {
 // A long-running child outlives its token; the token file that it reads is renewed under its eyes, and gone at its end.
 func TestAcceptance46_LongRunningChildFindsFreshTokens(t *testing.T) {
 	t.Parallel()
-	p := startOIDC(t, oidcOptions{Clients: []map[string]any{oidcClient("app", "client_secret_basic")}, TTL: 4})
+	p := startOIDC(t, oidcOptions{Clients: []map[string]any{oidcClient("app", "client_secret_basic")}, TTL: 8})
 	h := newHome(t)
 	h.configure(server("s", `command = "cat"`, `token_file = "token"`, h.oidcGrant(p, "app")))
 	r := h.start("exec", "s")

@@ -63,7 +63,7 @@ func TestAcceptance41_MCPRemoteThroughExec(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			p := startOIDC(t, oidcOptions{Clients: []map[string]any{oidcClient("app", "client_secret_basic")}, TTL: 5})
+			p := startOIDC(t, oidcOptions{Clients: []map[string]any{oidcClient("app", "client_secret_basic")}, TTL: 8})
 			check := startTokenCheck(t, upstream, activeAt(t, p))
 			h := newHome(t)
 			h.configure(remote(t, h, command, check.URL, h.oidcGrant(p, "app")))
