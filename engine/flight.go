@@ -106,7 +106,7 @@ func (s *Source) fly(ctx context.Context, f *flight) {
 			return
 		}
 		s.engine.log.Warn(fmt.Sprintf("Retrying token acquisition for %s, attempt %d/%d", s.name, try+1, f.tries),
-			"server", s.name, "in", wait.Round(time.Millisecond))
+			"server", s.name, "in", wait.Round(time.Millisecond), "correlation_id", correlation(err))
 		if !sleep(ctx, wait) {
 			return
 		}
@@ -183,10 +183,10 @@ func (s *Source) keep(ctx context.Context, f *flight, answer *oauth.Token, rec r
 		expires = answer.Requested.Add(answer.ExpiresIn)
 	}
 	next := max(rec.Generation, generation(s.current.Load()), f.after) + 1 // the record may have been lost
-	t := newToken(answer.AccessToken, answer.Scope, answer.Requested, expires, next, s.buffer())
 	rec.Generation, rec.Revoked = next, false
 	rec.AccessToken, rec.Scope = answer.AccessToken.Reveal(), answer.Scope
-	rec.Issued, rec.Expires = answer.Requested, expires
+	rec.Issued, rec.Expires, rec.Correlation = answer.Requested, expires, answer.CorrelationID
+	t := rec.token(s.buffer())
 	err := s.engine.save(ctx, rec, rev)
 	s.stats.acquired.Add(1)
 	if s.current.Load() != nil || rec.Generation > 1 {
@@ -224,7 +224,7 @@ func (s *Source) fallBack(f *flight, stored *Token) {
 	}
 	if t := s.current.Load(); t != nil && t.valid(now) && !isClosed(f.fallback) {
 		s.engine.log.Warn("[OAuthService] Serving the present token of "+s.name+" while renewal fails", "server", s.name,
-			"expires_at", t.Expires)
+			"expires_at", t.Expires, "correlation_id", t.correlation)
 		close(f.fallback)
 	}
 }
@@ -268,6 +268,15 @@ func (s *Source) land(f *flight) {
 	}
 	s.plan()
 	close(f.done)
+}
+
+// correlation is the id of the request that failed; "" when none was made.
+func correlation(err error) string {
+	var wire *oauth.Error
+	if errors.As(err, &wire) {
+		return wire.CorrelationID
+	}
+	return ""
 }
 
 func isClosed(c chan struct{}) bool {

@@ -234,7 +234,7 @@ func TestTheFirstCacheHitOfEachTokenIsInfo(t *testing.T) {
 	for range 4 {
 		b.token(t, "a")
 	}
-	const line = `msg="[OAuthService] Using cached token for a"`
+	line := `msg="[OAuthService] Using cached token for a" server=a correlation_id=` + as.Requests()[0].Header.Get("X-Correlation-ID")
 	if info := strings.Count(b.log.String(), "level=INFO "+line); info != 1 {
 		t.Errorf("%d at INFO", info)
 	}

@@ -32,6 +32,7 @@ type record struct {
 	Scope       string    `json:"scope,omitempty"`
 	Issued      time.Time `json:"issued_at,omitzero"`
 	Expires     time.Time `json:"expires_at,omitzero"`
+	Correlation string    `json:"correlation_id,omitempty"`
 }
 
 func recordKey(server string) string { return "grant/" + server }
@@ -72,7 +73,9 @@ func (r *record) token(buffer time.Duration) *Token {
 	if r.AccessToken == "" || r.Revoked {
 		return nil
 	}
-	return newToken(secrets.New(r.AccessToken), r.Scope, r.Issued, r.Expires, r.Generation, buffer)
+	t := newToken(secrets.New(r.AccessToken), r.Scope, r.Issued, r.Expires, r.Generation, buffer)
+	t.correlation = r.Correlation
+	return t
 }
 
 // load reads a record. An absent one, and one of another credential, is an empty record to be written over at rev.

@@ -24,7 +24,6 @@ func (s *Source) Revoke(ctx context.Context) error {
 	if err := s.forget(ctx, true); err != nil {
 		return err
 	}
-	s.engine.log.Info("[OAuthService] Revoked token for "+s.name, "server", s.name)
 	if s.server.Load().OAuth.RevocationURL == "" {
 		return fmt.Errorf("server %q: %w", s.name, ErrNoRevocation)
 	}
@@ -42,6 +41,7 @@ func (s *Source) revokeUpstream(ctx context.Context, tries int) error {
 			id := uuid.NewString()
 			err := oauth.Revoke(ctx, s.engine.log, o, s.engine.resolve, access, "access_token", id)
 			if err == nil {
+				s.engine.log.Info("[OAuthService] Revoked token for "+s.name, "server", s.name, "correlation_id", id)
 				break
 			}
 			wrapped := &Error{Server: s.name, State: s.status(), Reason: "revocation failed", Err: err,
@@ -82,9 +82,7 @@ func (e *Engine) RevokeOnShutdown(ctx context.Context) {
 		}
 		if err := s.forget(ctx, false); err != nil {
 			e.log.Warn("[OAuthService] Revoked token of "+s.name+" is still in the store", "server", s.name, "error", err)
-			continue
 		}
-		e.log.Info("[OAuthService] Revoked token for "+s.name, "server", s.name)
 	}
 }
 

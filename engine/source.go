@@ -58,7 +58,7 @@ func (s *Source) hit(ctx context.Context, t *Token) {
 		level = slog.LevelInfo
 	}
 	if log := s.engine.log; log.Enabled(ctx, level) {
-		log.Log(ctx, level, "[OAuthService] Using cached token for "+s.name, "server", s.name)
+		log.Log(ctx, level, "[OAuthService] Using cached token for "+s.name, "server", s.name, "correlation_id", t.correlation)
 	}
 }
 
@@ -130,7 +130,11 @@ func (s *Source) await(ctx context.Context, f *flight) (*Token, error) {
 // Invalidate drops the cached and the stored token; the next use fetches.
 func (s *Source) Invalidate(ctx context.Context) error {
 	s.stats.invalidations.Add(1)
-	s.engine.log.Info("[OAuthService] Invalidated token for "+s.name, "server", s.name)
+	id := ""
+	if t := s.current.Load(); t != nil {
+		id = t.correlation
+	}
+	s.engine.log.Info("[OAuthService] Invalidated token for "+s.name, "server", s.name, "correlation_id", id)
 	return s.forget(ctx, false)
 }
 

@@ -15,6 +15,7 @@ type Token struct {
 	Expires    time.Time // zero: the authorization server gave no expires_in
 	Generation uint64    // counts the acquisitions of this grant, over restarts and processes
 
+	correlation   string // the X-Correlation-ID of the request that brought it
 	access        secrets.Secret
 	authorization secrets.Secret // "Bearer …", built once so that a request allocates nothing
 	staleAt       int64          // wall clock, Unix nanoseconds: from here on it is worth renewing

@@ -84,3 +84,11 @@ func TestEveryMetricIsDocumented(t *testing.T) {
 		t.Errorf("the collector has\n%v, docs/metrics.md\n%v", have, documented)
 	}
 }
+
+func TestREADMEShowsTheFirstExample(t *testing.T) {
+	_, shown, _ := strings.Cut(read(t, "../../README.md"), "```hcl\n")
+	shown, _, _ = strings.Cut(shown, "```")
+	if shown == "" || !strings.HasSuffix(read(t, "../../examples/first.hcl"), shown) {
+		t.Error("the configuration in README.md is not that of examples/first.hcl")
+	}
+}
