@@ -153,3 +153,20 @@ func TestGuideExamples(t *testing.T) {
 		})
 	}
 }
+
+func TestEveryExampleLoads(t *testing.T) {
+	dir := home(t)
+	supply(t, dir+"/.ssh/github-app.pem", dir+"/.ssh/github-app-key.pem")
+	n := 0
+	for _, pattern := range []string{"../examples/*.hcl", "../examples/*/*.hcl"} {
+		for name, text := range readAll(t, pattern) {
+			if cfg, diags := Load(write(t, name, text)); cfg == nil || len(diags) > 0 {
+				t.Errorf("%s: %v", name, diags)
+			}
+			n++
+		}
+	}
+	if n < 6 {
+		t.Errorf("only %d examples were found", n)
+	}
+}
