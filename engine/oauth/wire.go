@@ -116,7 +116,7 @@ func (w *wire) RoundTrip(req *http.Request) (*http.Response, error) {
 	took := time.Since(start)
 	w.debug(out, resp, took)
 	if err != nil {
-		e := &Error{Op: w.op, CorrelationID: w.id, Err: newNetError(out.URL.Host, took, err)}
+		e := &Error{Op: w.op, CorrelationID: w.id, Err: PlainError(out.URL.Host, took, err)}
 		if resp != nil { // its body broke off
 			e.Status = resp.StatusCode
 		}

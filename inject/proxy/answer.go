@@ -1,13 +1,8 @@
 package proxy
 
 import (
-	"crypto/tls"
 	"encoding/json"
 	"errors"
-	"fmt"
-	"io"
-	"io/fs"
-	"net"
 	"net/http"
 	"strconv"
 	"time"
@@ -50,31 +45,4 @@ func (rt *route) noToken(w http.ResponseWriter, body []byte, err error) {
 	}
 	w.Header().Set("Retry-After", strconv.Itoa(int(wait.Round(time.Second).Seconds())))
 	refuse(w, http.StatusServiceUnavailable, body, rt.name, message)
-}
-
-// plain is a failed exchange in words that may be logged. net/http puts bytes of answers and URLs into its errors, and
-// an upstream may send back what it was sent, so only errors that are known to hold neither keep their text.
-func plain(err error) error {
-	var network *net.OpError
-	var certificate *tls.CertificateVerificationError
-	var file *fs.PathError // a client certificate that went away
-	var timeout net.Error
-	switch {
-	case errors.As(err, &network):
-		return network
-	case errors.As(err, &certificate):
-		return certificate
-	case errors.As(err, &file):
-		return file
-	case errors.As(err, &timeout) && timeout.Timeout():
-		return errors.New("timed out")
-	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-		return errors.New("it closed the connection before it answered")
-	case errors.Is(err, http.ErrSchemeMismatch):
-		return http.ErrSchemeMismatch
-	}
-	for next := err; next != nil; next = errors.Unwrap(next) {
-		err = next
-	}
-	return fmt.Errorf("its answer could not be read (%T)", err)
 }

@@ -196,7 +196,7 @@ func TestTLSUpstream(t *testing.T) {
 	stranger.OAuth = nil // no CA bundle
 	f.serve(stranger)
 	wantRefused(t, f.post("search"), 502, "search")
-	if !strings.Contains(f.log.String(), "certificate signed by unknown authority") {
+	if !strings.Contains(f.log.String(), "the certificate is signed by an unknown authority") {
 		t.Errorf("the log does not say why: %s", f.log)
 	}
 }

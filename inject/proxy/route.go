@@ -191,7 +191,7 @@ func (rt *route) failed(w http.ResponseWriter, r *http.Request, body *body, err 
 	if r.Context().Err() != nil {
 		return http.StatusBadGateway
 	}
-	rt.log.Warn("the request to upstream failed", "server", rt.name, "host", rt.target.Host, "error", err)
+	rt.log.Warn("the request to upstream failed", "server", rt.name, "error", err)
 	refuse(w, http.StatusBadGateway, body.head, rt.name, "the request to upstream of server "+rt.name+" failed: see the log of bearerd")
 	return http.StatusBadGateway
 }
@@ -223,9 +223,10 @@ func (rt *route) send(r *http.Request, body *body, token *engine.Token) (*http.R
 }
 
 func (rt *route) exchange(out *http.Request) (*http.Response, error) {
+	start := time.Now()
 	resp, err := rt.transport.RoundTrip(out)
 	if err != nil {
-		return nil, plain(err)
+		return nil, oauth.PlainError(rt.target.Host, time.Since(start), err)
 	}
 	return resp, nil
 }
