@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"bearerd/config"
 	"bearerd/secrets"
@@ -27,8 +28,9 @@ type Engine struct {
 	log     *slog.Logger
 	limits  *limits
 
-	sources atomic.Pointer[map[string]*Source]
-	eager   atomic.Bool // acquire without being asked
+	sources   atomic.Pointer[map[string]*Source]
+	eager     atomic.Bool // acquire without being asked
+	following atomic.Bool
 
 	spawn func(func(context.Context)) bool // runs a flight on the engine's context; false: the engine is closed
 	close func()                           // cancels the flights and waits for them
@@ -119,6 +121,20 @@ func (e *Engine) KeepFresh() {
 	e.wakeAll()
 }
 
+// Follow is KeepFresh for a process beside others: it also takes over, within seconds, what they do to the stored tokens.
+func (e *Engine) Follow() {
+	e.KeepFresh()
+	if e.following.CompareAndSwap(false, true) {
+		e.spawn(func(ctx context.Context) {
+			for sleep(ctx, followPause) {
+				for _, s := range *e.sources.Load() {
+					s.Sync(ctx)
+				}
+			}
+		})
+	}
+}
+
 func (e *Engine) wakeAll() {
 	for _, s := range *e.sources.Load() {
 		s.wake()
@@ -142,6 +158,22 @@ func (e *Engine) Sources() []*Source {
 	}
 	slices.SortFunc(list, func(a, b *Source) int { return strings.Compare(a.name, b.name) })
 	return list
+}
+
+// lockPatience is longer than a token request may take: whoever holds the lock for longer is stopped or stuck.
+const lockPatience = 15 * time.Second
+
+// lockOrGoOn takes the lock of a server, but does without it when the state folder is not writable or its holder is
+// stuck: then two processes may both ask, which is better than none that can.
+func (e *Engine) lockOrGoOn(ctx context.Context, name string) (unlock func()) {
+	ctx, cancel := context.WithTimeout(ctx, lockPatience)
+	defer cancel()
+	unlock, err := e.lock(ctx, name)
+	if err != nil {
+		e.log.Warn("going on without the lock that keeps the processes of this host from asking twice", "server", name, "error", err)
+		return func() {}
+	}
+	return unlock
 }
 
 // Close stops the timers, cancels what is in flight and waits for it.

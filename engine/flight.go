@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/google/uuid"
@@ -16,7 +17,8 @@ import (
 type flight struct {
 	after    uint64        // a stored token of a later generation will do
 	tries    int           // requests to send at the most
-	unrevoke bool          // a tombstone does not stop it
+	forced   bool          // a person's wish: neither a tombstone nor another process's failure stops it
+	revoked  bool          // begun in the state Revoked: it may find that another process has ended that
 	done     chan struct{} // closed at the end, when token and err are set
 	fallback chan struct{} // closed when a first try failed, but a valid token is held
 	token    *Token
@@ -51,7 +53,7 @@ func (s *Source) join(after uint64) (*flight, error) {
 		return s.flight, nil
 	case held != nil && held.Generation > after && held.fresh(time.Now()):
 		return landed(held), nil
-	case s.state == Revoked, s.trouble != nil && time.Now().Before(s.retryAt):
+	case time.Now().Before(s.retryAt):
 		return nil, s.explainLocked()
 	}
 	return s.begin(after, false)
@@ -72,9 +74,9 @@ func (s *Source) force(after uint64) (*flight, error) {
 }
 
 // begin starts a flight. mu is held.
-func (s *Source) begin(after uint64, unrevoke bool) (*flight, error) {
+func (s *Source) begin(after uint64, forced bool) (*flight, error) {
 	after = max(after, s.floor)
-	f := &flight{after: after, tries: 1, unrevoke: unrevoke, done: make(chan struct{}), fallback: make(chan struct{})}
+	f := &flight{after: after, tries: 1, forced: forced, revoked: s.state == Revoked, done: make(chan struct{}), fallback: make(chan struct{})}
 	if s.failures == 0 {
 		f.tries = maxTries
 	}
@@ -115,24 +117,25 @@ func (s *Source) fly(ctx context.Context, f *flight) {
 
 // attempt asks once, unless another process of this host has a newer token by now. It holds the host's lock.
 func (s *Source) attempt(ctx context.Context, f *flight) (*Token, error) {
-	unlock, err := s.engine.lock(ctx, s.name)
-	if err != nil {
-		if ctx.Err() != nil {
-			return nil, err
-		}
-		// Without a lock two processes may both ask; that is better than no token.
-		s.storeTrouble(err)
-		unlock = func() {}
-	}
+	unlock := s.engine.lockOrGoOn(ctx, s.name)
 	defer unlock()
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
 	rec, rev, err := s.engine.load(ctx, s.name, s.fingerprint)
 	if err != nil {
 		s.storeTrouble(err)
 	}
-	if rec.Revoked && !f.unrevoke {
-		return nil, &Error{Server: s.name, State: Revoked}
-	}
 	stored := rec.token(s.buffer())
+	if !f.forced {
+		if rec.Revoked || f.revoked && rec.Generation <= f.after {
+			return nil, &Error{Server: s.name, State: Revoked}
+		}
+		if wait := time.Until(rec.Backoff); wait > 0 && wait <= longestWait {
+			s.fallBack(f, stored)
+			return nil, &Error{Server: s.name, RetryAfter: wait, Reason: "another process of this host asked a moment ago and failed"}
+		}
+	}
 	if stored != nil && stored.Generation > f.after && stored.fresh(time.Now()) {
 		s.adopt(stored)
 		return stored, nil
@@ -140,6 +143,7 @@ func (s *Source) attempt(ctx context.Context, f *flight) (*Token, error) {
 	answer, err := s.ask(ctx)
 	if err != nil {
 		s.fallBack(f, stored)
+		s.shareFailure(ctx, err, rec, rev)
 		return nil, err
 	}
 	return s.keep(ctx, f, answer, rec, rev), nil
@@ -153,27 +157,55 @@ func (s *Source) ask(ctx context.Context) (*oauth.Token, error) {
 		return nil, err
 	}
 	defer release()
-	id, log := uuid.NewString(), s.engine.log
-	log.Info("[OAuthService] Token request correlation_id="+id+" for "+s.name, "server", s.name, "correlation_id", id)
+	id, log := uuid.NewString(), s.engine.log.With("server", s.name)
+	log.Info("[OAuthService] Token request correlation_id="+id+" for "+s.name, "correlation_id", id)
 	start := time.Now()
 	t, err := oauth.ClientCredentials(ctx, log, o, s.engine.resolve, id)
 	if err == nil || !(&Error{Err: err}).unsent() {
 		s.stats.took(time.Since(start))
 	}
 	if err != nil {
-		log.Error("[OAuthService] Token request failed for "+s.name, "server", s.name, "correlation_id", id, "error", err)
+		s.logFailure(ctx, log, id, err)
 		return nil, err
 	}
 	expires := "no expiry given"
 	if t.ExpiresIn > 0 {
 		expires = fmt.Sprintf("expires in %ds", int(t.ExpiresIn.Seconds()))
 	}
-	log.Info("[OAuthService] Successfully obtained token for "+s.name+", "+expires, "server", s.name, "correlation_id", id)
+	log.Info("[OAuthService] Successfully obtained token for "+s.name+", "+expires, "correlation_id", id)
 	if t.MissingScopes != "" {
-		log.Warn("[OAuthService] Token scopes validation failed for "+s.name, "server", s.name, "missing", t.MissingScopes,
-			"correlation_id", id)
+		log.Warn("[OAuthService] Token scopes validation failed for "+s.name, "missing", t.MissingScopes, "correlation_id", id)
+	}
+	if !t.ScopeGiven {
+		t.Scope = o.Scope // RFC 6749 §5.1: absent means as requested
 	}
 	return t, nil
+}
+
+// shareFailure lets the processes that wait for the lock know, so that a server that hangs is not asked by each of them
+// in turn. A final answer is not shared: a person may be at work on its cause.
+func (s *Source) shareFailure(ctx context.Context, err error, rec record, rev secrets.Revision) {
+	failed := &Error{Err: err}
+	if failed.final() || failed.unsent() || ctx.Err() != nil {
+		return
+	}
+	rec.Backoff = time.Now().Add(firstPause)
+	if err := s.engine.save(ctx, rec, rev); err != nil {
+		s.storeTrouble(err)
+	}
+}
+
+// logFailure logs at the documented levels: a scope that was not granted is a warning, the rest are errors.
+func (s *Source) logFailure(ctx context.Context, log *slog.Logger, id string, err error) {
+	level, remedyText := slog.LevelError, ""
+	var wire *oauth.Error
+	if errors.As(err, &wire) {
+		remedyText = remedy(wire)
+		if kind(wire) == "scope" {
+			level = slog.LevelWarn
+		}
+	}
+	log.Log(ctx, level, "[OAuthService] Token request failed for "+s.name, "correlation_id", id, "error", err, "remedy", remedyText)
 }
 
 // keep stores a new token, then publishes it. A store that cannot be written keeps no valid token from service.
@@ -183,8 +215,8 @@ func (s *Source) keep(ctx context.Context, f *flight, answer *oauth.Token, rec r
 		expires = answer.Requested.Add(answer.ExpiresIn)
 	}
 	next := max(rec.Generation, generation(s.current.Load()), f.after) + 1 // the record may have been lost
-	rec.Generation, rec.Revoked = next, false
-	rec.AccessToken, rec.Scope = answer.AccessToken.Reveal(), answer.Scope
+	rec.Generation, rec.Revoked, rec.Backoff = next, false, time.Time{}
+	rec.AccessToken, rec.Refresh, rec.Scope = answer.AccessToken.Reveal(), answer.RefreshToken.Reveal(), answer.Scope
 	rec.Issued, rec.Expires, rec.Correlation = answer.Requested, expires, answer.CorrelationID
 	t := rec.token(s.buffer())
 	err := s.engine.save(ctx, rec, rev)
@@ -236,7 +268,10 @@ func (s *Source) failed(f *flight, err error) (wait time.Duration) {
 	s.failures++
 	f.err = s.describe(err)
 	s.trouble = f.err
-	wait = pause(s.failures, f.err)
+	wait = max(pause(s.failures, f.err), f.err.RetryAfter)
+	if f.err.State == Revoked {
+		wait = revokedPause
+	}
 	s.retryAt = time.Now().Add(wait)
 	f.err.RetryAfter = wait
 	return wait
@@ -322,6 +357,8 @@ func (s *Source) describe(err error) *Error {
 	case errors.As(err, &own) && own.State == Revoked:
 		e.State, e.Err = Revoked, nil
 		e.Reason, e.Remedy = "it was revoked", "run `bearerd refresh "+s.name+"` to get a new one"
+	case errors.As(err, &own):
+		e.Err, e.Reason, e.Remedy, e.RetryAfter = nil, own.Reason, "see its log, or try again later", own.RetryAfter
 	case errors.As(err, &wire):
 		e.Reason, e.Remedy = summary(wire), remedy(wire)
 	case errors.Is(err, context.Canceled):

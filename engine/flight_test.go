@@ -50,6 +50,18 @@ func TestAcceptance06_TheCorrelationIDOfAFailureIsInLogAndError(t *testing.T) {
 	if id == "" || id != h.Get("X-Request-ID") {
 		t.Fatalf("sent %q and %q", id, h.Get("X-Request-ID"))
 	}
+	b.source(t, "a").mu.Lock()
+	b.source(t, "a").retryAt = time.Time{}
+	b.source(t, "a").mu.Unlock()
+	b.token(t, "a")
+	for line := range strings.Lines(b.log.String()) {
+		if strings.Contains(line, "[OAuthService]") && !strings.Contains(line, "correlation_id=") {
+			t.Errorf("no correlation id in %s", line)
+		}
+	}
+	if !strings.Contains(b.log.String(), `level=ERROR msg="[OAuthService] Token request failed for a"`) {
+		t.Error("the failure is not an error")
+	}
 	if !strings.Contains(err.Error(), id) || !strings.Contains(b.log.String(), "[OAuthService] Token request correlation_id="+id+" for a") {
 		t.Errorf("%s is missing in %v or in\n%s", id, err, b.log)
 	}
@@ -219,8 +231,11 @@ func TestAcceptance23_ScopeValidation(t *testing.T) {
 	lax.OAuth.ValidateScopes = false
 	b := start(t, strict, lax)
 	_, err := b.source(t, "strict").Token(t.Context())
-	if err == nil || !strings.Contains(err.Error(), "Token scopes validation failed. Requested: read write, Received: read") {
+	if err == nil || !strings.Contains(err.Error(), "Token scopes validation failed. Requested: read write, Received: read (") {
 		t.Errorf("got %v", err)
+	}
+	if !strings.Contains(b.log.String(), `level=WARN msg="[OAuthService] Token request failed for strict"`) {
+		t.Error("it is documented as a warning")
 	}
 	b.token(t, "lax")
 	if !strings.Contains(b.log.String(), "[OAuthService] Token scopes validation failed for lax") {

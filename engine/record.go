@@ -29,10 +29,12 @@ type record struct {
 	Generation  uint64    `json:"generation"`
 	Revoked     bool      `json:"revoked,omitempty"` // a tombstone: no process may use or renew the grant
 	AccessToken string    `json:"access_token,omitempty"`
+	Refresh     string    `json:"refresh_token,omitempty"` // kept to be revoked: this grant never spends it
 	Scope       string    `json:"scope,omitempty"`
 	Issued      time.Time `json:"issued_at,omitzero"`
 	Expires     time.Time `json:"expires_at,omitzero"`
 	Correlation string    `json:"correlation_id,omitempty"`
+	Backoff     time.Time `json:"backoff_until,omitzero"` // the last request failed: nobody asks before
 }
 
 func recordKey(server string) string { return "grant/" + server }
@@ -68,9 +70,13 @@ func upstreamOrigin(s *config.Server) string {
 	return strings.ToLower(u.Scheme + "://" + u.Host)
 }
 
+// clockSkew is how far in the future a stored token may have been issued. One from later than that was stored while
+// the clock ran ahead, and its expiry means nothing.
+const clockSkew = 5 * time.Minute
+
 // token makes the record's token ready for use; nil when it holds none.
 func (r *record) token(buffer time.Duration) *Token {
-	if r.AccessToken == "" || r.Revoked {
+	if r.AccessToken == "" || r.Revoked || r.Issued.After(time.Now().Add(clockSkew)) {
 		return nil
 	}
 	t := newToken(secrets.New(r.AccessToken), r.Scope, r.Issued, r.Expires, r.Generation, buffer)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 
 	"github.com/google/uuid"
 
@@ -16,73 +17,103 @@ var ErrNoRevocation = errors.New("Token revocation not configured (no OAUTH_REVO
 	"but its provider accepts it until it expires")
 
 // Revoke revokes the token at its provider (RFC 7009) and drops it here and in the store, leaving a tombstone, so that
-// no process renews the grant before `refresh` is run. When the provider cannot be reached nothing is dropped.
-func (s *Source) Revoke(ctx context.Context) error {
-	if err := s.revokeUpstream(ctx, maxTries); err != nil && !errors.Is(err, ErrNoRevocation) {
-		return err
+// no process renews the grant before `refresh` is run. sent counts the tokens that the provider was told of. When it
+// cannot be reached nothing is dropped.
+func (s *Source) Revoke(ctx context.Context) (sent int, err error) {
+	configured := s.server.Load().OAuth.RevocationURL != ""
+	if configured {
+		if sent, err = s.revokeUpstream(ctx, maxTries); err != nil {
+			return sent, err
+		}
 	}
-	if err := s.forget(ctx, true); err != nil {
-		return err
+	err = s.forget(ctx, true)
+	switch {
+	case err != nil && sent > 0:
+		return sent, fmt.Errorf("the provider has revoked it, but: %w", err)
+	case err != nil:
+		return sent, err
+	case !configured:
+		s.engine.log.Warn("[OAuthService] Dropped token for "+s.name+" without revoking it", "server", s.name)
+		return 0, fmt.Errorf("server %q: %w", s.name, ErrNoRevocation)
 	}
-	if s.server.Load().OAuth.RevocationURL == "" {
-		return fmt.Errorf("server %q: %w", s.name, ErrNoRevocation)
-	}
-	return nil
+	return sent, nil
 }
 
 // revokeUpstream tells the provider of every token that is held, in the record or here.
-func (s *Source) revokeUpstream(ctx context.Context, tries int) error {
-	o := s.server.Load().OAuth
-	if o.RevocationURL == "" {
-		return ErrNoRevocation
-	}
-	for _, access := range s.held(ctx) {
-		for try := 1; ; try++ {
-			id := uuid.NewString()
-			err := oauth.Revoke(ctx, s.engine.log, o, s.engine.resolve, access, "access_token", id)
-			if err == nil {
-				s.engine.log.Info("[OAuthService] Revoked token for "+s.name, "server", s.name, "correlation_id", id)
-				break
-			}
-			wrapped := &Error{Server: s.name, State: s.status(), Reason: "revocation failed", Err: err,
-				Remedy: "the token is kept: try again"}
-			s.engine.log.Warn("[OAuthService] Revocation failed for "+s.name, "server", s.name, "correlation_id", id,
-				"attempt", fmt.Sprintf("%d/%d", try, maxTries), "error", err)
-			if try >= tries || wrapped.final() || !sleep(ctx, pause(try, wrapped)) {
-				return wrapped
-			}
+func (s *Source) revokeUpstream(ctx context.Context, tries int) (sent int, err error) {
+	for _, t := range s.held(ctx) {
+		if err := s.revokeOne(ctx, t, tries); err != nil {
+			return sent, err
 		}
+		sent++
 	}
-	return nil
+	return sent, nil
 }
 
-// held lists the tokens that are in use here or stored.
-func (s *Source) held(ctx context.Context) (tokens []secrets.Secret) {
-	if t := s.current.Load(); t != nil {
-		tokens = append(tokens, t.access)
-	}
-	if r, _, err := s.engine.load(ctx, s.name, s.fingerprint); err == nil && r.AccessToken != "" {
-		if stored := secrets.New(r.AccessToken); len(tokens) == 0 || !stored.Equal(tokens[0]) {
-			tokens = append(tokens, stored)
+func (s *Source) revokeOne(ctx context.Context, t heldToken, tries int) error {
+	log := s.engine.log.With("server", s.name)
+	for try := 1; ; try++ {
+		id := uuid.NewString()
+		err := oauth.Revoke(ctx, log, s.server.Load().OAuth, s.engine.resolve, t.value, t.hint, id)
+		if err == nil {
+			log.Info("[OAuthService] Revoked token for "+s.name, "hint", t.hint, "correlation_id", id)
+			return nil
 		}
+		wrapped := &Error{Server: s.name, State: s.status(), Reason: "revocation failed", Err: err,
+			Remedy: "the token is kept: try again"}
+		log.Warn("[OAuthService] Revocation failed for "+s.name, "correlation_id", id,
+			"attempt", fmt.Sprintf("%d/%d", try, tries), "error", err)
+		if try >= tries || wrapped.final() || !sleep(ctx, pause(try, wrapped)) {
+			return wrapped
+		}
+	}
+}
+
+// heldToken is a token and its token_type_hint (RFC 7009 §2.1).
+type heldToken struct {
+	value secrets.Secret
+	hint  string
+}
+
+// held lists the tokens that are in use here or stored, the refresh token first: without it nobody gets another.
+func (s *Source) held(ctx context.Context) (tokens []heldToken) {
+	r, _, err := s.engine.load(ctx, s.name, s.fingerprint)
+	if err == nil && r.Refresh != "" {
+		tokens = append(tokens, heldToken{secrets.New(r.Refresh), "refresh_token"})
+	}
+	stored := secrets.New(r.AccessToken)
+	if err == nil && !stored.IsZero() {
+		tokens = append(tokens, heldToken{stored, "access_token"})
+	}
+	if t := s.current.Load(); t != nil && !t.access.Equal(stored) {
+		tokens = append(tokens, heldToken{t.access, "access_token"})
 	}
 	return tokens
 }
 
-// RevokeOnShutdown revokes the tokens of the servers that ask for it. It leaves no tombstones: the next start gets new
-// tokens. One try each; the caller bounds ctx.
+// RevokeOnShutdown revokes the tokens of the servers that ask for it, side by side. It leaves no tombstones: the next
+// start gets new tokens. One try each; the caller bounds ctx.
 func (e *Engine) RevokeOnShutdown(ctx context.Context) {
+	var wg sync.WaitGroup
 	for _, s := range e.Sources() {
-		if !s.server.Load().RevokeOnShutdown {
-			continue
+		if s.server.Load().RevokeOnShutdown {
+			wg.Go(func() { s.revokeOnShutdown(ctx) })
 		}
-		if err := s.revokeUpstream(ctx, 1); err != nil {
-			e.log.Warn("[OAuthService] Token of "+s.name+" was not revoked at shutdown", "server", s.name, "error", err)
-			continue
-		}
-		if err := s.forget(ctx, false); err != nil {
-			e.log.Warn("[OAuthService] Revoked token of "+s.name+" is still in the store", "server", s.name, "error", err)
-		}
+	}
+	wg.Wait()
+}
+
+func (s *Source) revokeOnShutdown(ctx context.Context) {
+	release, err := s.engine.limits.take(ctx, s.server.Load().OAuth.RevocationURL)
+	if err == nil {
+		_, err = s.revokeUpstream(ctx, 1)
+		release()
+	}
+	if err == nil {
+		err = s.forget(ctx, false)
+	}
+	if err != nil {
+		s.engine.log.Warn("[OAuthService] Token of "+s.name+" was not revoked and removed at shutdown", "server", s.name, "error", err)
 	}
 }
 

@@ -2,13 +2,16 @@ package engine
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"bearerd/config"
 	"bearerd/engine/oauth/oauthtest"
 )
 
@@ -19,8 +22,8 @@ func TestAcceptance37_RevokeTellsTheProviderAndDropsTheToken(t *testing.T) {
 		b.KeepFresh()
 		token := b.token(t, "a").Access().Reveal()
 		as.Fail(1, oauthtest.Answer(503, "text/plain", ""))
-		if err := b.source(t, "a").Revoke(t.Context()); err != nil {
-			t.Fatal(err)
+		if n, err := b.source(t, "a").Revoke(t.Context()); err != nil || n != 1 {
+			t.Fatal(n, err)
 		}
 		if asked(as, "/revoke") != 2 {
 			t.Error("a 503 is tried again")
@@ -47,6 +50,12 @@ func TestAcceptance37_RevokeTellsTheProviderAndDropsTheToken(t *testing.T) {
 			t.Fatal(err)
 		}
 		wantState(t, b.source(t, "a"), Authorized)
+		// The other process finds that out by itself, and asks nobody for it.
+		time.Sleep(2 * time.Second)
+		if got, err := other.source(t, "a").Token(t.Context()); err != nil || !got.Access().Equal(b.token(t, "a").Access()) {
+			t.Errorf("the other process goes on refusing: %v", err)
+		}
+		wantAsked(t, as, 2)
 		other.Close()
 		b.Close()
 	})
@@ -59,7 +68,7 @@ func TestARevocationThatFailsDropsNothing(t *testing.T) {
 		b := start(t, server(as, "a"))
 		first := b.token(t, "a")
 		as.Fail(3, oauthtest.Answer(503, "text/plain", ""))
-		if err := b.source(t, "a").Revoke(t.Context()); err == nil || !strings.Contains(err.Error(), "503") {
+		if _, err := b.source(t, "a").Revoke(t.Context()); err == nil || !strings.Contains(err.Error(), "503") {
 			t.Errorf("got %v", err)
 		}
 		if b.token(t, "a") != first {
@@ -75,7 +84,7 @@ func TestAcceptance38_WithoutARevocationURLTheMessageSaysSo(t *testing.T) {
 	s.OAuth.RevocationURL = ""
 	b := start(t, s)
 	b.token(t, "a")
-	err := b.source(t, "a").Revoke(t.Context())
+	_, err := b.source(t, "a").Revoke(t.Context())
 	if !errors.Is(err, ErrNoRevocation) || !strings.Contains(err.Error(), "Token revocation not configured") {
 		t.Errorf("got %v", err)
 	}
@@ -206,4 +215,91 @@ func TestALostRecordDoesNotMakeRenewalsEndless(t *testing.T) {
 		t.Fatal(err)
 	}
 	wantAsked(t, as, 5)
+}
+
+func TestARevocationHoldsOnABrokenDisk(t *testing.T) {
+	as := authorizationServer(t)
+	synctest.Test(t, func(t *testing.T) {
+		b := start(t, server(as, "a"))
+		b.KeepFresh()
+		b.token(t, "a")
+		b.store.broken = syscall.ENOSPC
+		if _, err := b.source(t, "a").Revoke(t.Context()); !errors.Is(err, syscall.ENOSPC) || !strings.Contains(err.Error(), "revoked") {
+			t.Errorf("got %v", err)
+		}
+		time.Sleep(time.Hour)
+		if _, err := b.source(t, "a").Token(t.Context()); err == nil {
+			t.Error("the token is served, or another one was fetched")
+		}
+		if _, ok := b.store.values["grant/a"]; ok {
+			t.Error("the revoked token is still in the store, where a restart finds it")
+		}
+		wantAsked(t, as, 1)
+		b.Close()
+	})
+}
+
+func TestInvalidateDoesNotEndARevocation(t *testing.T) {
+	as := authorizationServer(t)
+	b := start(t, server(as, "a"))
+	b.token(t, "a")
+	if _, err := b.source(t, "a").Revoke(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.source(t, "a").Invalidate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	wantState(t, b.source(t, "a"), Revoked)
+	if n, err := b.source(t, "a").Revoke(t.Context()); err != nil || n != 0 {
+		t.Errorf("a second revocation told the provider of %d tokens, %v", n, err)
+	}
+	next := startWith(t, b.store, b.lock, server(as, "a"))
+	if _, err := next.source(t, "a").Token(t.Context()); err == nil {
+		t.Error("the next process gets a token")
+	}
+}
+
+func TestAnUnaskedRefreshTokenIsRevokedToo(t *testing.T) {
+	as := authorizationServer(t)
+	as.Fail(1, oauthtest.Edit(func(a map[string]any) { a["refresh_token"] = "r-canary" }))
+	b := start(t, server(as, "a"))
+	b.token(t, "a")
+	if n, err := b.source(t, "a").Revoke(t.Context()); err != nil || n != 2 {
+		t.Fatal(n, err)
+	}
+	form := as.Requests()[1].Form
+	if form.Get("token") != "r-canary" || form.Get("token_type_hint") != "refresh_token" {
+		t.Errorf("first revoked was a token with the hint %v", form["token_type_hint"])
+	}
+}
+
+func TestRevocationsAtShutdownRunSideBySide(t *testing.T) {
+	as := authorizationServer(t)
+	var servers []*config.Server
+	for i := range 16 {
+		s := server(as, fmt.Sprintf("s%d", i))
+		s.RevokeOnShutdown = true
+		servers = append(servers, s)
+	}
+	b := start(t, servers...)
+	for _, s := range servers {
+		b.token(t, s.Name)
+	}
+	var mu sync.Mutex
+	flying, most := 0, 0
+	as.Fail(16, func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+		mu.Lock()
+		flying++
+		most = max(most, flying)
+		mu.Unlock()
+		time.Sleep(20 * time.Millisecond)
+		next.ServeHTTP(w, r)
+		mu.Lock()
+		flying--
+		mu.Unlock()
+	})
+	b.RevokeOnShutdown(t.Context())
+	if asked(as, "/revoke") != 16 || most < 2 || most > maxForIssuer {
+		t.Errorf("%d revocations, at most %d at once", asked(as, "/revoke"), most)
+	}
 }

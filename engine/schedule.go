@@ -18,6 +18,8 @@ const (
 	finalPause    = 15 * time.Minute // after an answer that says no: somebody may mend the other side
 	longestWait   = 10 * time.Second // a longer pause is not waited for by callers
 	maxRetryAfter = time.Hour
+	revokedPause  = time.Second // between two looks whether another process has ended a revocation
+	followPause   = 5 * time.Second
 	clockCheck    = 5 * time.Second
 	clockJump     = 2 * time.Second
 )
@@ -75,7 +77,7 @@ func (s *Source) wake() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.retired || s.flight != nil || s.state == Revoked {
-		return
+		return // a revocation ends by a person's wish
 	}
 	now, t := time.Now(), s.current.Load()
 	if t != nil && now.Before(s.due(t)) || s.trouble != nil && now.Before(s.retryAt) {

@@ -138,52 +138,75 @@ func (s *Source) Invalidate(ctx context.Context) error {
 	return s.forget(ctx, false)
 }
 
-// forget drops the token here and in its record; revoked leaves a tombstone.
+// forget drops the token here, whatever becomes of the store, and then in its record; revoked leaves a tombstone there.
 func (s *Source) forget(ctx context.Context, revoked bool) error {
-	unlock, err := s.engine.lock(ctx, s.name)
-	if err != nil {
-		return err
-	}
-	defer unlock()
-	r, rev, err := s.engine.load(ctx, s.name, s.fingerprint)
-	if err != nil {
-		return err
-	}
 	s.mu.Lock()
+	s.floor = max(s.floor, generation(s.current.Load()))
 	s.publish(nil)
-	s.state, s.trouble, s.failures, s.retryAt = Pending, nil, 0, time.Time{}
+	s.trouble, s.failures, s.retryAt = nil, 0, time.Time{}
 	if revoked {
 		s.state = Revoked
+	} else if s.state != Revoked {
+		s.state = Pending
 	}
 	s.mu.Unlock()
-	if rev == "" && !revoked {
+
+	unlock := s.engine.lockOrGoOn(ctx, s.name)
+	defer unlock()
+	r, rev, err := s.engine.load(ctx, s.name, s.fingerprint)
+	if err == nil && rev == "" && !revoked {
 		return nil
 	}
-	r.AccessToken, r.Scope, r.Issued, r.Expires = "", "", time.Time{}, time.Time{}
-	r.Revoked = r.Revoked || revoked
-	r.Generation++
-	if err := s.engine.save(ctx, r, rev); err != nil {
-		return fmt.Errorf("server %q: the token was dropped here, but its record could not be written: %w", s.name, err)
+	if err == nil {
+		r = record{Schema: r.Schema, Server: r.Server, Fingerprint: r.Fingerprint, Subject: r.Subject,
+			Generation: r.Generation + 1, Revoked: r.Revoked || revoked}
+		s.mu.Lock()
+		s.floor = max(s.floor, r.Generation)
+		s.mu.Unlock()
+		err = s.engine.save(ctx, r, rev)
+	}
+	if err == nil {
+		return nil
+	}
+	return s.forgetRecord(ctx, revoked, err)
+}
+
+// forgetRecord removes a record that could not be written over: a full disk still lets files go.
+func (s *Source) forgetRecord(ctx context.Context, revoked bool, cause error) error {
+	const mend = "make the state folder writable and give it space, then run this again"
+	if s.engine.store.Delete(ctx, recordKey(s.name)) != nil {
+		return fmt.Errorf("server %q: the token was dropped here, but its stored copy is still there: %w: %s", s.name, cause, mend)
+	}
+	if revoked {
+		return fmt.Errorf("server %q: the token was dropped here and in the store, but not marked as revoked there, so that a "+
+			"restart gets a new one: %w: %s", s.name, cause, mend)
 	}
 	return nil
 }
 
-// Peek adopts the stored token, if there is one, without asking anybody for a newer one.
-func (s *Source) Peek(ctx context.Context) {
+// Sync takes over what other processes did to the stored token: a renewal, an invalidation, a revocation.
+func (s *Source) Sync(ctx context.Context) {
 	r, _, err := s.engine.load(ctx, s.name, s.fingerprint)
 	if err != nil {
-		return
+		return // the next renewal tells of it
 	}
+	stored := r.token(s.buffer())
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if r.Revoked {
-		s.state = Revoked
-	} else if t := r.token(s.buffer()); t != nil && s.current.Load() == nil {
-		s.publish(t)
-		if t.valid(time.Now()) {
-			s.state = Authorized
-		}
+	if s.retired || s.flight != nil || r.Generation <= max(s.floor, generation(s.current.Load())) {
+		return
 	}
+	s.publish(stored)
+	s.trouble, s.failures, s.retryAt = nil, 0, time.Time{}
+	switch {
+	case r.Revoked:
+		s.state = Revoked
+	case stored != nil && stored.valid(time.Now()):
+		s.state = Authorized
+	default:
+		s.state = Pending
+	}
+	s.plan()
 }
 
 // publish swaps the current token; deliveries that hold the old one learn of it. mu is held.

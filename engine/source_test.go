@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -291,4 +292,107 @@ func TestHerdIsLimitedForEachIssuer(t *testing.T) {
 	if most > maxForIssuer {
 		t.Errorf("%d requests at once", most)
 	}
+}
+
+func TestAHerdLimitHoldsForAllServers(t *testing.T) {
+	l := newLimits()
+	ctx, cancel := context.WithCancel(t.Context())
+	for i := range 32 {
+		if _, err := l.take(ctx, fmt.Sprintf("https://as%d.example/token", i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cancel()
+	if _, err := l.take(ctx, "https://another.example/token"); err == nil {
+		t.Error("a 33rd request may fly")
+	}
+}
+
+func TestProcessesShareATransientFailure(t *testing.T) {
+	as := authorizationServer(t)
+	as.Fail(100, oauthtest.Answer(503, "text/plain", ""))
+	synctest.Test(t, func(t *testing.T) {
+		store, lock := newMemory(), locks()
+		var wg sync.WaitGroup
+		for range 10 {
+			b := startWith(t, store, lock, server(as, "a"))
+			wg.Go(func() {
+				if _, err := b.source(t, "a").Token(t.Context()); err == nil {
+					t.Error("no error")
+				}
+				b.Close()
+			})
+		}
+		wg.Wait()
+		if n := asked(as, "/token"); n > 9 {
+			t.Errorf("ten processes sent %d requests to a server that is down", n)
+		}
+	})
+}
+
+func TestAStuckHolderOfTheLockIsWaitedForOnlySoLong(t *testing.T) {
+	as := authorizationServer(t)
+	synctest.Test(t, func(t *testing.T) {
+		b := start(t, server(as, "a"))
+		if _, err := b.lock(t.Context(), "a"); err != nil { // and never let go
+			t.Fatal(err)
+		}
+		if wait := took(func() { b.token(t, "a") }); wait != lockPatience {
+			t.Errorf("waited %s", wait)
+		}
+		b.Close()
+	})
+}
+
+func TestATokenFromTheFutureIsNotTaken(t *testing.T) {
+	as := authorizationServer(t)
+	a := start(t, server(as, "a"))
+	first := a.token(t, "a")
+	var r record
+	if err := json.Unmarshal(a.store.values["grant/a"], &r); err != nil {
+		t.Fatal(err)
+	}
+	r.Issued, r.Expires = r.Issued.AddDate(4, 0, 0), r.Expires.AddDate(4, 0, 0)
+	a.store.values["grant/a"], _ = json.Marshal(r)
+	b := startWith(t, a.store, a.lock, server(as, "a"))
+	if b.token(t, "a").Access().Equal(first.Access()) {
+		t.Error("a token that was stored while the clock ran ahead is served for years")
+	}
+}
+
+func TestSyncTakesOverWhatOtherProcessesDid(t *testing.T) {
+	as := authorizationServer(t)
+	a := start(t, server(as, "a"))
+	b := startWith(t, a.store, a.lock, server(as, "a"))
+	first := b.token(t, "a")
+	a.token(t, "a")
+	renewed, err := a.source(t, "a").Refresh(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.source(t, "a").Sync(t.Context())
+	if !b.token(t, "a").Access().Equal(renewed.Access()) {
+		t.Error("the renewal was not taken over")
+	}
+	select {
+	case <-first.Superseded():
+	default:
+		t.Error("the old token is not superseded")
+	}
+	if _, err := a.source(t, "a").Revoke(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	synctest.Test(t, func(t *testing.T) {
+		c := startWith(t, a.store, locks(), server(as, "a"))
+		c.Follow()
+		time.Sleep(followPause + time.Second)
+		wantState(t, c.source(t, "a"), Revoked)
+		c.Close()
+	})
+	b.source(t, "a").Sync(t.Context())
+	wantState(t, b.source(t, "a"), Revoked)
+	if _, err := b.source(t, "a").Token(t.Context()); err == nil {
+		t.Error("a revoked token is served")
+	}
+	wantAsked(t, as, 2)
 }

@@ -29,7 +29,7 @@ type stats struct {
 
 // failed counts an acquisition that was given up.
 func (s *stats) failed(err *Error) {
-	reason := "store"
+	reason := "shared"
 	var wire *oauth.Error
 	switch {
 	case errors.As(err.Err, &wire):

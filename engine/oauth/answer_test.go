@@ -2,6 +2,7 @@ package oauth_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -22,6 +23,15 @@ func failed(reason string, status int) string {
 	return fmt.Sprintf("OAuth token request failed: %s (HTTP %d, correlation_id=%s)", reason, status, testID)
 }
 
+// withExpiry answers with a token whose expires_in is value, which nil removes.
+func withExpiry(value any) oauthtest.Fault {
+	return oauthtest.Edit(func(a map[string]any) {
+		if a["expires_in"] = value; value == nil {
+			delete(a, "expires_in")
+		}
+	})
+}
+
 func TestAcceptance08_ExpiresIn(t *testing.T) {
 	for _, test := range []struct {
 		value any // nil: absent
@@ -34,30 +44,39 @@ func TestAcceptance08_ExpiresIn(t *testing.T) {
 		{nil, 0},
 		{0, 0},
 		{"0", 0},
-		{"soon", 0},
-		{true, 0},
+		{json.RawMessage("null"), 0},
+		{0.4, time.Second},
+		{"0.001", time.Second},
 		{1e300, 10 << 28 * time.Second},
 		{"99999999999999999999", 10 << 28 * time.Second},
 	} {
 		s, c := newServer(t)
-		s.Fail(1, oauthtest.Edit(func(a map[string]any) {
-			if a["expires_in"] = test.value; test.value == nil {
-				delete(a, "expires_in")
-			}
-		}))
+		s.Fail(1, withExpiry(test.value))
 		before := time.Now()
 		token, _ := mustAsk(t, s, c)
-		if token.ExpiresIn != test.want {
-			t.Errorf("expires_in %v: %v, want %v", test.value, token.ExpiresIn, test.want)
+		if token.ExpiresIn != test.want || token.ExpiresGuessed {
+			t.Errorf("expires_in %v: %v, guessed %v, want %v", test.value, token.ExpiresIn, token.ExpiresGuessed, test.want)
 		}
 		if token.Requested.Before(before) || token.Requested.After(time.Now()) {
 			t.Errorf("requested at %v", token.Requested)
 		}
 	}
-	for _, value := range []any{-1, "-3600", -1e300} {
+	for _, value := range []any{-1, "-3600", -1e300, -0.5} {
 		s, c := newServer(t)
-		s.Fail(1, oauthtest.Edit(func(a map[string]any) { a["expires_in"] = value }))
+		s.Fail(1, withExpiry(value))
 		mustFail(t, c, failed("the answer holds a token that has already expired (expires_in is negative)", 200))
+	}
+}
+
+func TestUnreadableExpiryIsNotForEver(t *testing.T) {
+	for _, value := range []any{
+		"1h", "3600s", "soon", "", "NaN", "Inf", "-inf", true, false, map[string]any{"seconds": 3600}, []any{3600},
+	} {
+		s, c := newServer(t)
+		s.Fail(1, withExpiry(value))
+		if token, _ := mustAsk(t, s, c); token.ExpiresIn != 5*time.Minute || !token.ExpiresGuessed {
+			t.Errorf("expires_in %#v: %v, guessed %v", value, token.ExpiresIn, token.ExpiresGuessed)
+		}
 	}
 }
 
@@ -137,9 +156,15 @@ func TestFinalOnlyForKnownCodesAndStatuses(t *testing.T) {
 func TestAcceptance13_HTMLError(t *testing.T) {
 	s, c := newServer(t)
 	s.Fail(1, oauthtest.Answer(503, "text/html", "<html><body>canary</body></html>"))
-	if e := mustFail(t, c, failed(host(c)+" gave no OAuth error", 503)); e.Final {
+	if e := mustFail(t, c, failed(host(c)+" answered HTTP 503 Service Unavailable", 503)); e.Final {
 		t.Error("final")
 	}
+}
+
+func TestStatusWithoutAName(t *testing.T) {
+	s, c := newServer(t)
+	s.Fail(1, oauthtest.Answer(599, "text/html", "<p>"))
+	mustFail(t, c, failed(host(c)+" answered HTTP 599", 599))
 }
 
 func TestAcceptance14_RetryAfter(t *testing.T) {
@@ -156,7 +181,7 @@ func TestAcceptance14_RetryAfter(t *testing.T) {
 	} {
 		s, c := newServer(t)
 		s.Fail(1, oauthtest.TooMany(test.header))
-		e := mustFail(t, c, failed(host(c)+" gave no OAuth error", 429))
+		e := mustFail(t, c, failed(host(c)+" answered HTTP 429 Too Many Requests", 429))
 		if e.Final || e.RetryAfter < test.min || e.RetryAfter > test.max {
 			t.Errorf("%q: final %v, %v", test.header, e.Final, e.RetryAfter)
 		}
@@ -213,52 +238,7 @@ func TestAcceptance16_OtherTokenTypes(t *testing.T) {
 	}
 }
 
-func TestAcceptance23_MissingScope(t *testing.T) {
-	s, c := newServer(t)
-	s.Register(oauthtest.Client{ID: "client-123", Secret: testSecret, Scopes: []string{"read"}})
-	c.Scope = "read  write"
-	e := mustFail(t, c, "Token scopes validation failed. Requested: read write, Received: read")
-	if !e.Final || e.CorrelationID != testID {
-		t.Errorf("%+v", *e)
-	}
-	c.ValidateScopes = false
-	token, _ := mustAsk(t, s, c)
-	if token.MissingScopes != "write" || token.Scope != "read" || !token.ScopeGiven {
-		t.Errorf("missing %q, scope %q", token.MissingScopes, token.Scope)
-	}
-}
-
-func TestAcceptance24_AbsentScopeIsAsRequested(t *testing.T) {
-	for _, absent := range []func(map[string]any){
-		func(a map[string]any) { delete(a, "scope") },
-		func(a map[string]any) { a["scope"] = nil },
-	} {
-		s, c := newServer(t)
-		c.Scope = "read write"
-		s.Fail(1, oauthtest.Edit(absent))
-		if token, _ := mustAsk(t, s, c); token.ScopeGiven || token.Scope != "" || token.MissingScopes != "" {
-			t.Errorf("scope %q, given %v", token.Scope, token.ScopeGiven)
-		}
-	}
-	s, c := newServer(t)
-	c.Scope = "read"
-	s.Fail(1, oauthtest.Edit(func(a map[string]any) { a["scope"] = "" })) // given, and empty
-	mustFail(t, c, "Token scopes validation failed. Requested: read, Received: ")
-}
-
-func TestAcceptance25_CommasAndListsOfScopes(t *testing.T) {
-	for _, value := range []any{"write,read", "write, read", []string{"write", "read"}} {
-		s, c := newServer(t)
-		c.Scope = "read write"
-		s.Fail(1, oauthtest.Edit(func(a map[string]any) { a["scope"] = value }))
-		if token, _ := mustAsk(t, s, c); token.Scope != "write read" {
-			t.Errorf("%v: scope %q", value, token.Scope)
-		}
-	}
-}
-
 func TestAnswersThatAreNoToken(t *testing.T) {
-	long := strings.Repeat("a", 64<<10+1)
 	for _, test := range []struct {
 		name, body, reason string
 	}{
@@ -274,8 +254,11 @@ func TestAnswersThatAreNoToken(t *testing.T) {
 		{"line break", `{"access_token":"a\nb"}`, "the access_token holds characters that no HTTP header may carry"},
 		{"space", `{"access_token":"a b"}`, "the access_token holds characters that no HTTP header may carry"},
 		{"not ASCII", `{"access_token":"é"}`, "the access_token holds characters that no HTTP header may carry"},
-		{"long", `{"access_token":"` + long + `"}`, "the token is over 64 KiB"},
-		{"long refresh", `{"access_token":"a","refresh_token":"` + long + `"}`, "the token is over 64 KiB"},
+		{"long", `{"access_token":"` + strings.Repeat("a", 48<<10+1) + `"}`, "the access_token is over 48 KiB"},
+		{"long as JSON", `{"access_token":"` + strings.Repeat("<", 9<<10) + `"}`, "the access_token is over 48 KiB"},
+		{"long refresh", `{"access_token":"a","refresh_token":"` + strings.Repeat("a", 8<<10+1) + `"}`,
+			"the refresh_token is over 8 KiB"},
+		{"long scope", `{"access_token":"a","scope":"` + strings.Repeat("a ", 2<<10) + `aa"}`, "the scope is over 4 KiB"},
 		{"huge", `{"access_token":"` + strings.Repeat("a", 1<<20) + `"}`, "HOST: the answer is over 1 MiB"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -286,6 +269,26 @@ func TestAnswersThatAreNoToken(t *testing.T) {
 				t.Error("final")
 			}
 		})
+	}
+}
+
+func TestLargestTokenFitsARecord(t *testing.T) {
+	s, c := newServer(t)
+	access, refresh := strings.Repeat("a", 48<<10), strings.Repeat("r", 8<<10)
+	scope := strings.Repeat("s", 4<<10)
+	s.Fail(1, oauthtest.Edit(func(a map[string]any) {
+		a["access_token"], a["refresh_token"], a["scope"] = access, refresh, scope
+	}))
+	token, err := ask(t, c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if token.AccessToken.Reveal() != access || token.RefreshToken.Reveal() != refresh || token.Scope != scope {
+		t.Error("the answer was changed")
+	}
+	const others = 1 << 10 // the other members of a record
+	if len(access)+len(refresh)+len(scope)+others >= secrets.MaxValue {
+		t.Error("a record does not fit into a store")
 	}
 }
 

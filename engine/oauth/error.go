@@ -27,10 +27,11 @@ type Error struct {
 	Err           error         // the cause where there is no Code
 }
 
-// Error is `OAuth token request failed: CODE - DESCRIPTION (HTTP 401, correlation_id=ID)`.
+// Error is `OAuth token request failed: CODE - DESCRIPTION (HTTP 401, correlation_id=ID)`; of a ScopeError it is the
+// documented text with the same end.
 func (e *Error) Error() string {
 	if s, ok := errors.AsType[*ScopeError](e.Err); ok {
-		return s.Error()
+		return s.Error() + e.trace()
 	}
 	verb := "failed"
 	if e.Unsent {

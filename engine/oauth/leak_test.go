@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/base64"
 	"fmt"
+	"html"
 	"io"
 	"log/slog"
 	"math/rand/v2"
@@ -20,9 +21,9 @@ import (
 	"bearerd/secrets"
 )
 
-const canary = "canary+/ %"
+const canary = "canary+/ %&<"
 
-// echo answers with everything that it was sent, raw and decoded.
+// echo answers with everything that it was sent, raw, decoded and escaped anew.
 func echo(status int, contentType, format string) oauthtest.Fault {
 	return func(w http.ResponseWriter, r *http.Request, _ http.Handler) {
 		body, _ := io.ReadAll(r.Body)
@@ -30,6 +31,9 @@ func echo(status int, contentType, format string) oauthtest.Fault {
 		all := []string{string(body), r.Header.Get("Authorization"), r.Header.Get("X-Key")}
 		for _, values := range form {
 			all = append(all, values...)
+			for _, value := range values {
+				all = append(all, html.EscapeString(value), url.PathEscape(value))
+			}
 		}
 		rand.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] }) // only 200 characters count
 		sent := strings.Join(all, " ")

@@ -99,15 +99,6 @@ func TestTimeoutOfOneRequest(t *testing.T) {
 	})
 }
 
-func TestHiddenValueThatHoldsAnother(t *testing.T) {
-	w := &wire{}
-	w.hide("abcd")
-	w.hide("abcdefgh")
-	if got := w.clean("abcdefgh abcd"); got != "[secret] [secret]" {
-		t.Errorf("%q", got)
-	}
-}
-
 func TestTLSConfigWithoutConfiguration(t *testing.T) {
 	for _, c := range []*config.OAuth{nil, {}} {
 		conf, err := TLSConfig(c)

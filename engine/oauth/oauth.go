@@ -25,14 +25,15 @@ import (
 
 // Token is the answer of a token endpoint (RFC 6749 §5.1). Its type is always Bearer.
 type Token struct {
-	AccessToken   secrets.Secret
-	RefreshToken  secrets.Secret // zero: none was given
-	Scope         string         // as granted, space-separated; "" with ScopeGiven false: as requested
-	ScopeGiven    bool           // the answer named a scope
-	MissingScopes string         // requested but not granted, space-separated; only with OAUTH_VALIDATE_SCOPES = false
-	ExpiresIn     time.Duration  // 0: not given
-	Requested     time.Time      // when the request was sent: the lifetime counts from here
-	CorrelationID string
+	AccessToken    secrets.Secret // up to 48 KiB
+	RefreshToken   secrets.Secret // up to 8 KiB; zero: none was given
+	Scope          string         // as granted, space-separated, fit to be shown; "" with ScopeGiven false: as requested
+	ScopeGiven     bool           // the answer named a scope
+	MissingScopes  string         // requested but not granted, space-separated; only with OAUTH_VALIDATE_SCOPES = false
+	ExpiresIn      time.Duration  // 0: not given
+	ExpiresGuessed bool           // the answer held an expires_in that cannot be read: ExpiresIn is 5 minutes
+	Requested      time.Time      // when the request was sent: the lifetime counts from here
+	CorrelationID  string
 }
 
 // ClientCredentials asks the token endpoint once (RFC 6749 §4.4). id is the correlation id that goes out with the

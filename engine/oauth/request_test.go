@@ -196,7 +196,7 @@ func TestAcceptance06_OneCorrelationIDOnWireInLogAndInError(t *testing.T) {
 	if want := "correlation_id=" + testID; err == nil || !strings.Contains(err.Error(), want) {
 		t.Errorf("error %v holds no %s", err, want)
 	}
-	want := regexp.MustCompile(`"level":"DEBUG","msg":"OAuth exchange","op":"token request","method":"POST",` +
+	want := regexp.MustCompile(`"level":"DEBUG","msg":"\[OAuthService\] OAuth exchange","op":"token request","method":"POST",` +
 		`"url":"https://127.0.0.1:\d+/token","params":\["grant_type"\],"status":401,"duration":\d+,` +
 		`"correlation_id":"` + testID + `"`)
 	if !want.Match(log.Bytes()) {

@@ -56,7 +56,7 @@ func TestAcceptance37_RevocationFailures(t *testing.T) {
 		status int
 		final  bool
 	}{
-		{oauthtest.Answer(503, "text/html", "<p>"), host(c) + " gave no OAuth error", 503, false},
+		{oauthtest.Answer(503, "text/html", "<p>"), host(c) + " answered HTTP 503 Service Unavailable", 503, false},
 		{oauthtest.OAuthError(400, "unsupported_token_type", ""), "unsupported_token_type", 400, true},
 		{oauthtest.OAuthError(401, "invalid_client", "no"), "invalid_client - no", 401, true},
 		{oauthtest.Redirect(307, "https://elsewhere.example/?canary"), host(c) +

@@ -8,11 +8,9 @@ import (
 	"io"
 	"math"
 	"net/url"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
-	"unicode"
 
 	"golang.org/x/oauth2"
 
@@ -20,9 +18,17 @@ import (
 	"bearerd/secrets"
 )
 
+// Sizes in bytes as JSON. Together with the few hundred bytes of the other members they keep the engine's record of a
+// grant under secrets.MaxValue.
 const (
-	maxToken    = 64 << 10          // bytes
-	maxLifetime = float64(10 << 28) // seconds: some 85 years, well inside a time.Duration
+	maxAccess  = 48 << 10
+	maxRefresh = 8 << 10
+	maxScope   = 4 << 10
+)
+
+const (
+	maxLifetime     = float64(10 << 28) // seconds: some 85 years, well inside a time.Duration
+	guessedLifetime = 5 * time.Minute   // where expires_in cannot be read
 )
 
 // answer holds the members of a token endpoint's answer: strings, json.Number and whatever else JSON has.
@@ -71,37 +77,32 @@ func (a answer) normalise() ([]byte, error) {
 	if s, ok := a.scope(); ok {
 		clean["scope"] = s
 	}
-	seconds := a.expiresIn()
+	seconds, guessed := a.expiresIn()
 	if seconds < 0 {
 		return nil, errors.New("the answer holds a token that has already expired (expires_in is negative)")
 	}
-	clean["expires_in"] = seconds
+	clean["expires_in"], clean["expires_guessed"] = seconds, guessed
 	return json.Marshal(clean)
 }
 
-// scope accepts commas between scopes (GitHub) and a list.
-func (a answer) scope() (string, bool) {
-	text := a.text("scope")
-	_, ok := a["scope"].(string)
-	if list, isList := a["scope"].([]any); isList {
-		ok = true
-		for _, item := range list {
-			s, _ := item.(string)
-			text += " " + s
-		}
+// expiresIn is in seconds, from a number or a string (PayPal, Azure): 0 for absent, null and 0, -1 for any negative. A
+// value that cannot be read gives a guess, as a token without an expiry would be served for ever.
+func (a answer) expiresIn() (seconds int64, guessed bool) {
+	value := a["expires_in"]
+	if value == nil {
+		return 0, false
 	}
-	parts := strings.FieldsFunc(text, func(r rune) bool { return r == ',' || unicode.IsSpace(r) })
-	return strings.Join(parts, " "), ok
-}
-
-// expiresIn is in seconds: a number or a string (PayPal, Azure); 0 when it is absent, 0 or no number.
-func (a answer) expiresIn() int64 {
-	s := fmt.Sprint(a["expires_in"])
-	n, err := strconv.ParseFloat(strings.TrimSpace(s), 64)
-	if err != nil && !errors.Is(err, strconv.ErrRange) || math.IsNaN(n) {
-		return 0
+	n, err := strconv.ParseFloat(strings.TrimSpace(fmt.Sprint(value)), 64)
+	tooLarge := errors.Is(err, strconv.ErrRange)
+	switch {
+	case err != nil && !tooLarge, math.IsNaN(n), math.IsInf(n, 0) && !tooLarge:
+		return int64(guessedLifetime / time.Second), true
+	case n < 0:
+		return -1, false
+	case n == 0:
+		return 0, false
 	}
-	return int64(max(min(n, maxLifetime), -1)) // a lifetime below one second counts as 0
+	return int64(max(min(n, maxLifetime), 1)), false
 }
 
 // token checks what x/oauth2 does not.
@@ -112,43 +113,44 @@ func (w *wire) token(t *oauth2.Token, c *config.OAuth, requested time.Time) (*To
 	if t.TokenType != "" && !strings.EqualFold(t.TokenType, "Bearer") {
 		return fail(fmt.Errorf("token_type %s is not supported", w.clean(t.TokenType)))
 	}
-	if len(t.AccessToken) > maxToken || len(t.RefreshToken) > maxToken {
-		return fail(errors.New("the token is over 64 KiB"))
+	scope, given := t.Extra("scope").(string)
+	if err := checkSizes(t, scope); err != nil {
+		return fail(err)
 	}
 	if strings.ContainsFunc(t.AccessToken, func(r rune) bool { return r <= ' ' || r > '~' }) {
 		return fail(errors.New("the access_token holds characters that no HTTP header may carry"))
 	}
 	seconds, _ := t.Extra("expires_in").(float64)
+	guessed, _ := t.Extra("expires_guessed").(bool)
 	granted := &Token{
-		AccessToken:   secrets.New(t.AccessToken),
-		RefreshToken:  secrets.New(t.RefreshToken),
-		ExpiresIn:     time.Duration(seconds) * time.Second,
-		Requested:     requested,
-		CorrelationID: w.id,
+		AccessToken:    secrets.New(t.AccessToken),
+		RefreshToken:   secrets.New(t.RefreshToken),
+		Scope:          w.knownScopes(scope, c.Scope),
+		ScopeGiven:     given,
+		ExpiresIn:      time.Duration(seconds) * time.Second,
+		ExpiresGuessed: guessed,
+		Requested:      requested,
+		CorrelationID:  w.id,
 	}
-	granted.Scope, granted.ScopeGiven = t.Extra("scope").(string)
 	if err := w.checkScopes(granted, c); err != nil {
 		return nil, err
 	}
 	return granted, nil
 }
 
-// checkScopes fails the acquisition, or notes the missing scopes. No scope in the answer means as requested
-// (RFC 6749 §5.1).
-func (w *wire) checkScopes(t *Token, c *config.OAuth) error {
-	if !t.ScopeGiven {
-		return nil
+func checkSizes(t *oauth2.Token, scope string) error {
+	for _, member := range []struct {
+		name, value string
+		limit       int
+	}{
+		{"access_token", t.AccessToken, maxAccess},
+		{"refresh_token", t.RefreshToken, maxRefresh},
+		{"scope", scope, maxScope},
+	} {
+		b, _ := json.Marshal(member.value) // a string cannot fail
+		if len(b)-len(`""`) > member.limit {
+			return fmt.Errorf("the %s is over %d KiB", member.name, member.limit>>10)
+		}
 	}
-	requested := strings.Fields(c.Scope)
-	received := strings.Fields(t.Scope)
-	missing := slices.DeleteFunc(slices.Clone(requested), func(s string) bool { return slices.Contains(received, s) })
-	if len(missing) == 0 {
-		return nil
-	}
-	if !c.ValidateScopes {
-		t.MissingScopes = strings.Join(missing, " ")
-		return nil
-	}
-	cause := &ScopeError{Requested: strings.Join(requested, " "), Received: w.clean(t.Scope)}
-	return &Error{Op: w.op, Status: 200, CorrelationID: w.id, Final: true, Err: cause}
+	return nil
 }

@@ -24,7 +24,6 @@ const (
 	requestTimeout = 10 * time.Second // the whole exchange, body included
 	maxAnswer      = 1 << 20
 	maxRetryAfter  = 24 * time.Hour
-	maxText        = 200 // characters of a server's text in an error
 )
 
 var errTooLong = errors.New("the answer is over 1 MiB")
@@ -97,14 +96,6 @@ func (w *wire) setHeaders(ctx context.Context, c *config.OAuth, r *secrets.Resol
 	return nil
 }
 
-// hide keeps a value out of error texts, in case the server echoes it. Values under four bytes would only garble.
-func (w *wire) hide(value string) {
-	if len(value) >= 4 {
-		w.hidden = append(w.hidden, value, url.QueryEscape(value))
-		slices.SortFunc(w.hidden, func(a, b string) int { return len(b) - len(a) }) // a value may hold another
-	}
-}
-
 // RoundTrip sends the request and returns a judged, normalised success or an *Error.
 func (w *wire) RoundTrip(req *http.Request) (*http.Response, error) {
 	ctx, cancel := context.WithTimeout(req.Context(), requestTimeout)
@@ -156,7 +147,7 @@ func (w *wire) debug(req *http.Request, resp *http.Response, took time.Duration)
 		status = resp.StatusCode
 	}
 	where := url.URL{Scheme: req.URL.Scheme, Host: req.URL.Host, Path: req.URL.Path}
-	w.log.DebugContext(ctx, "OAuth exchange", "op", w.op, "method", req.Method, "url", where.String(),
+	w.log.DebugContext(ctx, "[OAuthService] OAuth exchange", "op", w.op, "method", req.Method, "url", where.String(),
 		"params", paramNames(req), "status", status, "duration", took, "correlation_id", w.id)
 }
 
@@ -195,7 +186,7 @@ func (w *wire) judge(to *url.URL, resp *http.Response, body []byte) ([]byte, *Er
 		e.Final = isFinal(status, code)
 		return nil, e
 	case !success:
-		e.Err = fmt.Errorf("%s gave no OAuth error", to.Host)
+		e.Err = errors.New(strings.TrimSpace(fmt.Sprintf("%s answered HTTP %d %s", to.Host, status, http.StatusText(status))))
 	case !ok:
 		e.Err = fmt.Errorf("%s gave neither JSON nor a form", to.Host)
 	default:
@@ -227,18 +218,4 @@ func retryAfter(h http.Header) time.Duration {
 		return 0
 	}
 	return min(max(time.Until(at), 0), maxRetryAfter)
-}
-
-// clean makes a server's text fit for an error: hidden values masked, printable ASCII only, 200 characters at most.
-func (w *wire) clean(text string) string {
-	for _, value := range w.hidden {
-		text = strings.ReplaceAll(text, value, "[secret]")
-	}
-	text = strings.Map(func(r rune) rune {
-		if r < ' ' || r > '~' {
-			return '?'
-		}
-		return r
-	}, text)
-	return text[:min(len(text), maxText)]
 }

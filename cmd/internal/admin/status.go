@@ -39,7 +39,7 @@ func (a *API) status(w http.ResponseWriter, r *http.Request) {
 		}
 		if source, err := a.Engine.Source(s.Name); err == nil {
 			if a.PID == 0 {
-				source.Peek(r.Context())
+				source.Sync(r.Context())
 			}
 			token := source.Status()
 			one.OAuth, one.Token = true, &token

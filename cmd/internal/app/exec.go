@@ -127,7 +127,7 @@ func (c *child) openProxy(ctx context.Context, source *engine.Source) (url strin
 	}
 	plan.Commit(ctx)
 	c.proxy = p
-	c.app.engine.KeepFresh()
+	c.app.engine.Follow()
 	remote.Listen = p.Bound(anyPort)[0]
 	_, url = proxy.Local(cfg, remote)
 	return url, keys.Issue(remote.Name, "exec"), nil
@@ -138,7 +138,7 @@ func (c *child) tokenFile(ctx context.Context, source *engine.Source) error {
 	if c.server.TokenFile == "" {
 		return nil
 	}
-	c.app.engine.KeepFresh()
+	c.app.engine.Follow()
 	t, err := source.Token(ctx)
 	if err != nil {
 		return err
