@@ -13,16 +13,19 @@ build: ## build ./bearerd
 demo: build ## see the main job, with nothing to install but Go
 	@./bearerd demo
 
-test: peers ## run all tests with the race detector
+test: node peers ## run all tests with the race detector
 	@command -v cc >/dev/null || { echo "make test: a C compiler (cc) is missing; the race detector needs one" >&2; exit 1; }
 	go test -race ./...
+
+.PHONY: node
+node:
+	@command -v npm >/dev/null && node -e 'process.exit(parseInt(process.versions.node) < 20)' || \
+	  { echo "make test: Node.js 20 or later with npm is missing; the tests talk to npm programs" >&2; exit 1; }
 
 peers: $(PEERS) ## install the npm programs that the tests talk to
 
 $(PEERS): testdata/peers/package-lock.json
-	@command -v node >/dev/null && command -v npm >/dev/null || \
-	  { echo "make test: Node.js 20 or later with npm is missing; the tests talk to npm programs" >&2; exit 1; }
-	cd testdata/peers && npm ci --no-audit --no-fund
+	cd testdata/peers && npm ci --no-audit --no-fund --no-update-notifier --loglevel=error
 	@touch $@
 
 lint: ## gofmt, vet, staticcheck

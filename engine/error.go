@@ -23,7 +23,7 @@ const (
 var ErrGone = errors.New("this server's settings have changed: ask again")
 
 // ErrUnknown is returned for a server name that holds no source.
-var ErrUnknown = errors.New("no such server with an enabled oauth_config")
+var ErrUnknown = errors.New("no token is kept for this name")
 
 // Error says why a source has no token to give. Reason and Remedy hold nothing that an authorization server wrote, so
 // they may be shown to an MCP caller; the wrapped error is for the log and the command line.

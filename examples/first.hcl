@@ -1,5 +1,5 @@
 # The first configuration of the README: a remote server behind the local proxy, and a stdio server.
-# `bearerd secret set tickets` keeps the one secret, the environment of bearerd holds the other.
+# `bearerd secret set tickets` and `bearerd secret set search` keep the two secrets.
 
 # A remote server, reached through the local proxy.
 server "tickets" {
@@ -21,7 +21,7 @@ server "search" {
   oauth_config {
     enabled             = true
     OAUTH_CLIENT_ID     = "client-123"
-    OAUTH_CLIENT_SECRET = env("ACME_SECRET")
+    OAUTH_CLIENT_SECRET = secret("search")
     OAUTH_TOKEN_URL     = "https://auth.example.com/oauth/token"
   }
 }

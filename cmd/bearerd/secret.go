@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -52,7 +53,11 @@ func secretCommand() *cobra.Command {
 		Short: "Remove a value",
 		Args:  oneName,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return ask(cmd, "DELETE", "/api/secrets/"+url.PathEscape(args[0]), nil, nil)
+			if err := ask(cmd, "DELETE", "/api/secrets/"+url.PathEscape(args[0]), nil, nil); err != nil {
+				return err
+			}
+			_, _ = fmt.Fprintf(cmd.ErrOrStderr(), "removed %s\n", args[0])
+			return nil
 		},
 	}
 	cmd.AddCommand(set, list, rm)
@@ -63,9 +68,8 @@ func secretCommand() *cobra.Command {
 func readSecret(cmd *cobra.Command, name string) ([]byte, error) {
 	if f, ok := cmd.InOrStdin().(*os.File); ok && term.IsTerminal(int(f.Fd())) {
 		_, _ = fmt.Fprintf(cmd.ErrOrStderr(), "Value of %s (not shown): ", name)
-		value, err := term.ReadPassword(int(f.Fd()))
-		_, _ = fmt.Fprintln(cmd.ErrOrStderr())
-		return value, err
+		defer func() { _, _ = fmt.Fprintln(cmd.ErrOrStderr()) }()
+		return prompt(cmd.Context(), int(f.Fd()))
 	}
 	value, err := io.ReadAll(io.LimitReader(cmd.InOrStdin(), secrets.MaxValue+2))
 	if err != nil {
@@ -76,4 +80,28 @@ func readSecret(cmd *cobra.Command, name string) ([]byte, error) {
 		return nil, errors.New("no value on stdin")
 	}
 	return value, nil
+}
+
+// prompt reads a line from a terminal that shows nothing meanwhile. Such a read cannot be ended: after a signal that one
+// goroutine stays until the process ends, so the terminal is put right here.
+func prompt(ctx context.Context, fd int) ([]byte, error) {
+	before, err := term.GetState(fd)
+	if err != nil {
+		return nil, fmt.Errorf("reading from the terminal: %w", err)
+	}
+	type line struct {
+		value []byte
+		err   error
+	}
+	typed := make(chan line, 1)
+	go func() {
+		value, err := term.ReadPassword(fd)
+		typed <- line{value, err}
+	}()
+	select {
+	case l := <-typed:
+		return l.value, l.err
+	case <-ctx.Done():
+		return nil, errors.Join(errors.New("interrupted"), term.Restore(fd, before))
+	}
 }

@@ -22,7 +22,7 @@ func tokenCommand() *cobra.Command {
 		Args: oneName,
 	}
 	show := cmd.Flags().Bool("show", false, "print the token in clear")
-	header := cmd.Flags().Bool("header", false, "print `Authorization: Bearer …`")
+	header := cmd.Flags().Bool("header", false, "print an Authorization line")
 	asJSON := cmd.Flags().Bool("json", false, "print the documented token info as JSON")
 	cmd.MarkFlagsMutuallyExclusive("show", "header", "json")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
@@ -56,7 +56,10 @@ func sentence(st *engine.Status, now time.Time) string {
 		return fmt.Sprintf("%s: no token is held", st.Server)
 	}
 	text := fmt.Sprintf("%s: token %s is %s", st.Server, st.Fingerprint, st.Status)
-	if st.ExpiresAt != nil && !st.IsExpired {
+	switch {
+	case st.ExpiresAt == nil:
+		text += ", no expiry given"
+	case !st.IsExpired:
 		text += ", expires in " + st.ExpiresAt.Sub(now).Round(time.Second).String()
 	}
 	if st.Scope != "" {
@@ -66,37 +69,44 @@ func sentence(st *engine.Status, now time.Time) string {
 }
 
 // change builds a command that changes one server's token and says how it stands then.
-func change(verb, short, done string) *cobra.Command {
+func change(verb, short string, say func(admin.Revoked) string) *cobra.Command {
 	cmd := &cobra.Command{Use: verb + " NAME", Short: short, Args: oneName}
 	asJSON := cmd.Flags().Bool("json", false, "print the documented token info as JSON")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		var st engine.Status
+		var st admin.Revoked
 		if err := ask(cmd, "POST", serverPath(args[0], verb), nil, &st); err != nil {
 			return err
 		}
 		if *asJSON {
-			return printJSON(cmd, st)
+			return printJSON(cmd, st.Status)
 		}
-		if st.Fingerprint != "" {
-			done = sentence(&st, time.Now())
-		} else {
-			done = st.Server + ": " + done
-		}
-		_, _ = fmt.Fprintln(cmd.OutOrStdout(), done)
+		_, _ = fmt.Fprintln(cmd.OutOrStdout(), say(st))
 		return nil
 	}
 	return cmd
 }
 
 func refreshCommand() *cobra.Command {
-	return change("refresh", "Get a new token now, whatever the present one's state", "renewed")
+	return change("refresh", "Get a new token now, whatever the present one's state", func(st admin.Revoked) string {
+		return sentence(&st.Status, time.Now())
+	})
 }
 
 func invalidateCommand() *cobra.Command {
-	return change("invalidate", "Drop the token here; the next use gets a new one", "dropped; the next use gets a new one")
+	return change("invalidate", "Drop the token here; the next use gets a new one", func(st admin.Revoked) string {
+		if st.State == engine.Revoked {
+			return st.Server + ": it stays revoked; `bearerd refresh " + st.Server + "` gets a new token"
+		}
+		return st.Server + ": dropped; the next use gets a new one"
+	})
 }
 
 func revokeCommand() *cobra.Command {
-	return change("revoke", "Revoke the token at its provider and drop it here",
-		"revoked at the provider and dropped here; `bearerd refresh` gets a new one")
+	return change("revoke", "Revoke the token at its provider and drop it here", func(st admin.Revoked) string {
+		what := "no token was held, so there was nothing to revoke; none is fetched any more"
+		if st.Sent > 0 {
+			what = "revoked at the provider and dropped here"
+		}
+		return fmt.Sprintf("%s: %s; `bearerd refresh %s` gets a new one", st.Server, what, st.Server)
+	})
 }

@@ -31,6 +31,7 @@ func TestEscapedEchoIsMasked(t *testing.T) {
 		{"S3CRET&<canary>xyz", "no S3CRET%26%3ccanary%3exyz here", "[secret]"},
 		{"S3CRET&<canary>xyz", "no S3CRET%26amp%3B%26lt%3Bcanary%26gt%3Bxyz here", "[secret]"},
 		{"S3CRET&<canary>xyz", `no S3CRET\u0026\u003Ccanary\u003Exyz here`, "[secret]"},
+		{"S3CRET&<canary>xyz", "no S3CRET%2526%253ccanary%253exyz here", "[secret]"},
 		{"S3CRET/canary+\"", `no S3CRET\/canary+\" here`, "[secret]"},
 		{"S3CRET/canary x", "no S3CRET%2fcanary+x here", "[secret]"},
 		{"S3CRET/canary", "100% sure: a \\u and %zz, &amp; no echo", "100% sure: a \\u and %zz, &amp; no echo"},

@@ -31,7 +31,7 @@ func splitScope(text string) []string {
 func (w *wire) knownScopes(granted, requested string) string {
 	var hidden []string
 	for _, value := range w.hidden {
-		hidden = append(hidden, value) // as the granted scope was split
+		hidden = append(hidden, splitScope(value)...) // as the granted scope was split
 	}
 	hidden = slices.DeleteFunc(hidden, func(s string) bool { return len(s) < 4 })
 	asked := strings.Fields(requested)

@@ -90,12 +90,33 @@ func (a *API) ready(w http.ResponseWriter, _ *http.Request) {
 
 // source finds the source that the path names, or answers 404.
 func (a *API) source(w http.ResponseWriter, r *http.Request) *engine.Source {
-	s, err := a.Engine.Source(r.PathValue("name"))
+	s, err := a.find(r.PathValue("name"))
 	if err != nil {
 		fail(w, err)
 		return nil
 	}
 	return s
+}
+
+// find says of a server without a source whether it is not there or gets no token.
+func (a *API) find(name string) (*engine.Source, error) {
+	s, err := a.Engine.Source(name)
+	if err == nil {
+		return s, nil
+	}
+	if a.Config().Server(name) != nil {
+		return nil, fmt.Errorf("%w: server %q has no oauth_config that is enabled", engine.ErrUnknown, name)
+	}
+	return nil, a.unknown(name)
+}
+
+// unknown is the error for a name that the configuration in force does not have.
+func (a *API) unknown(name string) error {
+	var names []string
+	for _, s := range a.Config().Servers {
+		names = append(names, s.Name)
+	}
+	return fmt.Errorf("%w: server %q is not in the configuration, which has: %s", engine.ErrUnknown, name, strings.Join(names, ", "))
 }
 
 // Token is the answer that carries a token in clear, for `token --show` and `token --header`.
@@ -131,6 +152,9 @@ func (a *API) token(w http.ResponseWriter, r *http.Request) {
 func (a *API) refresh(w http.ResponseWriter, r *http.Request) {
 	if s := a.source(w, r); s != nil {
 		if _, err := s.Refresh(r.Context()); err != nil {
+			if st := s.Status().Status; st == "valid" || st == "expiring" {
+				err = fmt.Errorf("%w; the present token stays in service", err)
+			}
 			fail(w, err)
 			return
 		}
@@ -148,13 +172,20 @@ func (a *API) invalidate(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// Revoked is the answer to a revocation.
+type Revoked struct {
+	engine.Status
+	Sent int `json:"revoked_tokens"` // that the provider was told of
+}
+
 func (a *API) revoke(w http.ResponseWriter, r *http.Request) {
 	if s := a.source(w, r); s != nil {
-		if err := s.Revoke(r.Context()); err != nil {
+		sent, err := s.Revoke(r.Context())
+		if err != nil {
 			fail(w, err)
 			return
 		}
-		reply(w, s.Status())
+		reply(w, Revoked{s.Status(), sent})
 	}
 }
 
@@ -172,7 +203,7 @@ func (a *API) key(w http.ResponseWriter, r *http.Request) {
 	server := cfg.Server(r.PathValue("name"))
 	switch {
 	case server == nil:
-		fail(w, fmt.Errorf("server %q: %w", r.PathValue("name"), engine.ErrUnknown))
+		fail(w, a.unknown(r.PathValue("name")))
 		return
 	case !clientName.MatchString(client):
 		fail(w, &badInput{"the client's name must be of letters, digits, _ and -, at most 32"})
@@ -185,7 +216,7 @@ func (a *API) key(w http.ResponseWriter, r *http.Request) {
 func (a *API) metrics(w http.ResponseWriter, r *http.Request) {
 	sources := a.Engine.Sources()
 	if name := r.URL.Query().Get("server"); name != "" {
-		s, err := a.Engine.Source(name)
+		s, err := a.find(name)
 		if err != nil {
 			fail(w, err)
 			return

@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -8,8 +9,8 @@ import (
 	"net/http"
 	"regexp"
 	"strings"
+	"unicode/utf8"
 
-	"bearerd/engine"
 	"bearerd/secrets"
 )
 
@@ -40,6 +41,8 @@ func (a *API) setSecret(w http.ResponseWriter, r *http.Request) {
 		fail(w, &badInput{"a secret's name must be of letters, digits, . _ - and /, at most 128"})
 	case len(value) == 0:
 		fail(w, &badInput{"the value is empty"})
+	case !utf8.Valid(value) || bytes.ContainsAny(value, "\r\n\x00"):
+		fail(w, &badInput{"the value must be one line of UTF-8 text: no reference would give another one out"})
 	case len(value) >= secrets.MaxValue:
 		fail(w, &badInput{"the value must be smaller than 64 KiB"})
 	default:
@@ -67,8 +70,11 @@ func (a *API) put(ctx context.Context, key string, value []byte) error {
 
 func (a *API) removeSecret(w http.ResponseWriter, r *http.Request) {
 	key := secrets.StoreKey(r.PathValue("name"))
-	if _, _, err := a.Store.Get(r.Context(), key); err != nil {
-		fail(w, fmt.Errorf("secret %s: %w", r.PathValue("name"), err))
+	if _, _, err := a.Store.Get(r.Context(), key); errors.Is(err, secrets.ErrNotFound) {
+		fail(w, fmt.Errorf("there is no secret named %q: %w", r.PathValue("name"), secrets.ErrNotFound))
+		return
+	} else if err != nil {
+		fail(w, fmt.Errorf("reading the secret %q: %w", r.PathValue("name"), err))
 		return
 	}
 	if err := a.Store.Delete(r.Context(), key); err != nil {
@@ -76,8 +82,4 @@ func (a *API) removeSecret(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.WriteHeader(http.StatusNoContent)
-}
-
-func unknownServer(name string) error {
-	return fmt.Errorf("server %q is not in the configuration: %w", name, engine.ErrUnknown)
 }

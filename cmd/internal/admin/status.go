@@ -47,7 +47,7 @@ func (a *API) status(w http.ResponseWriter, r *http.Request) {
 		st.Servers = append(st.Servers, one)
 	}
 	if name := r.URL.Query().Get("server"); name != "" && len(st.Servers) == 0 {
-		fail(w, unknownServer(name))
+		fail(w, a.unknown(name))
 		return
 	}
 	reply(w, st)

@@ -64,7 +64,7 @@ func Run(ctx context.Context, out io.Writer, log *slog.Logger, version string, o
 		ended <- err
 		return err
 	}
-	if err := show(ctx, out, cfg, path, mcp); err != nil || once {
+	if err := show(ctx, out, cfg, path, mcp, once); err != nil || once {
 		return err
 	}
 	select {
@@ -132,7 +132,7 @@ func freeAddress() (string, error) {
 	return l.Addr().String(), nil
 }
 
-func show(ctx context.Context, out io.Writer, cfg *config.Config, path string, mcp *server) error {
+func show(ctx context.Context, out io.Writer, cfg *config.Config, path string, mcp *server, once bool) error {
 	say := func(format string, args ...any) { _, _ = fmt.Fprintf(out, format+"\n", args...) }
 	_, url := proxy.Local(cfg, cfg.Server("demo"))
 	key, err := localKey(ctx, cfg)
@@ -164,8 +164,11 @@ func show(ctx context.Context, out io.Writer, cfg *config.Config, path string, m
 		return fmt.Errorf("the token was not renewed: %s", second)
 	}
 	say("4. Asked again, it answers: %s", second)
-	say("   bearerd had renewed the token before it expired. The client knew nothing of it.\n")
-	say("Try it by hand; the configuration is %s", path)
+	say("   bearerd had renewed the token before it expired. The client knew nothing of it.")
+	if once {
+		return nil // nothing is left to try by hand
+	}
+	say("\nTry it by hand; the configuration is %s", path)
 	say("  curl -s %s -H 'Authorization: Bearer %s' \\\n    -H 'Content-Type: application/json' -H 'Accept: application/json, "+
 		"text/event-stream' \\\n    -d '%s'", url, key, whoamiCall)
 	say("  %s -c %s status", self(), path)
