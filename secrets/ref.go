@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -63,6 +64,12 @@ func LiteralRef(value string) Ref { return Ref{Kind: Literal, Value: New(value)}
 
 // StoreKey is where `bearerd secret set NAME` keeps its value in a Store.
 func StoreKey(name string) string { return "secret/" + name }
+
+var validName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)*$`)
+
+// ValidName reports whether a stored secret may have this name: parts of letters, digits and . _ -, joined by slashes,
+// each beginning with a letter or a digit; at most 128 bytes.
+func ValidName(name string) bool { return len(name) <= 128 && validName.MatchString(name) }
 
 // Resolver reads the value that a Ref points to.
 type Resolver struct {

@@ -152,7 +152,8 @@ func (s *Store) setAside(name string, why error) error {
 		return fmt.Errorf("%w; it cannot be set aside: %w", why, err)
 	}
 	s.log.Warn("a stored record could not be read and was set aside", "file", to, "reason", why.Error(),
-		"remedy", "a token is acquired again; store a secret again with `bearerd secret set`; log in again where a person must")
+		"remedy", "a token is acquired again; store a secret again with `bearerd secret set`; where clients are refused from "+
+			"now on, it held the root of their local keys: give them new ones with `bearerd client-config`")
 	return nil
 }
 
