@@ -20,17 +20,21 @@ func checkCommand() *cobra.Command {
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		path := configPath(cmd)
 		cfg, diagnostics := config.Load(path)
+		r := checkReport(cfg, diagnostics)
+		if cfg != nil {
+			r.Missing = missing(cmd.Context(), cfg)
+		}
 		if *asJSON {
-			if err := printJSON(cmd, checkReport(cfg, diagnostics)); err != nil {
+			r.OK = r.OK && !tell(io.Discard, r.Missing)
+			if err := printJSON(cmd, r); err != nil {
 				return err
 			}
 		} else {
 			_, _ = diagnostics.WriteTo(cmd.ErrOrStderr())
-			if cfg != nil {
-				explain(cmd.OutOrStdout(), cfg)
-			}
+			r.OK = !tell(cmd.ErrOrStderr(), r.Missing) && r.OK
+			explain(cmd.OutOrStdout(), r)
 		}
-		if diagnostics.HasErrors() {
+		if !r.OK {
 			return exitCode(exitError)
 		}
 		return nil
@@ -49,11 +53,12 @@ type checked struct {
 type report struct {
 	OK          bool               `json:"ok"`
 	Diagnostics config.Diagnostics `json:"diagnostics"`
+	Missing     []finding          `json:"missing"`
 	Servers     []checked          `json:"servers"`
 }
 
 func checkReport(cfg *config.Config, diagnostics config.Diagnostics) report {
-	r := report{OK: !diagnostics.HasErrors(), Diagnostics: diagnostics, Servers: []checked{}}
+	r := report{OK: !diagnostics.HasErrors(), Diagnostics: diagnostics, Missing: []finding{}, Servers: []checked{}}
 	if cfg == nil {
 		return r
 	}
@@ -75,8 +80,8 @@ var gets = map[config.Delivery]string{
 	config.DeliverHTTP:      "the token through the local proxy",
 }
 
-func explain(w io.Writer, cfg *config.Config) {
-	for _, c := range checkReport(cfg, nil).Servers {
+func explain(w io.Writer, r report) {
+	for _, c := range r.Servers {
 		what := gets[c.Delivery]
 		if !c.OAuth {
 			what = "no token: it has no enabled oauth_config"
@@ -86,5 +91,7 @@ func explain(w io.Writer, cfg *config.Config) {
 			_, _ = fmt.Fprintf(w, "  served at %s\n", c.URL)
 		}
 	}
-	_, _ = fmt.Fprintf(w, "The configuration is valid. Servers: %d.\n", len(cfg.Servers))
+	if r.OK {
+		_, _ = fmt.Fprintf(w, "The configuration is valid. Servers: %d.\n", len(r.Servers))
+	}
 }
