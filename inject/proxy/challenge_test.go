@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"context"
 	"io"
 	"net/http"
 	"strconv"
@@ -107,16 +108,45 @@ func TestRefusalWithoutChallenge(t *testing.T) {
 	}
 }
 
-func TestLargeBodyIsNotReplayed(t *testing.T) {
+// TestReplayLimit is 4 MiB to the byte, as the documentation says.
+func TestReplayLimit(t *testing.T) {
 	f, rec := revoked(t, bearer)
-	a := f.do(f.request(http.MethodPost, "search", strings.Repeat("x", replayLimit+1)))
-	if a.StatusCode != 502 || !strings.Contains(a.body, "not retried") || !strings.Contains(a.body, `"id":null`) {
-		t.Errorf("%d %s", a.StatusCode, a.body)
+	if a := f.do(f.request(http.MethodPost, "search", strings.Repeat("x", 4<<20))); a.StatusCode != 200 || rec.count() != 3 {
+		t.Errorf("4 MiB: %d %s after %d requests", a.StatusCode, a.body, rec.count())
 	}
-	wantPrefix(t, a, "OAuth token invalid")
-	if rec.count() != 2 || len(rec.bodies[1]) != replayLimit+1 {
-		t.Errorf("%d requests reached upstream", rec.count())
+	for _, known := range []bool{true, false} {
+		f, rec := revoked(t, bearer)
+		req := f.request(http.MethodPost, "search", strings.Repeat("x", 4<<20+1))
+		if !known {
+			req.ContentLength = -1
+		}
+		a := f.do(req)
+		for _, part := range []string{"not retried", "too large to send again (over 4 MiB)", `"id":null`} {
+			if a.StatusCode != 502 || !strings.Contains(a.body, part) {
+				t.Errorf("no %q in %d %s", part, a.StatusCode, a.body)
+			}
+		}
+		wantPrefix(t, a, "OAuth token invalid")
+		if rec.count() != 2 || len(rec.bodies[1]) != 4<<20+1 {
+			t.Errorf("%d requests reached upstream", rec.count())
+		}
 	}
+}
+
+// TestRefusalWithoutItsBody: upstream sends the head of a 401 and nothing more.
+func TestRefusalWithoutItsBody(t *testing.T) {
+	f := newFixture(t)
+	up := upstream(t, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("WWW-Authenticate", bearer)
+		w.Header().Set("Content-Length", "100")
+		w.WriteHeader(http.StatusUnauthorized)
+		_ = http.NewResponseController(w).Flush()
+		<-r.Context().Done()
+	})
+	f.serve(f.server("search", up.URL))
+	ctx, cancel := context.WithTimeout(t.Context(), patient)
+	defer cancel()
+	wantRefused(t, f.do(f.request(http.MethodPost, "search", call).WithContext(ctx)), 502, "search", "OAUTH_AUDIENCE")
 }
 
 func TestRefusedAgain(t *testing.T) {
@@ -129,7 +159,7 @@ func TestRefusedAgain(t *testing.T) {
 	})
 	f.serve(f.server("search", up.URL))
 	a := f.post("search")
-	wantRefused(t, a, 502, "search", "OAUTH_AUDIENCE")
+	wantRefused(t, a, 502, `server "search"`, "OAUTH_AUDIENCE")
 	wantPrefix(t, a, "OAuth token invalid")
 	if asked.Load() != 2 || f.tokenRequests() != 2 {
 		t.Errorf("%d upstream and %d token requests", asked.Load(), f.tokenRequests())
@@ -137,7 +167,7 @@ func TestRefusedAgain(t *testing.T) {
 	// The next ones do not make a storm of token requests.
 	for range 5 {
 		a := f.post("search")
-		wantRefused(t, a, 502, "search", "OAUTH_AUDIENCE")
+		wantRefused(t, a, 502, `server "search"`, "OAUTH_AUDIENCE")
 		wantPrefix(t, a, "OAuth token invalid")
 	}
 	if f.tokenRequests() != 2 {
@@ -264,7 +294,7 @@ func TestRedirectsAreNotFollowed(t *testing.T) {
 	for _, s := range []int32{301, 302, 303, 307, 308} {
 		status.Store(s)
 		a := f.post("search")
-		wantRefused(t, a, 502, "search", "redirect", "url")
+		wantRefused(t, a, 502, `server "search"`, "redirect", "url")
 		if strings.Contains(a.body, "canary") || a.Header.Get("Location") != "" {
 			t.Errorf("%d: Location %q, %s", s, a.Header.Get("Location"), a.body)
 		}
@@ -305,7 +335,7 @@ func TestServerWithoutToken(t *testing.T) {
 func TestUpstreamThatIsAway(t *testing.T) {
 	f := newFixture(t)
 	f.serve(f.server("search", "http://127.0.0.1:1/mcp"))
-	wantRefused(t, f.post("search"), 502, "search", "log")
+	wantRefused(t, f.post("search"), 502, `server "search"`, "log")
 	if !strings.Contains(f.log.String(), "connection refused") {
 		t.Errorf("the log does not say why: %s", f.log)
 	}

@@ -26,7 +26,7 @@ func (g *guard) refusal(r *http.Request) string {
 	if !g.unix && !g.hostAllowed(r.Host) {
 		return "this Host is not allowed: list it in allow_hosts"
 	}
-	if origin := r.Header.Get("Origin"); origin != "" && !g.originAllowed(origin) {
+	if slices.ContainsFunc(r.Header["Origin"], func(o string) bool { return o != "" && !g.originAllowed(o) }) {
 		return "this Origin is not allowed: list it in allow_origins"
 	}
 	if g.unix || g.local.LocalAuth == "none" {

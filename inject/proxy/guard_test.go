@@ -228,3 +228,28 @@ func TestOnlyTheExactPath(t *testing.T) {
 	default:
 	}
 }
+
+func TestEveryOriginMustBeAllowed(t *testing.T) {
+	f := newFixture(t)
+	up := upstream(t, say("ok"))
+	f.serve(f.server("search", up.URL))
+	for want, origins := range map[int][]string{
+		200: {"http://localhost", "http://127.0.0.1:1"}, 403: {"http://localhost", "http://evil.example"},
+	} {
+		req := f.request(http.MethodPost, "search", call)
+		req.Header["Origin"] = origins
+		if a := f.do(req); a.StatusCode != want {
+			t.Errorf("%q: %d %s", origins, a.StatusCode, a.body)
+		}
+	}
+}
+
+func TestUnknownPathSaysWhatListsThem(t *testing.T) {
+	f := newFixture(t)
+	f.serve(f.server("search", "http://127.0.0.1:1/mcp"))
+	for _, path := range []string{"serch", ".well-known/oauth-protected-resource/search"} {
+		if a := f.post(path); a.StatusCode != 404 || !strings.Contains(a.body, "`bearerd status`") {
+			t.Errorf("%s: %d %s", path, a.StatusCode, a.body)
+		}
+	}
+}

@@ -68,6 +68,9 @@ func (rt *route) pass(w http.ResponseWriter, resp *http.Response) {
 		// The one way net/http offers to cut the connection, so that a truncated answer is seen as such.
 		panic(http.ErrAbortHandler)
 	}
+	if rt.source != nil {
+		delete(resp.Trailer, "Www-Authenticate")
+	}
 	for name, values := range resp.Trailer {
 		h[http.TrailerPrefix+name] = values
 	}
@@ -106,20 +109,38 @@ func redirect(status int) bool {
 	return false
 }
 
-// withoutToken removes an inbound access_token: the caller's token is never upstream's.
+// withoutToken removes an inbound access_token: the caller's token is never upstream's. Some servers still take a
+// semicolon for an ampersand.
 func withoutToken(query string) string {
 	if !strings.Contains(strings.ToLower(query), "access") && !strings.Contains(query, "%") {
 		return query
 	}
-	var kept []string
-	for part := range strings.SplitSeq(query, "&") {
-		name, _, _ := strings.Cut(part, "=")
-		if plain, err := url.QueryUnescape(name); err == nil && strings.EqualFold(plain, "access_token") {
-			continue
+	var kept strings.Builder
+	separator, some := "", false
+	for {
+		end := strings.IndexAny(query, "&;")
+		part := query
+		if end >= 0 {
+			part = query[:end]
 		}
-		kept = append(kept, part)
+		if !namesToken(part) {
+			if some {
+				kept.WriteString(separator)
+			}
+			kept.WriteString(part)
+			some = true
+		}
+		if end < 0 {
+			return kept.String()
+		}
+		separator, query = query[end:end+1], query[end+1:]
 	}
-	return strings.Join(kept, "&")
+}
+
+func namesToken(part string) bool {
+	name, _, _ := strings.Cut(part, "=")
+	plain, err := url.QueryUnescape(name)
+	return err == nil && strings.EqualFold(plain, "access_token")
 }
 
 func joinQuery(a, b string) string {

@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -31,7 +32,9 @@ func TestWithoutToken(t *testing.T) {
 		"a=access_token=x":                     "a=access_token=x",
 		"%zz=1&a=%":                            "%zz=1&a=%",
 		"access_tokens=1":                      "access_tokens=1",
-		"a=b;access_token=x":                   "a=b;access_token=x",
+		"a=b;access_token=x":                   "a=b",
+		"c=1;access_token=zz&d=2;e=3":          "c=1&d=2;e=3",
+		"&access_token;&;a":                    ";&;a",
 		"cursor=%26access_token%3Dx&limit=%31": "cursor=%26access_token%3Dx&limit=%31",
 	} {
 		if got := withoutToken(in); got != want {
@@ -46,28 +49,22 @@ func FuzzWithoutToken(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, query string) {
 		got := withoutToken(query)
-		values, _ := url.ParseQuery(got) // what can be read of it
+		parts := func(q string) []string { return strings.Split(strings.ReplaceAll(q, ";", "&"), "&") }
+		values, _ := url.ParseQuery(strings.ReplaceAll(got, ";", "&")) // what can be read of it
 		for name := range values {
 			if strings.EqualFold(name, "access_token") {
 				t.Errorf("%q keeps %q", query, name)
 			}
 		}
-		before, _ := url.ParseQuery(query)
-		for name := range before {
-			if strings.EqualFold(name, "access_token") {
-				delete(before, name)
-			}
+		want := slices.DeleteFunc(parts(query), func(part string) bool { // each part is kept as it is, or gone
+			name, _, _ := strings.Cut(part, "=")
+			plain, err := url.QueryUnescape(name)
+			return err == nil && strings.EqualFold(plain, "access_token")
+		})
+		if len(want) == 0 {
+			want = []string{""}
 		}
-		if before.Encode() != values.Encode() {
-			t.Errorf("%q becomes %q: other parameters changed", query, got)
-		}
-		rest := got
-		for part := range strings.SplitSeq(query, "&") { // each part is kept as it is, or gone
-			if cut, ok := strings.CutPrefix(rest, part); ok && (cut == "" || cut[0] == '&') {
-				rest = strings.TrimPrefix(cut, "&")
-			}
-		}
-		if rest != "" {
+		if !slices.Equal(parts(got), want) {
 			t.Errorf("%q becomes %q", query, got)
 		}
 	})
@@ -75,7 +72,7 @@ func FuzzWithoutToken(f *testing.F) {
 
 func TestTokenInHeaderOnly(t *testing.T) {
 	f := newFixture(t)
-	url, requests := rawUpstream(t, "HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n")
+	url, requests := rawUpstream(t, "HTTP/1.1 202 Accepted\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
 	strict, loose := f.server("strict", url+"?tenant=1"), f.server("loose", url+"?tenant=1")
 	loose.OAuth.TokenInHeaderOnly = false
 	f.serve(strict, loose)

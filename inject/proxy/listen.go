@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"time"
@@ -85,25 +86,46 @@ func heldBy(port string, err error) string {
 	return ": another program holds the port; stop it or choose another port"
 }
 
-// ListenUnix binds a socket that only its owner may use. A socket that nobody answers on any more is removed.
+// ListenUnix binds a socket that only its owner may use. A socket that nobody listens on any more is removed.
 func ListenUnix(path string) (net.Listener, error) {
-	if len(path) > 100 {
-		return nil, fmt.Errorf("cannot listen on %s: the path of a unix socket must be shorter than 100 bytes", path)
-	}
-	if c, err := net.DialTimeout("unix", path, time.Second); err == nil {
-		_ = c.Close()
-		return nil, fmt.Errorf("cannot listen on %s: another program answers there", path)
-	}
-	if info, err := os.Lstat(path); err == nil && info.Mode()&os.ModeSocket != 0 {
-		_ = os.Remove(path) // Listen tells if this failed
+	if err := makeWay(path); err != nil {
+		return nil, fmt.Errorf("cannot listen on unix socket %s: %w", path, err)
 	}
 	l, err := net.Listen("unix", path)
 	if err != nil {
-		return nil, fmt.Errorf("cannot listen on %s: %w", path, cause(err))
+		return nil, fmt.Errorf("cannot listen on unix socket %s: %w", path, cause(err))
 	}
 	if err := os.Chmod(path, 0o600); err != nil {
 		_ = l.Close()
 		return nil, err
 	}
 	return l, nil
+}
+
+func makeWay(path string) error {
+	if len(path) > 100 {
+		return errors.New("its path must be shorter than 100 bytes")
+	}
+	if _, err := os.Stat(filepath.Dir(path)); errors.Is(err, os.ErrNotExist) {
+		return errors.New("the folder does not exist: create it")
+	}
+	info, err := os.Lstat(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if info.Mode()&os.ModeSocket == 0 {
+		return errors.New("a file that is no socket is there: remove it or choose another path")
+	}
+	c, err := net.DialTimeout("unix", path, time.Second)
+	switch {
+	case err == nil:
+		_ = c.Close()
+		return errors.New("another program answers there: stop it or choose another path")
+	case !errors.Is(err, syscall.ECONNREFUSED): // a socket of another kind, a busy one, or not ours to use
+		return fmt.Errorf("a socket is there that may be in use (%w): remove it or choose another path", cause(err))
+	}
+	return os.Remove(path)
 }

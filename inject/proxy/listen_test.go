@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"bearerd/config"
+	"bearerd/engine/oauth/oauthtest"
 	"bearerd/secrets"
 )
 
@@ -118,8 +119,8 @@ func TestListenUnix(t *testing.T) {
 	if err := os.WriteFile(path, []byte("mine"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := ListenUnix(path); err == nil {
-		t.Error("a file was taken for a socket")
+	if _, err := ListenUnix(path); err == nil || !strings.Contains(err.Error(), path+": a file that is no socket is there") {
+		t.Errorf("a file was taken for a socket: %v", err)
 	}
 	if b, _ := os.ReadFile(path); string(b) != "mine" {
 		t.Error("a file that is no socket was removed")
@@ -127,8 +128,27 @@ func TestListenUnix(t *testing.T) {
 	if _, err := ListenUnix("/tmp/" + strings.Repeat("x", 100)); err == nil || !strings.Contains(err.Error(), "shorter") {
 		t.Errorf("a long path: %v", err)
 	}
-	if _, err := ListenUnix(filepath.Join(path+"-absent", "s")); err == nil {
-		t.Error("a socket in a folder that does not exist")
+	absent := filepath.Join(path+"-absent", "s")
+	_, err = ListenUnix(absent)
+	if want := "cannot listen on unix socket " + absent + ": the folder does not exist: create it"; err == nil || err.Error() != want {
+		t.Errorf("%v, want %s", err, want)
+	}
+}
+
+// TestListenUnixLeavesWhatMayBeInUse: a socket of another kind refuses our connection and is alive all the same.
+func TestListenUnixLeavesWhatMayBeInUse(t *testing.T) {
+	path := socketPath(t)
+	other := must(net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"}))(t)
+	defer other.Close()
+	l, err := ListenUnix(path)
+	if err == nil {
+		_ = l.Close()
+	}
+	if err == nil || !strings.Contains(err.Error(), "unix socket "+path) || !strings.Contains(err.Error(), "may be in use") {
+		t.Errorf("%v", err)
+	}
+	if _, err := os.Lstat(path); err != nil {
+		t.Errorf("it was removed: %v", err)
 	}
 }
 
@@ -164,15 +184,50 @@ func TestPrepareThatFailsLeavesNothingBound(t *testing.T) {
 	}
 }
 
-func TestPrepareNamesTheServerWhoseFilesAreMissing(t *testing.T) {
+// TestServerWhoseCertificatesAreMissing is away alone, and comes back with them.
+func TestServerWhoseCertificatesAreMissing(t *testing.T) {
 	f := newFixture(t)
-	bad := f.server("search", "https://127.0.0.1:1/")
-	bad.OAuth.CABundlePath = "/nonexistent/ca.pem"
-	if err := f.try(bad); err == nil || !strings.Contains(err.Error(), `server "search"`) || !strings.Contains(err.Error(), "ca.pem") {
-		t.Errorf("%v", err)
+	up := upstream(t, say("ok"))
+	bad := f.server("bad", "https://127.0.0.1:1/")
+	bad.OAuth.CABundlePath = filepath.Join(t.TempDir(), "ca.pem")
+	f.serve(bad, f.server("good", up.URL))
+	for range 2 {
+		wantRefused(t, f.post("bad"), 502, `server "bad"`, "see the log of bearerd")
 	}
-	if f.proxy.Bound("127.0.0.1:0") != nil {
-		t.Error("a listener was bound")
+	if a := f.post("good"); a.StatusCode != 200 {
+		t.Errorf("the other server: %d %s", a.StatusCode, a.body)
+	}
+	n := 0
+	for line := range strings.Lines(f.log.String()) {
+		if strings.Contains(line, `"level":"ERROR"`) && strings.Contains(line, "answered with 502") {
+			n++
+			if !strings.Contains(line, `"server":"bad"`) || !strings.Contains(line, "ca.pem") {
+				t.Errorf("the log says %s", line)
+			}
+		}
+	}
+	if n != 1 {
+		t.Errorf("%d errors in the log: %s", n, f.log)
+	}
+	as := must(oauthtest.New())(t)
+	defer as.Close()
+	if err := as.WriteCA(bad.OAuth.CABundlePath); err != nil {
+		t.Fatal(err)
+	}
+	if a := f.post("bad"); strings.Contains(a.body, "certificates") {
+		t.Errorf("with the file in place: %d %s", a.StatusCode, a.body)
+	}
+}
+
+func TestTheLogNamesTheAddressesBound(t *testing.T) {
+	f := newFixture(t)
+	own := f.server("own", "http://127.0.0.1:1/mcp")
+	own.Listen = "unix:" + socketPath(t)
+	f.serve(f.server("search", "http://127.0.0.1:1/mcp"), own)
+	for _, bound := range append(f.proxy.Bound("127.0.0.1:0"), strings.TrimPrefix(own.Listen, "unix:")) {
+		if !strings.Contains(f.log.String(), `"msg":"listening","address":"`+bound+`"`) {
+			t.Errorf("%s is not in the log: %s", bound, f.log)
+		}
 	}
 }
 

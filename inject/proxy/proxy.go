@@ -24,6 +24,7 @@ type Proxy struct {
 	keys    Keys
 	resolve *secrets.Resolver
 	log     *slog.Logger
+	budget  budget
 	fronts  map[string]*front // by configured address; touched by Prepare and Close only
 }
 
@@ -41,16 +42,21 @@ type front struct {
 type table map[string]*route
 
 func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.ContentLength != 0 { // net/http drains what nobody reads, if need be for ever
+		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyPatience))
+	}
 	if rt, ok := (*f.routes.Load())[r.URL.EscapedPath()]; ok {
 		rt.ServeHTTP(w, r)
 		return
 	}
-	http.NotFound(w, r)
+	http.Error(w, "no server has this path: `bearerd status` lists the paths", http.StatusNotFound)
 }
 
 // New makes a proxy without listeners.
 func New(keys Keys, resolve *secrets.Resolver, log *slog.Logger) *Proxy {
-	return &Proxy{keys: keys, resolve: resolve, log: log, fronts: map[string]*front{}}
+	p := &Proxy{keys: keys, resolve: resolve, log: log, fronts: map[string]*front{}}
+	p.budget.left.Store(replayBudget)
+	return p
 }
 
 // Plan is what a configuration asks of the proxy, with its new listeners bound.
@@ -68,7 +74,7 @@ func (p *Proxy) Prepare(cfg *config.Config, source func(server string) *engine.S
 		if s.URL == "" {
 			continue
 		}
-		rt, err := newRoute(s, source(s.Name), p.resolve, p.keys, p.log)
+		rt, err := p.newRoute(s, source(s.Name))
 		if err != nil {
 			return nil, fmt.Errorf("server %q: %w", s.Name, err)
 		}
@@ -128,7 +134,9 @@ func (plan *Plan) Commit(ctx context.Context) {
 		f.routes.Store(plan.tables[address])
 		f.serve()
 		p.fronts[address] = f
-		p.log.Info("listening", "address", f.address)
+		for _, bound := range p.Bound(address) {
+			p.log.Info("listening", "address", bound)
+		}
 	}
 	for address, f := range p.fronts {
 		if t, ok := plan.tables[address]; ok {
@@ -176,7 +184,9 @@ func (f *front) close(ctx context.Context) {
 // rest closes the connections to upstream that are idle, and those in use once they are.
 func (t *table) rest() {
 	for _, rt := range *t {
-		rt.transport.CloseIdleConnections()
+		if t := rt.transport.Load(); t != nil {
+			t.CloseIdleConnections()
+		}
 	}
 }
 

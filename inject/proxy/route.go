@@ -1,28 +1,23 @@
 package proxy
 
 import (
-	"bytes"
 	"context"
-	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net"
 	"net/http"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"bearerd/config"
 	"bearerd/engine"
 	"bearerd/engine/oauth"
-	"bearerd/secrets"
 )
 
-const (
-	replayLimit = 4 << 20          // bytes of a request body that are kept so that it can be sent again
-	patience    = 50 * time.Second // how long a request waits for a token: MCP clients give up after 60 s
-)
+// patience is how long a request waits for a token: MCP clients give up after 60 s.
+const patience = 50 * time.Second
 
 // route serves one url server: requests to its path go to exactly the configured URL.
 type route struct {
@@ -33,26 +28,44 @@ type route struct {
 	source    *engine.Source // nil: delivered without a token
 	inQuery   bool           // send the token as ?access_token= (RFC 6750 §2.3)
 	headers   *headers
-	transport *http.Transport
+	transport atomic.Pointer[http.Transport]
+	oauth     *config.OAuth // the certificates for upstream; nil: none
+	budget    *budget
 	log       *slog.Logger
+	warned    atomic.Int64 // when, in Unix nanoseconds
 }
 
-// newRoute prepares a server; source may be nil.
-func newRoute(s *config.Server, source *engine.Source, resolve *secrets.Resolver, keys Keys, log *slog.Logger) (*route, error) {
+// newRoute prepares a server; source may be nil. With certificate files that cannot be read it is unavailable until they
+// can.
+func (p *Proxy) newRoute(s *config.Server, source *engine.Source) (*route, error) {
 	target, err := url.Parse(s.URL)
 	if err != nil {
 		return nil, err // the loader has parsed it before
 	}
 	rt := &route{
-		name: s.Name, path: "/" + s.Name, target: target, source: source, log: log,
-		guard:   guard{server: s.Name, keys: keys, local: s.Local},
-		headers: &headers{refs: s.Headers, resolve: resolve},
+		name: s.Name, path: "/" + s.Name, target: target, source: source, budget: &p.budget, log: p.log,
+		guard:   guard{server: s.Name, keys: p.keys, local: s.Local},
+		headers: &headers{refs: s.Headers, resolve: p.resolve},
 		inQuery: source != nil && !s.OAuth.TokenInHeaderOnly,
 	}
 	if s.Listen != "" {
 		rt.path = upstreamPath(s.URL)
 	}
-	rt.transport = &http.Transport{
+	if source != nil {
+		rt.oauth = s.OAuth
+	}
+	if err := rt.connect(); err != nil {
+		p.log.Error("requests to this server are answered with 502 until its certificates can be used", "server", s.Name, "error", err)
+	}
+	return rt, nil
+}
+
+// connect makes the transport, unless it is there.
+func (rt *route) connect() error {
+	if rt.transport.Load() != nil {
+		return nil
+	}
+	t := &http.Transport{
 		Proxy:                 http.ProxyFromEnvironment,
 		DialContext:           (&net.Dialer{Timeout: 10 * time.Second}).DialContext,
 		TLSHandshakeTimeout:   10 * time.Second,
@@ -64,12 +77,14 @@ func newRoute(s *config.Server, source *engine.Source, resolve *secrets.Resolver
 		IdleConnTimeout:       50 * time.Second, // below the minute after which many servers close
 		ExpectContinueTimeout: time.Second,
 	}
-	if source != nil {
-		if rt.transport.TLSClientConfig, err = oauth.TLSConfig(s.OAuth); err != nil {
-			return nil, err
+	if rt.oauth != nil {
+		var err error
+		if t.TLSClientConfig, err = oauth.TLSConfig(rt.oauth); err != nil {
+			return err
 		}
 	}
-	return rt, nil
+	rt.transport.CompareAndSwap(nil, t) // another request may have been faster
+	return nil
 }
 
 // upstreamPath is the path of a url, for a listener that serves one server at the same place.
@@ -91,9 +106,10 @@ func (rt *route) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusMethodNotAllowed, nil, rt.name, "the method must be POST, GET or DELETE")
 		return
 	}
-	body, err := readBody(r)
-	if err != nil {
-		refuse(w, http.StatusBadRequest, nil, rt.name, "the request body could not be read")
+	body := newBody(w, r, rt.budget)
+	defer body.release()
+	if err := body.keep(); err != nil {
+		rt.unread(w, body)
 		return
 	}
 	status := rt.forward(w, r, body)
@@ -104,6 +120,11 @@ func (rt *route) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // forward sends the request with a token, renews the token once if upstream refuses it, and passes the answer on.
 func (rt *route) forward(w http.ResponseWriter, r *http.Request, body *body) (status int) {
+	if rt.connect() != nil { // logged when the route was made
+		refuse(w, http.StatusBadGateway, body.head, rt.name,
+			fmt.Sprintf("the certificates for server %q cannot be used: see the log of bearerd", rt.name))
+		return http.StatusBadGateway
+	}
 	token, err := rt.token(r.Context())
 	if err != nil {
 		if r.Context().Err() == nil {
@@ -125,9 +146,10 @@ func (rt *route) forward(w http.ResponseWriter, r *http.Request, body *body) (st
 		return rt.failed(w, r, body, fmt.Errorf("it answered with the status %d", resp.StatusCode))
 	}
 	if redirect(resp.StatusCode) {
-		refuse(w, http.StatusBadGateway, body.head, rt.name, "upstream of server "+rt.name+" answered with a redirect, which is "+
-			"not followed: set url to the final address")
-		return http.StatusBadGateway
+		return rt.redirected(w, body)
+	}
+	if rt.source != nil && lacksScope(resp) {
+		rt.warn("upstream wants a scope that the token does not have: add it to OAUTH_SCOPE", nil)
 	}
 	rt.pass(w, resp)
 	return resp.StatusCode
@@ -145,16 +167,18 @@ func (rt *route) token(ctx context.Context) (*engine.Token, error) {
 
 // challenged deals with a 401. It gives the answer to pass on, or no response and why the token is dead.
 func (rt *route) challenged(r *http.Request, body *body, token *engine.Token, refused *http.Response) (*http.Response, error) {
-	_, _ = io.CopyN(io.Discard, refused.Body, 64<<10) // so that the connection can be used again
-	_ = refused.Body.Close()
+	_ = refused.Body.Close() // not read first: it may never come
 	ctx, cancel := context.WithTimeout(r.Context(), patience)
 	defer cancel()
 	next, again, err := rt.source.Challenged(ctx, token, refused.StatusCode, refused.Header)
 	if err != nil {
 		return nil, err
 	}
-	if !again || !body.whole {
+	if !again {
 		return nil, errNotRetried
+	}
+	if !body.whole {
+		return nil, body.unsent()
 	}
 	resp, err := rt.send(r, body, next)
 	if err == nil && resp.StatusCode == http.StatusUnauthorized {
@@ -162,38 +186,6 @@ func (rt *route) challenged(r *http.Request, body *body, token *engine.Token, re
 		return nil, errRefusedAgain
 	}
 	return resp, err
-}
-
-var (
-	errNotRetried   = errors.New("upstream refused it; it has been renewed, but this request was not retried: send it again")
-	errRefusedAgain = errors.New("upstream refuses a freshly renewed one: check OAUTH_AUDIENCE, OAUTH_RESOURCE and OAUTH_SCOPE")
-)
-
-// dead answers a request whose token upstream refused and that could not be helped.
-func (rt *route) dead(w http.ResponseWriter, r *http.Request, body *body, err error) int {
-	if r.Context().Err() != nil {
-		return http.StatusBadGateway
-	}
-	message := "OAuth token invalid for server " + rt.name + ": " + err.Error()
-	var e *engine.Error
-	switch {
-	case errors.As(err, &e):
-		message = e.ForCaller()
-	case !errors.Is(err, errNotRetried) && !errors.Is(err, errRefusedAgain) && !errors.Is(err, engine.ErrGone):
-		return rt.failed(w, r, body, err)
-	}
-	refuse(w, http.StatusBadGateway, body.head, rt.name, message)
-	return http.StatusBadGateway
-}
-
-// failed answers when there is no answer of upstream's to pass on. The cause goes to the log only.
-func (rt *route) failed(w http.ResponseWriter, r *http.Request, body *body, err error) int {
-	if r.Context().Err() != nil {
-		return http.StatusBadGateway
-	}
-	rt.log.Warn("the request to upstream failed", "server", rt.name, "error", err)
-	refuse(w, http.StatusBadGateway, body.head, rt.name, "the request to upstream of server "+rt.name+" failed: see the log of bearerd")
-	return http.StatusBadGateway
 }
 
 // send makes one upstream request.
@@ -224,46 +216,9 @@ func (rt *route) send(r *http.Request, body *body, token *engine.Token) (*http.R
 
 func (rt *route) exchange(out *http.Request) (*http.Response, error) {
 	start := time.Now()
-	resp, err := rt.transport.RoundTrip(out)
+	resp, err := rt.transport.Load().RoundTrip(out)
 	if err != nil {
 		return nil, oauth.PlainError(rt.target.Host, time.Since(start), err)
 	}
 	return resp, nil
-}
-
-// body is a request body. What fits the limit is in memory, so that it can be sent again.
-type body struct {
-	head  []byte
-	rest  io.Reader // what follows head, when the body is larger
-	size  int64     // -1: not known
-	whole bool      // head is all of it
-}
-
-func readBody(r *http.Request) (*body, error) {
-	if r.Body == nil || r.Body == http.NoBody {
-		return &body{whole: true}, nil
-	}
-	var buf bytes.Buffer
-	if r.ContentLength > 0 {
-		buf.Grow(int(min(r.ContentLength, replayLimit)) + bytes.MinRead)
-	}
-	n, err := buf.ReadFrom(io.LimitReader(r.Body, replayLimit+1))
-	if err != nil {
-		return nil, err
-	}
-	return &body{head: buf.Bytes(), rest: r.Body, size: r.ContentLength, whole: n <= replayLimit}, nil
-}
-
-func (b *body) attach(out *http.Request) {
-	switch {
-	case b.whole && len(b.head) == 0:
-		out.Body = http.NoBody
-	case b.whole:
-		out.ContentLength = int64(len(b.head))
-		out.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(b.head)), nil }
-		out.Body, _ = out.GetBody()
-	default:
-		out.ContentLength = b.size
-		out.Body = io.NopCloser(io.MultiReader(bytes.NewReader(b.head), b.rest))
-	}
 }

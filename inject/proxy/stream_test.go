@@ -140,7 +140,7 @@ func TestNoLimitOnTheTimeOfAnAnswer(t *testing.T) {
 	if s := front.server; s.WriteTimeout != 0 || s.ReadTimeout != 0 || s.ReadHeaderTimeout == 0 {
 		t.Errorf("timeouts: write %v, read %v, head %v", s.WriteTimeout, s.ReadTimeout, s.ReadHeaderTimeout)
 	}
-	if d := (*front.routes.Load())["/search"].transport.ResponseHeaderTimeout; d != 0 {
+	if d := (*front.routes.Load())["/search"].transport.Load().ResponseHeaderTimeout; d != 0 {
 		t.Errorf("upstream must answer within %v", d)
 	}
 }
@@ -174,7 +174,7 @@ func TestStaleConnection(t *testing.T) {
 	})
 	f.serve(f.server("search", up.URL))
 	closed := make(chan struct{}, 1)
-	transport := (*f.proxy.fronts[f.cfg.Proxy.Listen].routes.Load())["/search"].transport
+	transport := (*f.proxy.fronts[f.cfg.Proxy.Listen].routes.Load())["/search"].transport.Load()
 	dial := transport.DialContext
 	transport.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
 		c, err := dial(ctx, network, address)

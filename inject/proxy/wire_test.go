@@ -93,7 +93,7 @@ func authorization(message string) string {
 
 func TestRequestsPassByteForByte(t *testing.T) {
 	f := newFixture(t)
-	url, requests := rawUpstream(t, "HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n")
+	url, requests := rawUpstream(t, "HTTP/1.1 202 Accepted\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
 	f.serve(f.server("search", url))
 	host := strings.TrimSuffix(strings.TrimPrefix(url, "http://"), "/mcp")
 	body := "{ \"jsonrpc\":\"2.0\" ,\n\t\"id\":1e3,\"x\":\"\\u00e9\x01\xff\" }\r\n"
@@ -130,7 +130,7 @@ func TestRequestsPassByteForByte(t *testing.T) {
 
 func TestNothingIsAddedToASparseRequest(t *testing.T) {
 	f := newFixture(t)
-	url, requests := rawUpstream(t, "HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n")
+	url, requests := rawUpstream(t, "HTTP/1.1 202 Accepted\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
 	f.serve(f.server("search", url))
 	key := "Authorization: Bearer " + f.keys.Issue("search", "t").Reveal()
 	for method, length := range map[string][]string{"GET": nil, "DELETE": nil, "POST": {"Content-Length: 0"}} {
@@ -186,6 +186,25 @@ func TestTrailersPass(t *testing.T) {
 	f.serve(f.server("search", up.URL))
 	if a := f.post("search"); a.body != "body" || a.Trailer.Get("X-Sum") != "42" {
 		t.Errorf("body %q, trailer %v", a.body, a.Trailer)
+	}
+}
+
+func TestChallengeInATrailerDoesNotPass(t *testing.T) {
+	f := newFixture(t)
+	up := upstream(t, func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(w, "body")
+		_ = http.NewResponseController(w).Flush()
+		w.Header().Set(http.TrailerPrefix+"Www-Authenticate", bearer)
+		w.Header().Set(http.TrailerPrefix+"X-Sum", "42")
+	})
+	plain := f.server("plain", up.URL)
+	plain.OAuth = nil
+	f.serve(f.server("search", up.URL), plain)
+	if a := f.post("search"); a.Trailer.Get("X-Sum") != "42" || a.Trailer.Values("Www-Authenticate") != nil {
+		t.Errorf("trailer %v", a.Trailer)
+	}
+	if a := f.post("plain"); a.Trailer.Get("Www-Authenticate") != bearer {
+		t.Errorf("without a token: trailer %v", a.Trailer)
 	}
 }
 

@@ -1,0 +1,145 @@
+package proxy
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"net/http"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+const (
+	replayLimit  = 4 << 20          // bytes of a request body that are kept so that it can be sent again
+	replayBudget = 64 << 20         // the same over all requests in flight
+	firstBuffer  = 64 << 10         // bytes that a caller gets for claiming a length; more comes with the bytes
+	bodyPatience = 30 * time.Second // how long a caller may send no byte of a body
+)
+
+// budget is what may still be kept of request bodies, over all requests, in bytes.
+type budget struct{ left atomic.Int64 }
+
+func (b *budget) take(n int) bool {
+	if b.left.Add(-int64(n)) >= 0 {
+		return true
+	}
+	b.left.Add(int64(n))
+	return false
+}
+
+// body is a request body. What fits the limit and the budget is in memory, so that it can be sent again.
+type body struct {
+	head   []byte
+	rest   *upload // what follows head
+	size   int64   // as the caller says; -1: not known
+	whole  bool    // head is all of it
+	budget *budget
+}
+
+// newBody is w's request's body, of which nothing has been read. It must be released before the handler returns.
+func newBody(w http.ResponseWriter, r *http.Request, budget *budget) *body {
+	if r.Body == nil || r.Body == http.NoBody {
+		return &body{whole: true, rest: &upload{}, budget: budget}
+	}
+	rest := &upload{from: r.Body, setDeadline: http.NewResponseController(w).SetReadDeadline}
+	return &body{size: r.ContentLength, rest: rest, budget: budget}
+}
+
+// keep reads as much of the body as may be kept.
+func (b *body) keep() error {
+	for !b.whole {
+		if len(b.head) == cap(b.head) && !b.grow() {
+			return nil
+		}
+		n, err := b.rest.Read(b.head[len(b.head):cap(b.head)])
+		b.head = b.head[:len(b.head)+n]
+		if err == io.EOF {
+			b.whole = len(b.head) <= replayLimit
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// grow makes room for what comes, the one byte over the limit included that tells that a body is too large.
+func (b *body) grow() bool {
+	most, size := replayLimit+1, max(2*cap(b.head), 512)
+	if b.size >= 0 {
+		most = int(min(b.size, replayLimit)) + 1
+	}
+	if cap(b.head) == 0 && b.size > 0 {
+		size = firstBuffer
+	}
+	size = min(size, most)
+	if size <= cap(b.head) || !b.budget.take(size-cap(b.head)) {
+		return false
+	}
+	b.head = append(make([]byte, 0, size), b.head...)
+	return true
+}
+
+// release gives back what was taken of the budget, and leaves the connection to net/http.
+func (b *body) release() {
+	b.budget.left.Add(int64(cap(b.head)))
+	b.rest.mu.Lock()
+	defer b.rest.mu.Unlock()
+	b.rest.over = true
+}
+
+// unsent says why a body that is not whole cannot be sent again.
+func (b *body) unsent() error {
+	if len(b.head) > replayLimit {
+		return errTooLarge
+	}
+	return errCrowded
+}
+
+func (b *body) attach(out *http.Request) {
+	switch {
+	case b.whole && len(b.head) == 0:
+		out.Body = http.NoBody
+	case b.whole:
+		out.ContentLength = int64(len(b.head))
+		out.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(b.head)), nil }
+		out.Body, _ = out.GetBody()
+	default:
+		out.ContentLength = b.size
+		out.Body = io.NopCloser(io.MultiReader(bytes.NewReader(b.head), b.rest))
+	}
+}
+
+// upload reads a request body whose sender must go on sending. The deadline counts while it is read and no longer: the
+// answer may take as long as it likes.
+type upload struct {
+	from        io.Reader
+	setDeadline func(time.Time) error
+	stalled     atomic.Bool
+
+	mu   sync.Mutex // guards over: the transport may read on when the handler has returned
+	over bool       // the deadline is net/http's own again
+}
+
+func (u *upload) Read(p []byte) (int, error) {
+	u.limit(time.Now().Add(bodyPatience))
+	n, err := u.from.Read(p)
+	switch {
+	case err == io.EOF:
+		u.limit(time.Time{})
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		u.stalled.Store(true) // the deadline stays, so that net/http does not wait for the rest either
+	}
+	return n, err
+}
+
+func (u *upload) limit(t time.Time) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if !u.over {
+		_ = u.setDeadline(t)
+	}
+}
