@@ -116,9 +116,10 @@ func TestAcceptance21_IsRemoteIsABool(t *testing.T) {
 
 func TestAcceptance22_MTLSNeedsNoSecret(t *testing.T) {
 	home(t)
-	pem := write(t, "x.pem", "stand-in")
+	pair := makePair(t)
+	cert, key := write(t, "c.pem", string(pair.cert)), write(t, "k.pem", string(pair.key))
 	diags := errorsOf(t, oauthServer("OAUTH_CLIENT_SECRET=", "OAUTH_USE_MTLS=true",
-		`OAUTH_CLIENT_CERT_PATH="`+pem+`"`, `OAUTH_CLIENT_KEY_PATH="`+pem+`"`))
+		`OAUTH_CLIENT_CERT_PATH="`+cert+`"`, `OAUTH_CLIENT_KEY_PATH="`+key+`"`))
 	if len(diags) > 0 {
 		t.Error(diags)
 	}
@@ -151,7 +152,7 @@ func TestAcceptance40_RemoteDetection(t *testing.T) {
 		{DeliverArguments, "node", []string{"--no-warnings", "./node_modules/.bin/mcp-remote", "https://x.example"}},
 		{DeliverArguments, "mcp-remote", []string{"wss://x"}},
 		{DeliverArguments, "/home/me/node_modules/.bin/mcp-remote", []string{"https://x.example"}},
-		{DeliverArguments, "curl", []string{"x"}},
+		{DeliverArguments, "curl", []string{"https://x.example"}},
 		{DeliverArguments, "/usr/bin/curl", []string{"https://x.example"}},
 		{DeliverEnv, "npx", []string{"-y", "@modelcontextprotocol/server-filesystem", "/tmp"}},
 		{DeliverEnv, "npx", []string{"-y", "@modelcontextprotocol/server-filesystem", "/src/mcp-remote"}},

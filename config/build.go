@@ -31,6 +31,7 @@ type tree struct {
 	cfg     *Config
 	single  map[string]*block // log, store, proxy, admin
 	servers []*written
+	names   map[string]*written // the first server of each name, in lower case
 }
 
 // written is a server with its blocks.
@@ -51,7 +52,7 @@ func (c *Config) Server(name string) *Server {
 
 // build decodes, fills in what depends on other values, validates and warns.
 func (l *loader) build(sources []*source) *Config {
-	t := &tree{cfg: defaults(), single: map[string]*block{}}
+	t := &tree{cfg: defaults(), single: map[string]*block{}, names: map[string]*written{}}
 	for _, s := range sources {
 		for _, hb := range l.rootContent(s) {
 			l.root(t, s, hb)
@@ -129,16 +130,16 @@ func (l *loader) server(t *tree, b *block, hb *hcl.Block) {
 	} else {
 		b.server = name
 	}
-	for _, other := range t.servers {
-		if strings.EqualFold(other.Name, name) {
-			l.report(Error, b.head(), fmt.Sprintf("server %q is declared twice", printable(name)),
-				"the first is at "+position(other.block)+"; names are unique ignoring case: rename one")
-		}
-	}
 	w := &written{block: b, Server: &Server{
 		Name: name, TokenFileMode: "0600", Via: "proxy", StopGrace: 2 * time.Second, KillGrace: 5 * time.Second,
 	}}
 	t.servers = append(t.servers, w)
+	if other := t.names[strings.ToLower(name)]; other != nil {
+		l.report(Error, b.head(), fmt.Sprintf("server %q is declared twice", printable(name)),
+			"the first is at "+position(other.block)+"; names are unique ignoring case: rename one")
+	} else {
+		t.names[strings.ToLower(name)] = w
+	}
 	for _, nested := range l.decode(b, hb.Body, w.Server, hcl.BlockHeaderSchema{Type: "oauth_config"}) {
 		l.oauthBlock(w, nested)
 	}

@@ -39,22 +39,43 @@ func (b *block) at(name string) place {
 }
 
 func (b *block) head() place {
-	return place{src: b.src, rng: b.def, server: b.server, show: true}
+	return place{src: b.src, rng: b.def, server: b.server, show: length(b.def)}
 }
 
 // sensitive names the attributes whose values are never shown.
 var sensitive = map[string]bool{
-	"command": true, "args": true, "env": true, "headers": true, "identity": true,
+	"command": true, "args": true, "env": true, "headers": true, "identity": true, "pass_env": true, "inject_env": true,
 	"OAUTH_CLIENT_SECRET": true, "OAUTH_ADDITIONAL_PARAMS": true, "OAUTH_CUSTOM_HEADERS": true,
 }
 
-// showable reports whether a value may be printed: no secret, and no URL with a part that could hold one.
-func showable(name string, src *source, rng hcl.Range) bool {
-	if sensitive[name] || rng.Start.Byte > rng.End.Byte || rng.End.Byte > len(src.bytes) {
-		return false
-	}
-	return !strings.ContainsAny(string(src.bytes[rng.Start.Byte:rng.End.Byte]), "@?#")
+// urls names the attributes that hold a URL. Of one, scheme and host are shown at most: path and query may be secret.
+var urls = map[string]bool{
+	"url": true, "OAUTH_TOKEN_URL": true, "OAUTH_REVOCATION_URL": true, "OAUTH_RESOURCE": true, "allow_origins": true,
 }
+
+// showable is how many bytes of a value may be printed: none of a secret, nor of what could hide one.
+func showable(name string, src *source, rng hcl.Range) int {
+	if sensitive[name] || length(rng) == 0 || rng.End.Byte > len(src.bytes) {
+		return 0
+	}
+	value := string(src.bytes[rng.Start.Byte:rng.End.Byte])
+	host := 0
+	if _, rest, found := strings.Cut(value, "://"); found {
+		host = len(value) - len(rest)
+	}
+	switch {
+	case strings.ContainsAny(value, `@?#\`):
+		return 0
+	case host == 0 && !urls[name]:
+		return len(value)
+	}
+	if i := strings.IndexByte(value[host:], '/'); i >= 0 {
+		return host + i
+	}
+	return len(value)
+}
+
+func length(rng hcl.Range) int { return max(rng.End.Byte-rng.Start.Byte, 0) }
 
 // knownNames are the words that a snippet may always show.
 var knownNames = func() map[string]bool {
@@ -142,7 +163,7 @@ func (l *loader) structure(b *block, d *hcl.Diagnostic, schema *hcl.BodySchema) 
 	}
 	switch s := d.Summary; {
 	case s == "Unsupported argument", s == "Unsupported block type", s == "Extraneous JSON object property":
-		at.show = true
+		at.show = length(at.rng)
 		message, remedy := unknownName(nameAt(at), s == "Unsupported block type", schema)
 		l.report(Error, at, message, remedy)
 	case duplicate(d):
@@ -205,7 +226,7 @@ func (l *loader) evaluation(b *block, name string, d *hcl.Diagnostic) {
 		message, remedy = unknownVariable(name, d.Expression)
 	case "Call to unknown function":
 		message, remedy = "there is no such function", "use env(…), file(…), credential(…) or secret(…)"
-		if call, ok := d.Expression.(*hclsyntax.FunctionCallExpr); ok && !sensitive[name] {
+		if call, ok := d.Expression.(*hclsyntax.FunctionCallExpr); ok && !sensitive[name] && !urls[name] {
 			message = fmt.Sprintf("there is no function %q", call.Name)
 		}
 	case "Invalid template interpolation value":
@@ -220,8 +241,10 @@ func (l *loader) evaluation(b *block, name string, d *hcl.Diagnostic) {
 	l.report(Error, at, message, remedy)
 }
 
+// unknownVariable shows the word in args alone, where what to write instead has to be taught. Elsewhere it may be a secret
+// that was written without quotes.
 func unknownVariable(name string, expr hcl.Expression) (message, remedy string) {
-	if name == "OAUTH_CLIENT_SECRET" || expr == nil {
+	if name != "args" && (sensitive[name] || urls[name]) || expr == nil {
 		return name + " is read as the name of a variable, and there are none",
 			`put the text in quotes, or write env("NAME"); a literal ${ is written $${`
 	}

@@ -27,8 +27,15 @@ func (s *Server) Delivery() (d Delivery, why string) {
 }
 
 // URLArgument is the index in Args of the one URL that is_remote and mcp-remote are about: the first http or https URL
-// after the package; -1 when there is none.
+// after the package; for curl, the one address; -1 when there is none.
 func (s *Server) URLArgument() int {
+	if programName(s.Command) == "curl" {
+		urls, _ := curlURLs(s.Args)
+		if len(urls) != 1 || !isHTTP(s.Args[urls[0]]) {
+			return -1
+		}
+		return urls[0]
+	}
 	from := max(s.packageArgument(), 0)
 	for i := from; i < len(s.Args); i++ {
 		if isHTTP(s.Args[i]) {

@@ -30,13 +30,14 @@ func (s Severity) MarshalText() ([]byte, error) { return []byte(s.String()), nil
 
 // Diagnostic is one finding about the configuration. None of its fields holds a secret.
 type Diagnostic struct {
-	Severity     Severity
-	File         string
-	Line, Column int    // from 1; 0: about the file as a whole
-	Server       string // "": about no server
-	Message      string
-	Remedy       string // what to do now
-	Snippet      string // the line, masked
+	Severity Severity `json:"severity"`
+	File     string   `json:"file,omitempty"`
+	Line     int      `json:"line,omitempty"`   // from 1; 0: about the file as a whole
+	Column   int      `json:"column,omitempty"` // from 1; 0: about the file as a whole
+	Server   string   `json:"server,omitempty"` // "": about no server
+	Message  string   `json:"message"`
+	Remedy   string   `json:"remedy,omitempty"`  // what to do now
+	Snippet  string   `json:"snippet,omitempty"` // the line, masked
 }
 
 // Diagnostics are all findings of one Load, ordered by file, line and column. It is an error.
@@ -54,17 +55,26 @@ func (d Diagnostics) Error() string {
 	return strings.TrimRight(b.String(), "\n")
 }
 
-// WriteTo writes the findings for a person to read.
+// maxPrinted is how many findings WriteTo writes: nobody reads more at once.
+const maxPrinted = 100
+
+// WriteTo writes the findings for a person to read. Of very many it writes the first, errors before warnings.
 func (d Diagnostics) WriteTo(w io.Writer) (int64, error) {
-	var total int64
-	for _, x := range d {
-		n, err := io.WriteString(w, x.text())
-		total += int64(n)
-		if err != nil {
-			return total, err
-		}
+	var b strings.Builder
+	shown := d
+	if len(d) > maxPrinted {
+		shown = slices.Clone(d)
+		slices.SortStableFunc(shown, func(a, b Diagnostic) int { return int(a.Severity) - int(b.Severity) })
+		shown = shown[:maxPrinted]
 	}
-	return total, nil
+	for _, x := range shown {
+		b.WriteString(x.text())
+	}
+	if more := len(d) - len(shown); more > 0 {
+		fmt.Fprintf(&b, "… and %d more\n", more)
+	}
+	n, err := io.WriteString(w, b.String())
+	return int64(n), err
 }
 
 func (d Diagnostic) text() string {
@@ -105,6 +115,15 @@ func (d Diagnostics) tidy() Diagnostics {
 		return strings.Compare(a.Message, b.Message)
 	})
 	return slices.Compact(d)
+}
+
+// nameOnly is what a name says that was written where NAME=VALUE or NAME: VALUE may have been meant: the value may be a
+// secret.
+func nameOnly(s string) string {
+	if i := strings.IndexAny(s, "=:"); i >= 0 {
+		return printable(s[:i+1]) + "…"
+	}
+	return printable(s)
 }
 
 // printable makes text from the file safe for a terminal, and short.

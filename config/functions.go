@@ -69,8 +69,8 @@ func (c conversion) checkRef(r *secrets.Ref) (message, remedy string) {
 			return c.name + ": credential(…) needs a name, not a path", `write credential("NAME") as in LoadCredential=NAME:PATH`
 		}
 	case secrets.Stored:
-		if r.Name != "" && !secretName.MatchString(r.Name) {
-			return c.name + ": secret(…) needs a name of letters, digits and . _ - /",
+		if r.Name != "" && !secrets.ValidName(r.Name) {
+			return c.name + ": secret(…) needs a name of letters, digits and . _ - /, at most 128",
 				"choose another name with `bearerd secret set NAME`"
 		}
 	}

@@ -2,10 +2,8 @@ package config
 
 import (
 	"bytes"
-	"encoding/json"
 	"io"
 	"os"
-	"strings"
 	"unicode/utf8"
 
 	"github.com/hashicorp/hcl/v2"
@@ -35,12 +33,12 @@ func (s *source) guard() (at hcl.Range, message, remedy string) {
 	if i := bytes.IndexByte(s.bytes, 0); i >= 0 {
 		return s.rangeAt(i), "the file holds a NUL byte", "remove it"
 	}
-	depth := depthHCL
+	refuse := refuseHCL
 	if s.json {
-		depth = depthJSON
+		refuse = refuseJSON
 	}
-	if i := depth(s.bytes); i >= 0 {
-		return s.rangeAt(i), "nested deeper than 64 levels", "flatten it"
+	if r := refuse(s.bytes); r != nil {
+		return s.rangeAt(r.at), r.message, r.remedy
 	}
 	return at, "", ""
 }
@@ -83,65 +81,6 @@ func (s *source) rangeAt(i int) hcl.Range {
 	return hcl.Range{Filename: s.path, Start: p, End: p}
 }
 
-// closers names the token that ends what a token opens.
-var closers = map[hclsyntax.TokenType]hclsyntax.TokenType{
-	hclsyntax.TokenOBrace:          hclsyntax.TokenCBrace,
-	hclsyntax.TokenOBrack:          hclsyntax.TokenCBrack,
-	hclsyntax.TokenOParen:          hclsyntax.TokenCParen,
-	hclsyntax.TokenOQuote:          hclsyntax.TokenCQuote,
-	hclsyntax.TokenOHeredoc:        hclsyntax.TokenCHeredoc,
-	hclsyntax.TokenTemplateInterp:  hclsyntax.TokenTemplateSeqEnd,
-	hclsyntax.TokenTemplateControl: hclsyntax.TokenTemplateSeqEnd,
-}
-
-// depthHCL returns where the nesting first passes the limit, or -1.
-func depthHCL(src []byte) int {
-	tokens, _ := hclsyntax.LexConfig(src, "", hcl.InitialPos)
-	return tokenDepth(tokens)
-}
-
-// tokenDepth ignores a closing token that does not match, so that wrong ones cannot hide the nesting.
-func tokenDepth(tokens hclsyntax.Tokens) int {
-	var open []hclsyntax.TokenType
-	for _, t := range tokens {
-		if closer, ok := closers[t.Type]; ok {
-			open = append(open, closer)
-		} else if n := len(open); n > 0 && open[n-1] == t.Type {
-			open = open[:n-1]
-		}
-		if len(open) > maxDepth {
-			return t.Range.Start.Byte
-		}
-	}
-	return -1
-}
-
-// depthJSON returns where the nesting first passes the limit, or -1. HCL reads each string as a template, so brackets in
-// a string with "${" or "%{" count too.
-func depthJSON(src []byte) int {
-	depth := 0
-	for i := 0; i < len(src); i++ {
-		switch src[i] {
-		case '{', '[':
-			depth++
-		case '}', ']':
-			depth = max(depth-1, 0)
-		case '"':
-			end := stringEnd(src, i)
-			if deepTemplate(src[i:end]) {
-				return i
-			}
-			i = end - 1
-		case '/':
-			i = max(i, commentEnd(src, i)-1)
-		}
-		if depth > maxDepth {
-			return i
-		}
-	}
-	return -1
-}
-
 // stringEnd returns the index after the JSON string that starts at i, or after the line for one that is not closed.
 func stringEnd(src []byte, i int) int {
 	for i++; i < len(src); i++ {
@@ -174,14 +113,4 @@ func commentEnd(src []byte, i int) int {
 		return len(src)
 	}
 	return i + end
-}
-
-// deepTemplate reports whether a JSON string is a template that passes the limit.
-func deepTemplate(quoted []byte) bool {
-	var text string
-	if json.Unmarshal(quoted, &text) != nil || !strings.Contains(text, "${") && !strings.Contains(text, "%{") {
-		return false // not closed or not a template: nothing will parse it
-	}
-	tokens, _ := hclsyntax.LexTemplate([]byte(text), "", hcl.InitialPos)
-	return tokenDepth(tokens) >= 0
 }

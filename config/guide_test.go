@@ -49,6 +49,7 @@ func commandText(t *testing.T, text string) string {
 // supply makes the files that the guide's examples name; false when one cannot be made.
 func supply(t *testing.T, paths ...string) bool {
 	t.Helper()
+	pair := makePair(t)
 	for _, p := range paths {
 		if _, err := os.Stat(p); err == nil {
 			continue
@@ -62,7 +63,11 @@ func supply(t *testing.T, paths ...string) bool {
 		if err := os.MkdirAll(filepath.Dir(p), 0o700); err != nil {
 			return false
 		}
-		if err := os.WriteFile(p, []byte("stand-in\n"), 0o600); err != nil {
+		text := pair.cert
+		if strings.HasSuffix(p, "key.pem") {
+			text = pair.key
+		}
+		if err := os.WriteFile(p, text, 0o600); err != nil {
 			return false
 		}
 		t.Cleanup(func() {

@@ -5,12 +5,16 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 )
 
-// maxUnixPath is the longest path of a unix socket, in bytes, on Linux; macOS takes 103.
-const maxUnixPath = 103
+// maxUnixPath is the longest path of a unix socket that bearerd binds, in bytes: some systems take no more than 103.
+const maxUnixPath = 99
+
+// controlSocket is what bearerd binds in the state folder.
+const controlSocket = "bearerd.sock"
 
 // listener is one address with what is allowed on it.
 type listener struct {
@@ -35,14 +39,19 @@ func (l *loader) listeners(t *tree) {
 		l.listen(b, &w.Listen, w.Local, `allow_remote = true`)
 		all = append(all, listener{b, fmt.Sprintf("server %q", w.Name), w.Listen})
 	}
-	for i, a := range all {
-		if a.block == nil || a.block.failed["listen"] {
+	taken := map[string]listener{}
+	for _, a := range all {
+		if a.block != nil && a.block.failed["listen"] {
 			continue
 		}
-		for _, other := range all[:i] {
-			if sameAddress(a.addr, other.addr) {
-				l.report(Error, a.block.at("listen"), "listen is the address of "+other.what+" too", "choose another port or path")
-			}
+		binds, clashes := places(a.addr)
+		if i := slices.IndexFunc(clashes, func(p string) bool { return taken[p].what != "" }); i >= 0 && a.block != nil {
+			l.report(Error, a.block.at("listen"), "listen is the address of "+taken[clashes[i]].what+" too",
+				"choose another port or path")
+			continue
+		}
+		for _, p := range binds {
+			taken[p] = a
 		}
 	}
 }
@@ -87,6 +96,9 @@ func (l *loader) listen(b *block, addr *string, local Local, opt string) {
 			message, remedy = "listen is open to other hosts", "use 127.0.0.1:PORT or unix:PATH, or set "+opt
 		case local.LocalAuth != "key":
 			message, remedy = `allow_remote = true needs local_auth = "key"`, "remove local_auth: every caller needs a key"
+		default:
+			l.report(Warning, b.at("allow_remote"), "allow_remote is on: keys and answers cross the network in plain http",
+				"put TLS in front of it; callers on other hosts need their Host name in allow_hosts")
 		}
 	}
 	if message != "" {
@@ -110,10 +122,15 @@ func address(b *block, addr *string) (message, remedy string) {
 		*addr = "unix:" + abs
 		return "", ""
 	}
-	_, port, err := net.SplitHostPort(*addr)
+	host, port, err := net.SplitHostPort(*addr)
 	n, convErr := strconv.ParseUint(port, 10, 16)
-	if err != nil || convErr != nil || n > 65535 {
+	switch {
+	case err != nil || convErr != nil:
 		return "listen must be HOST:PORT or unix:PATH", `write "127.0.0.1:7411" or "unix:~/bearerd.sock"`
+	case host == "":
+		return "listen has no host", `write "127.0.0.1:` + port + `"`
+	case n == 0:
+		return "listen has port 0, which is another one at each start", `name a port: "127.0.0.1:7411"`
 	}
 	return "", ""
 }
@@ -123,22 +140,23 @@ func loopbackAddress(addr string) bool {
 	return strings.HasPrefix(addr, "unix:") || err == nil && loopbackHost(host)
 }
 
-// sameAddress reports whether two listeners cannot both be bound. Port 0 is a free port each time.
-func sameAddress(a, b string) bool {
-	if strings.HasPrefix(a, "unix:") || strings.HasPrefix(b, "unix:") {
-		return a == b
+// places names what an address takes, and what it cannot be bound beside. An address of every host clashes with each
+// other one of its port.
+func places(addr string) (binds, clashes []string) {
+	host, port, err := net.SplitHostPort(addr)
+	if strings.HasPrefix(addr, "unix:") || err != nil {
+		return []string{addr}, []string{addr}
 	}
-	ha, pa, errA := net.SplitHostPort(a)
-	hb, pb, errB := net.SplitHostPort(b)
-	if errA != nil || errB != nil || pa != pb || pa == "0" {
-		return false
+	one, every, some := oneName(host)+" "+port, "* "+port, "any "+port
+	if wildcard(host) {
+		return []string{every, some}, []string{some}
 	}
-	return wildcard(ha) || wildcard(hb) || oneName(ha) == oneName(hb)
+	return []string{one, some}, []string{one, every}
 }
 
 func wildcard(host string) bool {
 	ip, err := netip.ParseAddr(host)
-	return host == "" || err == nil && ip.IsUnspecified()
+	return err == nil && ip.IsUnspecified()
 }
 
 // oneName gives 127.0.0.1, ::1 and localhost one name, since bearerd binds both loopback addresses or none.

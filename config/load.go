@@ -32,7 +32,7 @@ type place struct {
 	src    *source
 	rng    hcl.Range
 	server string
-	show   bool // the text in rng is no secret
+	show   int // how many bytes of rng are no secret
 }
 
 // DefaultPath is where the configuration is when no path is given: $BEARERD_CONFIG, else ~/.config/bearerd if it exists,
@@ -97,6 +97,10 @@ func (l *loader) find(path string) {
 
 // list returns the configuration files of one folder, sorted; a folder that is not there has none.
 func (l *loader) list(dir string) []string {
+	if message, remedy := trustedFolder(dir, folderItself); message != "" {
+		l.failFile(dir, message, remedy)
+		return nil
+	}
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		if !os.IsNotExist(err) {
@@ -156,6 +160,9 @@ func open(path string) (s *source, message, remedy string) {
 		return nil, "not a regular file", "give a file or a folder"
 	}
 	if message, remedy := trusted(f, info); message != "" {
+		return nil, message, remedy
+	}
+	if message, remedy := trustedPlace(abs); message != "" {
 		return nil, message, remedy
 	}
 	b, err := readLimited(f)

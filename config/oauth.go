@@ -5,8 +5,8 @@ import (
 	"maps"
 	"net/netip"
 	"net/url"
-	"os"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -77,6 +77,10 @@ func (c check) client() {
 func (c check) oauthURL(name, short, value string) {
 	b, o := c.oauth, c.OAuth
 	if value == "" {
+		if b.has(name) && name != "OAUTH_TOKEN_URL" {
+			c.fail(b, name, name+" cannot be empty", "write the https:// URL, or leave it out")
+			return
+		}
 		c.fail(b, name, name+" is required and cannot be empty",
 			"write the https:// URL of the authorization server's endpoint")
 		return
@@ -105,6 +109,8 @@ func (c check) parseURL(b *block, attr, what, value string) (*url.URL, bool) {
 	switch {
 	case err != nil || u.Hostname() == "" || strings.ContainsAny(value, " \t\r\n\\"):
 		c.fail(b, attr, what+" is not a valid URL", "write https://HOST/PATH")
+	case u.Port() != "" && !validPort(u.Port()):
+		c.fail(b, attr, what+" has a port that does not exist", "use a port from 1 to 65535")
 	case u.User != nil:
 		c.fail(b, attr, what+" may not hold a user name or password", "remove the part before @")
 	case u.Fragment != "" || strings.Contains(value, "#"):
@@ -113,6 +119,11 @@ func (c check) parseURL(b *block, attr, what, value string) (*url.URL, bool) {
 		return u, true
 	}
 	return nil, false
+}
+
+func validPort(port string) bool {
+	n, err := strconv.ParseUint(port, 10, 16)
+	return err == nil && n > 0
 }
 
 // strictness checks the two switches that OAuth 2.1 does not let one turn off.
@@ -183,37 +194,6 @@ func (c check) parameter(name string) {
 	case found:
 		c.fail(c.oauth, attr, fmt.Sprintf("%s may not name %s", attr, name), "remove it: bearerd sets it where it is needed")
 	}
-}
-
-// certificates checks the files of mTLS, and the CA bundle, which works without mTLS too. That a CA bundle must be there
-// is stricter than the guide, which only warns: without it the system's roots would be trusted instead.
-func (c check) certificates() {
-	o, b := c.OAuth, c.oauth
-	if o.UseMTLS {
-		c.pemFile(b, "OAUTH_CLIENT_CERT_PATH", "Client certificate", o.ClientCertPath)
-		c.pemFile(b, "OAUTH_CLIENT_KEY_PATH", "Client key", o.ClientKeyPath)
-	}
-	if o.CABundlePath != "" && !isFile(o.CABundlePath) {
-		c.fail(b, "OAUTH_CA_BUNDLE_PATH", "CA bundle not found: "+printable(o.CABundlePath), pathRemedy)
-	}
-}
-
-func (c check) pemFile(b *block, name, what, path string) {
-	switch {
-	case path == "":
-		c.fail(b, name, name+" is required when using mTLS", "set "+name)
-	case !isFile(path):
-		c.fail(b, name, what+" not found: "+printable(path), pathRemedy)
-	default:
-		if info, err := os.Stat(path); err == nil && info.Mode().Perm()&0o077 != 0 {
-			c.warn(b, name, what+" is readable by others: "+printable(path), "chmod 600 "+printable(path))
-		}
-	}
-}
-
-func isFile(path string) bool {
-	info, err := os.Stat(path)
-	return err == nil && info.Mode().IsRegular()
 }
 
 // upstream checks url.

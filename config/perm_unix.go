@@ -25,6 +25,12 @@ func owner(info os.FileInfo) (uid int, ok bool) {
 	return int(st.Uid), true
 }
 
+func readOnlyFolder(path string) bool {
+	var st unix.Statfs_t
+	err := unix.Statfs(path, &st)
+	return err == nil && uint64(st.Flags)&readOnlyFlag != 0
+}
+
 func readOnlyMount(f *os.File) bool {
 	var st unix.Statfs_t
 	err := unix.Fstatfs(int(f.Fd()), &st)

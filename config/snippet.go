@@ -10,18 +10,23 @@ import (
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 )
 
-// snippetWidth is how many characters of a line are shown.
-const snippetWidth = 120
+// snippetWidth is how many characters of a line are shown. Of a very long line snippetReach bytes on both sides of the
+// subject are looked at, so that many findings on one line stay cheap.
+const (
+	snippetWidth = 120
+	snippetReach = 2 * snippetWidth
+)
 
 // snippet is the line that at begins on. Only names that we know, punctuation and, when it is no secret, the text of at
 // itself are shown; the rest is "…". A line of a file that does not parse shows no more than the name it begins with.
 func snippet(at place) string {
 	src := at.src.bytes
 	from := min(max(at.rng.Start.Byte, 0), len(src))
-	to := min(max(at.rng.End.Byte, from), len(src))
-	begin := bytes.LastIndexByte(src[:from], '\n') + 1
-	end := len(src)
-	if i := bytes.IndexByte(src[begin:], '\n'); i >= 0 {
+	to := min(from+max(at.show, 0), len(src))
+	first, last := max(from-snippetReach, 0), min(from+snippetReach, len(src))
+	begin := first + bytes.LastIndexByte(src[first:from], '\n') + 1
+	end := last
+	if i := bytes.IndexByte(src[begin:last], '\n'); i >= 0 {
 		end = begin + i
 	}
 	hidden := at.src.mask()
@@ -31,10 +36,10 @@ func snippet(at place) string {
 		if i == from {
 			subject = len([]rune(out.String()))
 		}
-		shown := at.show && !at.src.broken && i >= from && i < to
+		shown := !at.src.broken && i >= from && i < to
 		if shown || !hidden[i] {
 			out.WriteByte(src[i])
-		} else if i == begin || !hidden[i-1] || at.show && i == to {
+		} else if i == begin || !hidden[i-1] || at.show > 0 && i == to {
 			out.WriteRune('…')
 		}
 	}

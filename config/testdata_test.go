@@ -21,9 +21,14 @@ func write(t *testing.T, name, text string) string {
 	return path
 }
 
+// home is a home directory with a short path: a socket has to fit into the state folder below it.
 func home(t *testing.T) string {
 	t.Helper()
-	dir := t.TempDir()
+	dir, err := os.MkdirTemp("", "h")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
 	t.Setenv("HOME", dir)
 	t.Setenv("XDG_STATE_HOME", "")
 	return dir

@@ -1,5 +1,5 @@
 // Package config reads the HCL configuration: types, loading, validation. It alone imports hcl. It resolves no secret
-// and uses no network; it looks at files only to say that one is missing or readable by others.
+// and uses no network; it looks at files only to say that one is missing, readable by others, or no certificate.
 package config
 
 import (

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strconv"
 	"strings"
 
 	"golang.org/x/net/http/httpguts"
@@ -20,6 +19,25 @@ var documentedEnv = []string{
 
 // argumentsEnv carries the Authorization value to a server whose arguments are rewritten.
 const argumentsEnv = "BEARERD_AUTHORIZATION"
+
+// The variables that change what a child or its own children do. A token in one of them would break the child, or come
+// out in its errors ("cannot find the program in PATH …").
+var (
+	reservedNames = []string{
+		"PATH", "HOME", "SHELL", "USER", "LOGNAME", "PWD", "LANG", "TZ", "TERM", "TMPDIR", "TMP", "TEMP", "IFS", "ENV",
+		"BASH_ENV", "NODE_OPTIONS", "NODE_PATH", "NODE_EXTRA_CA_CERTS", "PERL5LIB", "PERL5OPT", "RUBYOPT", "RUBYLIB",
+		"JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS", "_JAVA_OPTIONS", "CLASSPATH", "GODEBUG", "GOTRACEBACK", "SSL_CERT_FILE",
+		"SSL_CERT_DIR", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "GCONV_PATH",
+	}
+	reservedPrefixes = []string{"LD_", "DYLD_", "LC_", "XDG_", "PYTHON", "BASH_FUNC_"}
+)
+
+// reservedEnv reports whether a variable may not carry the token, whatever its case.
+func reservedEnv(name string) bool {
+	name = strings.ToUpper(name)
+	return slices.Contains(reservedNames, name) ||
+		slices.ContainsFunc(reservedPrefixes, func(p string) bool { return strings.HasPrefix(name, p) })
+}
 
 // check validates one server.
 type check struct {
@@ -64,6 +82,7 @@ func (l *loader) validate(t *tree) {
 		}
 	}
 	l.listeners(t)
+	l.stateFolder(t)
 	l.tokenFiles(t)
 }
 
@@ -177,17 +196,23 @@ func (c check) environment() {
 	}{{"env", names}, {"pass_env", c.PassEnv}, {"inject_env", c.InjectEnv}} {
 		for _, n := range list.names {
 			if !envName.MatchString(n) {
-				c.fail(b, list.attr, fmt.Sprintf("%s: %q is no name of an environment variable", list.attr, printable(n)),
+				c.fail(b, list.attr, fmt.Sprintf("%s: %q is no name of an environment variable", list.attr, nameOnly(n)),
 					"use letters, digits and _, and no digit first")
 			}
 		}
 		if dup := firstDouble(list.names); dup != "" {
-			c.fail(b, list.attr, fmt.Sprintf("%s names %s twice", list.attr, printable(dup)), "remove one of the two")
+			c.fail(b, list.attr, fmt.Sprintf("%s names %s twice", list.attr, nameOnly(dup)), "remove one of the two")
 		}
 	}
 	if b.has("inject_env") && len(c.InjectEnv) == 0 {
 		c.fail(b, "inject_env", "inject_env cannot be empty",
 			"name at least one variable, or leave it out for the six documented ones")
+	}
+	for _, n := range c.InjectEnv {
+		if reservedEnv(n) {
+			c.fail(b, "inject_env", fmt.Sprintf("inject_env may not name %s: programs obey it, and print it in errors", n),
+				"name a variable that the server reads its token from")
+		}
 	}
 	for _, n := range c.injected() {
 		if _, ok := c.Env[n]; ok {
@@ -215,10 +240,12 @@ func (c check) injected() []string {
 }
 
 func firstDouble(names []string) string {
-	for i, n := range names {
-		if slices.Contains(names[:i], n) {
+	seen := map[string]bool{}
+	for _, n := range names {
+		if seen[n] {
 			return n
 		}
+		seen[n] = true
 	}
 	return ""
 }
@@ -257,6 +284,8 @@ func (c check) remoteArgument() {
 	}
 	switch {
 	case programName(c.Command) == "curl":
+		c.curlArguments()
+		return
 	case program == "" && urls != 1:
 		c.fail(c.oauth, "is_remote", fmt.Sprintf("is_remote = true needs exactly one http(s) URL in args, found %d", urls),
 			"keep the one URL that the program connects to, or use url instead of command")
@@ -265,9 +294,7 @@ func (c check) remoteArgument() {
 		c.fail(c.block, "args", "mcp-remote needs an http(s) URL in args", "add the address of the MCP server")
 		return
 	}
-	if i := c.URLArgument(); i >= 0 {
-		c.tokenTarget(c.block, "args", "the URL in args", c.Args[i])
-	}
+	c.tokenTarget(c.block, "args", "the URL in args", c.Args[c.URLArgument()])
 }
 
 // namesAuthorization finds --header Authorization:…, --header=Authorization:…, -H and -HAuthorization:….
@@ -287,11 +314,12 @@ func namesAuthorization(arg, next string) bool {
 
 // The headers that are not for the configuration to set.
 var (
-	forbiddenUpstream = []string{"Host", "Content-Length", "Transfer-Encoding", "Connection"}
-	forbiddenToken    = []string{
-		"Authorization", "Content-Type", "Content-Length", "Host", "Transfer-Encoding", "Connection",
-		"X-Correlation-ID", "X-Request-ID",
+	forbiddenUpstream = []string{
+		"Host", "Content-Length", "Transfer-Encoding", "Connection", "Upgrade", "TE", "Trailer", "Expect", "Keep-Alive",
+		"Proxy-Authorization", "Proxy-Connection",
 	}
+	forbiddenToken = append([]string{"Authorization", "Content-Type", "X-Correlation-ID", "X-Request-ID"},
+		forbiddenUpstream...)
 )
 
 func (c check) headerNames(b *block, attr string, headers map[string]secrets.Ref, forbidden []string) {
@@ -300,7 +328,7 @@ func (c check) headerNames(b *block, attr string, headers map[string]secrets.Ref
 		lower := strings.ToLower(name)
 		switch {
 		case !httpguts.ValidHeaderFieldName(name):
-			c.fail(b, attr, fmt.Sprintf("%s: %q is no header name", attr, printable(name)), "use letters, digits and -")
+			c.fail(b, attr, fmt.Sprintf("%s: %q is no header name", attr, nameOnly(name)), "use letters, digits and -")
 		case slices.ContainsFunc(forbidden, func(f string) bool { return strings.EqualFold(f, name) }):
 			c.fail(b, attr, fmt.Sprintf("%s may not name %s", attr, name), "remove it: bearerd sets it itself")
 		case seen[lower]:
@@ -308,44 +336,8 @@ func (c check) headerNames(b *block, attr string, headers map[string]secrets.Ref
 		}
 		seen[lower] = true
 		if r := headers[name]; isLiteral(r) && !httpguts.ValidHeaderFieldValue(r.Value.Reveal()) {
-			c.fail(b, attr, fmt.Sprintf("%s.%s holds a character that no header may hold", attr, printable(name)),
+			c.fail(b, attr, fmt.Sprintf("%s.%s holds a character that no header may hold", attr, nameOnly(name)),
 				"remove control characters")
 		}
-	}
-}
-
-// tokenFile checks the mode: nothing for others, since the file holds the token.
-func (c check) tokenFile() {
-	b := c.block
-	if !b.has("token_file") {
-		c.refuse("needs token_file", "set token_file, or remove it", "token_file_mode", "token_file_group")
-		return
-	}
-	if c.TokenFile == "" {
-		c.fail(b, "token_file", "token_file cannot be empty", "name a file, or remove it")
-	}
-	mode, err := strconv.ParseUint(c.TokenFileMode, 8, 32)
-	if err != nil || mode&^0o660 != 0 || mode&0o400 == 0 {
-		c.fail(b, "token_file_mode", "token_file_mode must be an octal mode within 0660, such as \"0600\" or \"0640\"",
-			"the file holds the token: give others nothing")
-	}
-	if b.has("token_file_group") && c.TokenFileGroup == "" {
-		c.fail(b, "token_file_group", "token_file_group cannot be empty", "name a group, or remove it")
-	}
-}
-
-// tokenFiles refuses two servers that would write the same file.
-func (l *loader) tokenFiles(t *tree) {
-	first := map[string]*written{}
-	for _, w := range t.servers {
-		if w.TokenFile == "" {
-			continue
-		}
-		if other := first[w.TokenFile]; other != nil {
-			l.report(Error, w.block.at("token_file"), fmt.Sprintf("token_file is that of server %q", other.Name),
-				"give each server a file of its own")
-			continue
-		}
-		first[w.TokenFile] = w
 	}
 }

@@ -13,10 +13,7 @@ import (
 	"bearerd/secrets"
 )
 
-var (
-	envName    = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
-	secretName = regexp.MustCompile(`^[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*$`)
-)
+var envName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 
 // maxGrace bounds stop_grace and kill_grace: a longer one is a slip.
 const maxGrace = 10 * time.Minute
@@ -156,7 +153,7 @@ func (c conversion) refs(p *map[string]secrets.Ref, v cty.Value) (message, remed
 	values := v.AsValueMap()
 	for _, key := range slices.Sorted(maps.Keys(values)) {
 		e := values[key]
-		one := conversion{name: c.name + "." + printable(key), dir: c.dir}
+		one := conversion{name: c.name + "." + nameOnly(key), dir: c.dir}
 		if e.IsNull() || !c.allowed(e) {
 			return one.name + " must be a string or a secret reference", "write the value in quotes"
 		}

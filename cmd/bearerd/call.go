@@ -24,6 +24,8 @@ import (
 type caller struct {
 	transport http.RoundTripper
 	close     func()
+	digest    string // of the configuration that this command has read
+	note      io.Writer
 }
 
 // dial finds out who answers.
@@ -39,7 +41,7 @@ func dial(cmd *cobra.Command) (*caller, error) {
 	if c, err := connect(cmd.Context(), "", ""); err == nil {
 		_ = c.Close()
 		t := &http.Transport{DialContext: connect}
-		return &caller{transport: t, close: t.CloseIdleConnections}, nil
+		return &caller{transport: t, close: t.CloseIdleConnections, digest: cfg.Digest(), note: cmd.ErrOrStderr()}, nil
 	}
 	// A command's own output says what happened; the log would only repeat it.
 	quiet := cfg.Log
@@ -95,6 +97,9 @@ func (c *caller) call(ctx context.Context, method, path string, body []byte, out
 		return fmt.Errorf("asking the daemon: %w", err)
 	}
 	defer resp.Body.Close()
+	if theirs := resp.Header.Get(admin.ConfigHeader); c.note != nil && theirs != c.digest {
+		_, _ = fmt.Fprintln(c.note, "note: the daemon runs with another configuration than the one here; restart it to use this one")
+	}
 	answer, err := io.ReadAll(resp.Body)
 	if err != nil {
 		return fmt.Errorf("reading the daemon's answer: %w", err)

@@ -18,7 +18,10 @@ func checkCommand() *cobra.Command {
 	}
 	asJSON := cmd.Flags().Bool("json", false, "print the findings as JSON")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		path := configPath(cmd)
+		path, err := configPath(cmd)
+		if err != nil {
+			return err
+		}
 		cfg, diagnostics := config.Load(path)
 		r := checkReport(cfg, diagnostics)
 		if cfg != nil {

@@ -8,6 +8,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"io/fs"
+	"log"
 	"os"
 	"os/signal"
 	"syscall"
@@ -36,10 +39,13 @@ func main() { os.Exit(run()) }
 
 func run() int {
 	umask := app.Harden()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	// net/http writes what an upstream says out of turn through package log; that may hold the token. Our log is slog's.
+	log.SetOutput(io.Discard)
+	cmd := root(umask)
+	ctx, stop := signal.NotifyContext(context.Background(), stopSignals(cmd, os.Args[1:])...)
 	defer stop()
-	context.AfterFunc(ctx, stop) // a second signal ends the program at once
-	err := root(umask).ExecuteContext(ctx)
+	context.AfterFunc(ctx, stop) // a second signal ends the program at once, but exec attends to its own by then
+	err := cmd.ExecuteContext(ctx)
 	var code exitCode
 	var wrong usage
 	switch {
@@ -53,6 +59,15 @@ func run() int {
 	}
 	fmt.Fprintf(os.Stderr, "bearerd: %v\n", err)
 	return exitError
+}
+
+// stopSignals end a command. SIGHUP is not among them for exec, which passes it on, and under nohup.
+func stopSignals(root *cobra.Command, args []string) []os.Signal {
+	signals := []os.Signal{os.Interrupt, syscall.SIGTERM}
+	if found, _, err := root.Find(args); err == nil && found.Name() == "exec" || signal.Ignored(syscall.SIGHUP) {
+		return signals
+	}
+	return append(signals, syscall.SIGHUP)
 }
 
 func root(umask int) *cobra.Command {
@@ -72,6 +87,7 @@ func root(umask int) *cobra.Command {
 	cmd.AddCommand(runCommand(), execCommand(umask), checkCommand(), statusCommand(), metricsCommand(), tokenCommand(),
 		refreshCommand(), invalidateCommand(), revokeCommand(), secretCommand(), clientConfigCommand(), storeCommand(),
 		demoCommand(), versionCommand())
+	cmd.CompletionOptions.DisableDefaultCmd = true
 	wrongUsage(cmd)
 	return cmd
 }
@@ -98,17 +114,29 @@ func wrongUsage(cmd *cobra.Command) {
 	}
 }
 
+// errNoConfig is the first thing that a newcomer may meet.
+var errNoConfig = errors.New("there is no configuration yet: write ~/.config/bearerd/bearerd.hcl, or name a file or folder " +
+	"with -c PATH or in BEARERD_CONFIG (~/.config/bearerd and /etc/bearerd were looked at); `bearerd demo` needs none")
+
 // configPath is where the configuration is read from.
-func configPath(cmd *cobra.Command) string {
+func configPath(cmd *cobra.Command) (string, error) {
 	if path, _ := cmd.Flags().GetString("config"); path != "" {
-		return path
+		return path, nil
 	}
-	return config.DefaultPath()
+	path := config.DefaultPath()
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) && os.Getenv("BEARERD_CONFIG") == "" {
+		return "", errNoConfig
+	}
+	return path, nil
 }
 
 // load reads the configuration. What is wrong with it is printed here; warnings only where a person asked for them.
 func load(cmd *cobra.Command, warnings bool) (*config.Config, error) {
-	cfg, diagnostics := config.Load(configPath(cmd))
+	path, err := configPath(cmd)
+	if err != nil {
+		return nil, err
+	}
+	cfg, diagnostics := config.Load(path)
 	if diagnostics.HasErrors() || warnings {
 		_, _ = diagnostics.WriteTo(cmd.ErrOrStderr())
 	}

@@ -4,10 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
-	"os"
-	"path/filepath"
 	"slices"
-	"strings"
 
 	"bearerd/config"
 	"bearerd/secrets"
@@ -18,8 +15,6 @@ const (
 	headerVar = "BEARERD_AUTHORIZATION"
 	headerArg = "Authorization:${" + headerVar + "}"
 )
-
-const curlProgram = "curl" // as config names it
 
 // ViaProxy reports, of a server whose delivery is arguments, whether they are to point at a local proxy, whose URL and key
 // ByArguments then wants. Otherwise ByArguments wants the token itself: with via = "header", and for curl, which ends
@@ -79,33 +74,4 @@ func rewrite(s *config.Server, proxyURL string) ([]string, error) {
 func needsAllowHTTP(address string) bool {
 	u, err := url.Parse(address)
 	return err == nil && u.Scheme == "http" && u.Hostname() != "localhost" && u.Hostname() != "127.0.0.1"
-}
-
-func curl(s *config.Server, token secrets.Secret, declared map[string]secrets.Secret, parent []string) (*Launch, error) {
-	dir, err := privateDir(parent)
-	if err != nil {
-		return nil, fmt.Errorf("server %q: a folder for curl's header file: %w", s.Name, err)
-	}
-	file := filepath.Join(dir, "header")
-	l, err := launch(s, append(slices.Clone(s.Args), "--header", "@"+file), nil, declared, parent)
-	if err == nil {
-		err = os.WriteFile(file, []byte("Authorization: "+bearer(token).Reveal()+"\n"), 0o600)
-	}
-	if err != nil {
-		return nil, errors.Join(err, os.RemoveAll(dir))
-	}
-	l.dir = dir
-	return l, nil
-}
-
-// privateDir makes a folder of mode 0700, in memory where there is a runtime folder.
-func privateDir(parent []string) (string, error) {
-	for _, variable := range parent {
-		if runtime, ok := strings.CutPrefix(variable, "XDG_RUNTIME_DIR="); ok && filepath.IsAbs(runtime) {
-			if dir, err := os.MkdirTemp(runtime, "bearerd-"); err == nil {
-				return dir, nil
-			}
-		}
-	}
-	return os.MkdirTemp("", "bearerd-")
 }

@@ -29,6 +29,7 @@ var children = map[string]func() int{
 	"polite":   func() int { return endsAt(0, "eof", waitEOF()) },
 	"on term":  func() int { return endsAt(3, "term", caught(syscall.SIGTERM)) },
 	"stubborn": stubborn,
+	"defiant":  func() int { term := caught(syscall.SIGTERM); endsAt(0, "term", term); return stubborn() },
 	"usr1":     func() int { return endsAt(0, "usr1", caught(syscall.SIGUSR1)) },
 	"deaf":     func() int { _ = os.Stdin.Close(); return endsAt(4, "term", caught(syscall.SIGTERM)) },
 	"leaver":   func() int { descend("stubborn"); return 5 },

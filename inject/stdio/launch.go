@@ -13,9 +13,10 @@ import (
 
 // Launch is what a child is started with, beside its command. Close it when the child has ended.
 type Launch struct {
-	args []string
-	env  map[string]secrets.Secret // all of it, behind Secret so that a Launch can be printed
-	dir  string                    // holds curl's header file; "": there is none
+	args    []string
+	env     map[string]secrets.Secret // all of it, behind Secret so that a Launch can be printed
+	ownPath bool                      // PATH is bearerd's own, neither declared nor injected
+	dir     string                    // holds curl's header file; "": there is none
 }
 
 // Close removes the files that were written for the child.
@@ -49,7 +50,10 @@ func launch(s *config.Server, args []string, injected, declared map[string]secre
 	if err != nil {
 		return nil, err
 	}
-	return &Launch{args: passIntoContainer(s.Command, args, slices.Sorted(maps.Keys(injected))), env: env}, nil
+	_, pathDeclared := declared["PATH"]
+	_, pathInjected := injected["PATH"]
+	args = passIntoContainer(s.Command, args, slices.Sorted(maps.Keys(injected)))
+	return &Launch{args: args, env: env, ownPath: !pathDeclared && !pathInjected}, nil
 }
 
 func authorized(s *config.Server) bool { return s.OAuth != nil && s.OAuth.Enabled }

@@ -5,11 +5,15 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"bearerd/config"
+	"bearerd/secrets"
 )
 
 // lookPath finds the command as the child would: on the child's PATH and, when it holds a slash, from the child's folder.
 // Relative entries of PATH are skipped: an editor starts bearerd inside cloned repositories.
-func lookPath(command, dir, path string) (string, error) {
+// ownPath says that path is bearerd's own; another may hold a secret, so the error does not show it.
+func lookPath(command, dir, path string, ownPath bool) (string, error) {
 	if strings.Contains(command, "/") {
 		if !filepath.IsAbs(command) {
 			command = filepath.Join(dir, command)
@@ -26,6 +30,10 @@ func lookPath(command, dir, path string) (string, error) {
 			return file, nil
 		}
 	}
+	if !ownPath {
+		return "", fmt.Errorf("command %q is not on the PATH that env declares: install it, write its full path, or correct PATH "+
+			"in env", command)
+	}
 	return "", fmt.Errorf("command %q is not on the child's PATH %q: install it, write its full path, or set PATH in env",
 		command, path)
 }
@@ -39,4 +47,15 @@ func checkExecutable(file string) error {
 		return fmt.Errorf("command: %s is not an executable file", file)
 	}
 	return nil
+}
+
+// LookPath says whether the command of s can be found, as its child would look for it. declared is the PATH that env
+// declares, zero when it declares none.
+func LookPath(s *config.Server, declared secrets.Secret) error {
+	path := declared.Reveal()
+	if declared.IsZero() {
+		path = os.Getenv("PATH")
+	}
+	_, err := lookPath(s.Command, s.Dir, path, declared.IsZero())
+	return err
 }

@@ -19,6 +19,13 @@ import (
 	"bearerd/config"
 )
 
+// MCP clients close stdin, wait 2 s, send SIGTERM, wait 2 s and send SIGKILL, which would leave the child and its token
+// behind. So once ctx is done the graces are these at most, 1.5 s together.
+const (
+	hurriedStop = 500 * time.Millisecond
+	hurriedKill = time.Second
+)
+
 const (
 	survivorGrace = time.Second           // between SIGTERM and SIGKILL for what a child has left behind
 	vanishing     = time.Second           // what the kernel is given to carry out a SIGKILL
@@ -57,7 +64,7 @@ func (p *Process) start(s *config.Server, l *Launch, files Files, umask int) err
 	} else if s.Dir != "" && !info.IsDir() {
 		return fmt.Errorf("dir: %s is not a folder", s.Dir)
 	}
-	path, err := lookPath(s.Command, s.Dir, l.env["PATH"].Reveal())
+	path, err := lookPath(s.Command, s.Dir, l.env["PATH"].Reveal(), l.ownPath)
 	if err != nil {
 		return err
 	}
@@ -106,7 +113,7 @@ func startWithUmask(cmd *exec.Cmd, umask int) error {
 
 // Wait serves the child until it has ended and none of its process group is left, and returns its exit code, or 128+n when
 // signal n ended it. When ctx is done or bearerd's stdin ends, it stops the child: close its stdin, wait stop_grace, SIGTERM
-// to the group, wait kill_grace, SIGKILL to the group.
+// to the group, wait kill_grace, SIGKILL to the group. Once ctx is done, SIGKILL follows within 1.5 s, whatever the graces.
 //
 // A read of stdin that blocks cannot be interrupted when stdin is a file without deadlines, as os.Stdin mostly is. Then
 // that one goroutine stays until stdin ends or bearerd does.
@@ -124,14 +131,19 @@ func (p *Process) Wait(ctx context.Context) int {
 			p.copyStdin()
 		}()
 	}
+	hurried, ended := make(chan struct{}), make(chan struct{})
+	var hurry sync.WaitGroup
+	hurry.Go(func() { p.hurry(ctx, hurried, ended) })
 	select {
 	case <-exited:
 	case <-eof:
-		p.stop(exited)
+		p.stop(exited, hurried)
 	case <-ctx.Done():
-		p.stop(exited)
+		p.stop(exited, hurried)
 	}
 	p.endGroup()
+	close(ended)
+	hurry.Wait()
 	code := p.reap()
 	p.endCopy(eof)
 	return code
@@ -172,12 +184,33 @@ func (p *Process) endCopy(eof <-chan struct{}) {
 	}
 }
 
-func (p *Process) stop(exited <-chan struct{}) {
+// hurry bounds what is left of the child's life once ctx is done. It closes hurried when SIGTERM is due.
+func (p *Process) hurry(ctx context.Context, hurried chan<- struct{}, ended <-chan struct{}) {
+	select {
+	case <-ctx.Done():
+	case <-ended:
+		return
+	}
+	if within(hurriedStop, ended) {
+		return
+	}
+	close(hurried)
+	if !within(hurriedKill, ended) {
+		p.Signal(syscall.SIGKILL)
+	}
+}
+
+func (p *Process) stop(exited, hurried <-chan struct{}) {
 	if p.in != nil {
 		_ = p.in.Close()
 	}
-	if within(p.stopGrace, exited) {
+	grace := time.NewTimer(p.stopGrace)
+	defer grace.Stop()
+	select {
+	case <-exited:
 		return
+	case <-grace.C:
+	case <-hurried:
 	}
 	p.Signal(syscall.SIGTERM)
 	if within(p.killGrace, exited) {

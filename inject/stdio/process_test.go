@@ -172,10 +172,77 @@ func TestStartErrors(t *testing.T) {
 		"a file as dir": {dir + "/here", dir + "/plain", "", "/plain is not a folder"},
 	} {
 		s := &config.Server{Name: "search", Command: c.command, Dir: c.dir}
-		l := &Launch{env: map[string]secrets.Secret{"PATH": secrets.New(c.path)}}
+		l := &Launch{env: map[string]secrets.Secret{"PATH": secrets.New(c.path)}, ownPath: true}
 		_, err := Start(s, l, Files{In: os.Stdin, Out: os.Stdout, Err: os.Stderr}, -1)
 		if err == nil || !strings.HasPrefix(err.Error(), `server "search": `) || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: got %v, want %q", name, err, c.want)
 		}
+	}
+}
+
+// A declared or injected PATH may be a secret, or the token.
+func TestAPathOfTheConfigurationIsNotShown(t *testing.T) {
+	declared, injected := server("srv"), server("srv")
+	injected.InjectEnv = []string{"PATH"}
+	for name, get := range map[string]func() (*Launch, error){
+		"declared": func() (*Launch, error) { return ByEnv(declared, token, vars("PATH", canary), []string{"PATH=/bin"}) },
+		"injected": func() (*Launch, error) { return ByEnv(injected, token, nil, []string{"PATH=/bin"}) },
+	} {
+		l, err := get()
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = Start(declared, l, Files{In: os.Stdin, Out: os.Stdout, Err: os.Stderr}, -1)
+		if err == nil || strings.Contains(err.Error(), canary) || !strings.Contains(err.Error(), "the PATH that env declares") {
+			t.Errorf("%s: got %v", name, err)
+		}
+	}
+	l, err := ByEnv(server("srv"), token, nil, []string{"PATH=/nonexistent/own"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = Start(declared, l, Files{In: os.Stdin, Out: os.Stdout, Err: os.Stderr}, -1)
+	if err == nil || !strings.Contains(err.Error(), `PATH "/nonexistent/own"`) {
+		t.Errorf("bearerd's own PATH: got %v", err)
+	}
+}
+
+// The graces are a minute, but the client that has sent a signal waits for two seconds only.
+func TestASignalShortensTheGraces(t *testing.T) {
+	for mode, want := range map[string]int{"stubborn": 137, "on term": 3} {
+		ctx, cancel := context.WithCancel(t.Context())
+		c := startChild(t, server(""), mode)
+		c.ready(t)
+		cancel()
+		start := time.Now()
+		if code := c.Wait(ctx); code != want || time.Since(start) > 20*time.Second {
+			t.Errorf("%s: exit code %d, want %d; after %s", mode, code, want, time.Since(start))
+		}
+	}
+}
+
+func TestASignalShortensAStopThatIsUnderWay(t *testing.T) {
+	s := server("")
+	s.StopGrace = time.Millisecond
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	c := startChild(t, s, "defiant")
+	c.ready(t)
+	code := make(chan int)
+	go func() { code <- c.Wait(ctx) }()
+	_ = c.in.Close()
+	if got := c.line(t); got != "term" { // from here on kill_grace passes
+		t.Errorf("the child said %q", got)
+	}
+	cancel()
+	select {
+	case got := <-code:
+		if got != 137 {
+			t.Errorf("exit code %d", got)
+		}
+	case <-time.After(20 * time.Second):
+		t.Error("kill_grace was not shortened")
+		c.Signal(syscall.SIGKILL)
+		<-code
 	}
 }

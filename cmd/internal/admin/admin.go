@@ -33,6 +33,9 @@ type API struct {
 	PID      int // of the daemon; 0: none runs
 }
 
+// ConfigHeader carries the digest of the configuration in force, so that a command can tell that it has read another.
+const ConfigHeader = "Bearerd-Config"
+
 // Handler serves every command. Whoever reaches it may do anything: it belongs behind a 0600 socket.
 func (a *API) Handler() http.Handler {
 	mux := http.NewServeMux()
@@ -47,7 +50,10 @@ func (a *API) Handler() http.Handler {
 	mux.HandleFunc("GET /api/secrets", a.listSecrets)
 	mux.HandleFunc("PUT /api/secrets/{name}", a.setSecret)
 	mux.HandleFunc("DELETE /api/secrets/{name}", a.removeSecret)
-	return mux
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set(ConfigHeader, a.Config().Digest())
+		mux.ServeHTTP(w, r)
+	})
 }
 
 // Public serves what needs no key: metrics and health, and those not to a web page that has rebound its name.

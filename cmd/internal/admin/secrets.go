@@ -7,15 +7,11 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"regexp"
 	"strings"
 	"unicode/utf8"
 
 	"bearerd/secrets"
 )
-
-// secretName is what `bearerd secret set` accepts; the slash lets people group them.
-var secretName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._/-]{0,127}$`)
 
 func (a *API) listSecrets(w http.ResponseWriter, r *http.Request) {
 	prefix := secrets.StoreKey("")
@@ -37,8 +33,8 @@ func (a *API) setSecret(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case err != nil:
 		fail(w, &badInput{"the value could not be read"})
-	case !secretName.MatchString(name):
-		fail(w, &badInput{"a secret's name must be of letters, digits, . _ - and /, at most 128"})
+	case !secrets.ValidName(name):
+		fail(w, &badInput{"a secret's name must be of letters, digits, . _ - and / between them, at most 128"})
 	case len(value) == 0:
 		fail(w, &badInput{"the value is empty"})
 	case !utf8.Valid(value) || bytes.ContainsAny(value, "\r\n\x00"):

@@ -57,6 +57,9 @@ func (c *child) run(ctx context.Context) (int, error) {
 	if err != nil {
 		return 1, err
 	}
+	signals := make(chan os.Signal, 8)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGQUIT)
+	defer signal.Stop(signals) // none of them ends bearerd before it has ended the child and removed its files
 	defer func() { _ = launch.Close() }()
 	if err := c.tokenFile(ctx, source); err != nil {
 		return 1, err
@@ -67,7 +70,7 @@ func (c *child) run(ctx context.Context) (int, error) {
 		return 1, errors.Join(err, stdio.RemoveToken(c.server))
 	}
 	c.app.Log.Debug("started", "server", c.server.Name)
-	end := c.attend(ctx, process, source)
+	end := c.attend(ctx, process, source, signals)
 	code := process.Wait(ctx)
 	end()
 	return code, stdio.RemoveToken(c.server)
@@ -78,7 +81,7 @@ func (c *child) prepare(ctx context.Context) (*stdio.Launch, *engine.Source, err
 	s := c.server
 	declared := map[string]secrets.Secret{}
 	for name, ref := range s.Env {
-		v, err := c.app.resolve.Resolve(ctx, ref)
+		v, err := c.app.resolve.ResolveText(ctx, ref)
 		if err != nil {
 			return nil, nil, fmt.Errorf("server %q: env %s: %w", s.Name, name, err)
 		}
@@ -146,29 +149,38 @@ func (c *child) tokenFile(ctx context.Context, source *engine.Source) error {
 	return stdio.WriteToken(c.server, t.Access())
 }
 
-// attend forwards signals and keeps the token file fresh until the returned function is called.
-func (c *child) attend(ctx context.Context, p *stdio.Process, source *engine.Source) (end func()) {
+// attend passes signals on and keeps the token file fresh until the returned function is called.
+func (c *child) attend(ctx context.Context, p *stdio.Process, source *engine.Source, signals <-chan os.Signal) (end func()) {
 	ctx, cancel := context.WithCancel(ctx)
+	ended := make(chan struct{})
 	var wg sync.WaitGroup
-	signals := make(chan os.Signal, 8)
-	signal.Notify(signals, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGQUIT)
-	wg.Go(func() {
-		for {
-			select {
-			case s := <-signals:
-				p.Signal(s.(syscall.Signal))
-			case <-ctx.Done():
-				signal.Stop(signals)
-				return
-			}
-		}
-	})
+	wg.Go(func() { c.passOn(signals, p, ended) })
 	if c.server.TokenFile != "" {
 		wg.Go(func() { c.follow(ctx, source) })
 	}
 	return func() {
 		cancel()
+		close(ended)
 		wg.Wait()
+	}
+}
+
+// passOn forwards signals to the child. SIGINT and SIGTERM stop it: the first ends the context that it runs under, the
+// second kills it at once.
+func (c *child) passOn(signals <-chan os.Signal, p *stdio.Process, ended <-chan struct{}) {
+	stops := 0
+	for {
+		select {
+		case s := <-signals:
+			if s != os.Interrupt && s != syscall.SIGTERM {
+				p.Signal(s.(syscall.Signal))
+			} else if stops++; stops > 1 {
+				c.app.Log.Warn("killing the server after a second signal", "server", c.server.Name)
+				p.Signal(syscall.SIGKILL)
+			}
+		case <-ended:
+			return
+		}
 	}
 }
 

@@ -1,4 +1,4 @@
-# want: env: "A=B" is no name of an environment variable
+# want: env: "A=…" is no name of an environment variable
 server "search" {
   command = "uvx"
   args = ["acme-search-mcp"]

@@ -1,4 +1,4 @@
 # want: listen is open to other hosts
 proxy {
-  listen = ":7411"
+  listen = "0.0.0.0:7411"
 }

@@ -1,4 +1,4 @@
-# want: listen is longer than the 103 bytes that a unix socket's path may have
+# want: listen is longer than the 99 bytes that a unix socket's path may have
 proxy {
   listen = "unix:/xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
 }

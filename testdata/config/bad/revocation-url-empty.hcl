@@ -1,4 +1,4 @@
-# want: OAUTH_REVOCATION_URL is required and cannot be empty
+# want: OAUTH_REVOCATION_URL cannot be empty
 server "tickets" {
   url = "https://mcp.example.com/mcp"
   oauth_config {

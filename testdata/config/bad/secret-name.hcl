@@ -1,4 +1,4 @@
-# want: OAUTH_CLIENT_SECRET: secret(…) needs a name of letters, digits and . _ - /
+# want: OAUTH_CLIENT_SECRET: secret(…) needs a name of letters, digits and . _ - /, at most 128
 server "tickets" {
   url = "https://mcp.example.com/mcp"
   oauth_config {

@@ -1,6 +1,6 @@
 server "search" {
   command = "/usr/bin/curl"
-  args = ["-sS", "mcp.example.com"]
+  args = ["-sS", "-o", "answer.json", "-X", "POST", "--data", "https://not.example.com", "https://mcp.example.com"]
   oauth_config {
     enabled             = true
     OAUTH_CLIENT_ID     = "client-123"

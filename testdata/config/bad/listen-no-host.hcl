@@ -1,0 +1,4 @@
+# want: listen has no host
+proxy {
+  listen = ":17477"
+}

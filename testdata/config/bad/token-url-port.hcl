@@ -1,0 +1,10 @@
+# want: OAUTH_TOKEN_URL has a port that does not exist
+server "tickets" {
+  url = "https://mcp.example.com/mcp"
+  oauth_config {
+    enabled             = true
+    OAUTH_CLIENT_ID     = "client-123"
+    OAUTH_CLIENT_SECRET = env("CLIENT_SECRET")
+    OAUTH_TOKEN_URL     = "https://auth.example.com:99999/token"
+  }
+}

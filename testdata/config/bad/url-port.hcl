@@ -1,0 +1,4 @@
+# want: url has a port that does not exist
+server "tickets" {
+  url = "https://mcp.example.com:0/mcp"
+}
