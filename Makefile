@@ -19,7 +19,7 @@ test: node peers ## run all tests with the race detector
 
 .PHONY: node
 node:
-	@command -v npm >/dev/null && node -e 'process.exit(parseInt(process.versions.node) < 20)' || \
+	@command -v npm >/dev/null && node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)' || \
 	  { echo "make test: Node.js 20 or later with npm is missing; the tests talk to npm programs" >&2; exit 1; }
 
 peers: $(PEERS) ## install the npm programs that the tests talk to
