@@ -76,7 +76,8 @@ func (s *Source) force(after uint64) (*flight, error) {
 // begin starts a flight. mu is held.
 func (s *Source) begin(after uint64, forced bool) (*flight, error) {
 	after = max(after, s.floor)
-	f := &flight{after: after, tries: 1, forced: forced, revoked: s.state == Revoked, done: make(chan struct{}), fallback: make(chan struct{})}
+	f := &flight{after: after, tries: 1, forced: forced, revoked: s.state == Revoked}
+	f.done, f.fallback = make(chan struct{}), make(chan struct{})
 	if s.failures == 0 {
 		f.tries = maxTries
 	}

@@ -1,11 +1,13 @@
 package engine
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -301,5 +303,47 @@ func TestRevocationsAtShutdownRunSideBySide(t *testing.T) {
 	b.RevokeOnShutdown(t.Context())
 	if asked(as, "/revoke") != 16 || most < 2 || most > maxForIssuer {
 		t.Errorf("%d revocations, at most %d at once", asked(as, "/revoke"), most)
+	}
+}
+
+func TestATokenThatWasInFlightIsDroppedToo(t *testing.T) {
+	for name, forget := range map[string]func(*Source) error{
+		"invalidate": func(s *Source) error { return s.Invalidate(t.Context()) },
+		"revoke":     func(s *Source) error { _, err := s.Revoke(t.Context()); return err },
+	} {
+		t.Run(name, func(t *testing.T) {
+			as := authorizationServer(t)
+			inner, waiting, locked := locks(), make(chan struct{}), atomic.Int32{}
+			b := startWith(t, newMemory(), func(ctx context.Context, name string) (func(), error) {
+				if locked.Add(1) == 2 {
+					close(waiting)
+				}
+				return inner(ctx, name)
+			}, server(as, "a"))
+			s := b.source(t, "a")
+			arrived, answer := make(chan struct{}), make(chan struct{})
+			as.Fail(1, func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+				close(arrived)
+				<-answer
+				next.ServeHTTP(w, r)
+			})
+			var wg sync.WaitGroup
+			wg.Go(func() { _, _ = s.Token(t.Context()) })
+			<-arrived
+			done := make(chan error, 1)
+			go func() { done <- forget(s) }()
+			<-waiting // for the flight to let the lock go
+			close(answer)
+			if err := <-done; err != nil {
+				t.Fatal(err)
+			}
+			wg.Wait()
+			if held := s.current.Load(); held != nil {
+				t.Error("the token that came meanwhile is kept")
+			}
+			if name == "revoke" {
+				wantState(t, s, Revoked)
+			}
+		})
 	}
 }

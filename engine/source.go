@@ -140,8 +140,29 @@ func (s *Source) Invalidate(ctx context.Context) error {
 
 // forget drops the token here, whatever becomes of the store, and then in its record; revoked leaves a tombstone there.
 func (s *Source) forget(ctx context.Context, revoked bool) error {
+	s.drop(revoked, 0)
+	unlock := s.engine.lockOrGoOn(ctx, s.name)
+	defer unlock()
+	r, rev, err := s.engine.load(ctx, s.name, s.fingerprint)
+	s.drop(r.Revoked || revoked, r.Generation+1) // again: a request that was in flight may have brought one meanwhile
+	if err == nil && rev == "" && !revoked {
+		return nil
+	}
+	if err == nil {
+		err = s.engine.save(ctx, record{Schema: r.Schema, Server: r.Server, Fingerprint: r.Fingerprint, Subject: r.Subject,
+			Generation: r.Generation + 1, Revoked: r.Revoked || revoked}, rev)
+	}
+	if err == nil {
+		return nil
+	}
+	return s.forgetRecord(ctx, revoked, err)
+}
+
+// drop forgets the token in memory; none up to generation is taken from the store again.
+func (s *Source) drop(revoked bool, generationUpTo uint64) {
 	s.mu.Lock()
-	s.floor = max(s.floor, generation(s.current.Load()))
+	defer s.mu.Unlock()
+	s.floor = max(s.floor, generationUpTo, generation(s.current.Load()))
 	s.publish(nil)
 	s.trouble, s.failures, s.retryAt = nil, 0, time.Time{}
 	if revoked {
@@ -149,26 +170,6 @@ func (s *Source) forget(ctx context.Context, revoked bool) error {
 	} else if s.state != Revoked {
 		s.state = Pending
 	}
-	s.mu.Unlock()
-
-	unlock := s.engine.lockOrGoOn(ctx, s.name)
-	defer unlock()
-	r, rev, err := s.engine.load(ctx, s.name, s.fingerprint)
-	if err == nil && rev == "" && !revoked {
-		return nil
-	}
-	if err == nil {
-		r = record{Schema: r.Schema, Server: r.Server, Fingerprint: r.Fingerprint, Subject: r.Subject,
-			Generation: r.Generation + 1, Revoked: r.Revoked || revoked}
-		s.mu.Lock()
-		s.floor = max(s.floor, r.Generation)
-		s.mu.Unlock()
-		err = s.engine.save(ctx, r, rev)
-	}
-	if err == nil {
-		return nil
-	}
-	return s.forgetRecord(ctx, revoked, err)
 }
 
 // forgetRecord removes a record that could not be written over: a full disk still lets files go.
