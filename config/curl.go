@@ -74,10 +74,26 @@ func curlCluster(arg string) byte {
 	return 0
 }
 
+// curlShows reports whether an option makes curl print the headers that it sends, the token among them: -v, --verbose
+// and the --trace ones.
+func curlShows(arg string) bool {
+	if strings.HasPrefix(arg, "--") {
+		return strings.HasPrefix(arg, "--verb") || strings.HasPrefix(arg, "--trace")
+	}
+	letters := arg
+	if i := strings.IndexAny(arg, curlShortValues); i >= 0 {
+		letters = arg[:i]
+	}
+	return strings.HasPrefix(arg, "-") && strings.Contains(letters, "v")
+}
+
 // curlArguments checks that curl sends the token to one https address only.
 func (c check) curlArguments() {
 	urls, unsafe := curlURLs(c.Args)
 	switch {
+	case slices.ContainsFunc(c.Args, curlShows):
+		c.fail(c.block, "args", "args make curl print the token: -v, --verbose and --trace show the headers that it sends",
+			"remove it")
 	case unsafe != "":
 		c.fail(c.block, "args", "args hold "+unsafe+": curl could send the token to an address that is not in args",
 			"remove it, and write the address and the options into args")

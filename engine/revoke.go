@@ -22,6 +22,8 @@ var ErrNoRevocation = errors.New("Token revocation not configured (no OAUTH_REVO
 func (s *Source) Revoke(ctx context.Context) (sent int, err error) {
 	configured := s.server.Load().OAuth.RevocationURL != ""
 	if configured {
+		// A request that is in flight, here or in another process, brings a token that must be revoked too.
+		s.engine.lockOrGoOn(ctx, s.name)()
 		if sent, err = s.revokeUpstream(ctx, maxTries); err != nil {
 			return sent, err
 		}

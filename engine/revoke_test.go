@@ -343,6 +343,9 @@ func TestATokenThatWasInFlightIsDroppedToo(t *testing.T) {
 			}
 			if name == "revoke" {
 				wantState(t, s, Revoked)
+				if n := asked(as, "/revoke"); n != 1 {
+					t.Errorf("the provider was told %d times of the token that was in flight", n)
+				}
 			}
 		})
 	}
