@@ -27,7 +27,6 @@ type API struct {
 	Engine   *engine.Engine
 	Store    secrets.Store
 	Keys     proxy.Keys
-	Proxy    *proxy.Proxy // nil: nothing listens in this process
 	Registry *prometheus.Registry
 	Version  string
 	PID      int // of the daemon; 0: none runs

@@ -79,8 +79,8 @@ func LocalKey(ctx context.Context, cfg *config.Config, server, client string) (s
 	return keys.Issue(server, client).Reveal(), nil
 }
 
-// API is the admin interface of this process.
-func (a *App) API(pid int, p *proxy.Proxy) *admin.API {
+// API is the admin interface of this process; pid is the daemon's, 0 in any other process.
+func (a *App) API(pid int) *admin.API {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(
 		engine.Collector{Engine: a.engine},
@@ -88,13 +88,13 @@ func (a *App) API(pid int, p *proxy.Proxy) *admin.API {
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
 	return &admin.API{
-		Config: a.config.Load, Engine: a.engine, Store: a.store, Keys: a.keys, Proxy: p,
+		Config: a.config.Load, Engine: a.engine, Store: a.store, Keys: a.keys,
 		Registry: registry, Version: a.Version, PID: pid,
 	}
 }
 
 // Handler answers the commands in-process, when no daemon runs.
-func (a *App) Handler() http.Handler { return a.API(0, nil).Handler() }
+func (a *App) Handler() http.Handler { return a.API(0).Handler() }
 
 // Close waits for everything that is in flight.
 func (a *App) Close() { a.engine.Close() }

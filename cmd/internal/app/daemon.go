@@ -52,7 +52,7 @@ func Daemon(ctx context.Context, cfg *config.Config, log *slog.Logger, version s
 	if err != nil {
 		return err
 	}
-	door, err := a.openDoor(cfg, p)
+	door, err := a.openDoor(cfg)
 	if err != nil {
 		front.Discard()
 		return err
@@ -113,8 +113,8 @@ type door struct {
 	served  sync.WaitGroup
 }
 
-func (a *App) openDoor(cfg *config.Config, p *proxy.Proxy) (*door, error) {
-	api := a.API(os.Getpid(), p)
+func (a *App) openDoor(cfg *config.Config) (*door, error) {
+	api := a.API(os.Getpid())
 	commands, err := proxy.ListenUnix(Socket(cfg))
 	if err != nil {
 		return nil, err
