@@ -17,20 +17,20 @@ const maxPEM = 1 << 20 // bytes
 func (c check) certificates() {
 	o, b := c.OAuth, c.oauth
 	if o.UseMTLS {
-		cert := c.pemFile("OAUTH_CLIENT_CERT_PATH", "Client certificate", o.ClientCertPath)
-		key := c.pemFile("OAUTH_CLIENT_KEY_PATH", "Client key", o.ClientKeyPath)
-		c.private("OAUTH_CLIENT_CERT_PATH", "Client certificate", o.ClientCertPath)
-		c.private("OAUTH_CLIENT_KEY_PATH", "Client key", o.ClientKeyPath)
+		cert := c.pemFile("OAUTH_CLIENT_CERT_PATH", "Client certificate", o.ClientCertPath.Name)
+		key := c.pemFile("OAUTH_CLIENT_KEY_PATH", "Client key", o.ClientKeyPath.Name)
+		c.private("OAUTH_CLIENT_CERT_PATH", "Client certificate", o.ClientCertPath.Name)
+		c.private("OAUTH_CLIENT_KEY_PATH", "Client key", o.ClientKeyPath.Name)
 		if cert != nil && key != nil {
 			c.keyPair(cert, key)
 		}
 	}
-	if o.CABundlePath == "" {
+	if o.CABundlePath.IsZero() {
 		return
 	}
-	bundle := c.pemFile("OAUTH_CA_BUNDLE_PATH", "CA bundle", o.CABundlePath)
+	bundle := c.pemFile("OAUTH_CA_BUNDLE_PATH", "CA bundle", o.CABundlePath.Name)
 	if bundle != nil && !x509.NewCertPool().AppendCertsFromPEM(bundle) {
-		c.fail(b, "OAUTH_CA_BUNDLE_PATH", "CA bundle holds no PEM certificate: "+printable(o.CABundlePath),
+		c.fail(b, "OAUTH_CA_BUNDLE_PATH", "CA bundle holds no PEM certificate: "+printable(o.CABundlePath.Name),
 			"convert it to PEM, or name another file")
 	}
 }
@@ -72,13 +72,13 @@ func (c check) keyPair(cert, key []byte) {
 	switch {
 	case err == nil:
 	case !holdsCertificate(cert):
-		c.fail(b, "OAUTH_CLIENT_CERT_PATH", "Client certificate holds no PEM certificate: "+printable(o.ClientCertPath),
+		c.fail(b, "OAUTH_CLIENT_CERT_PATH", "Client certificate holds no PEM certificate: "+printable(o.ClientCertPath.Name),
 			"convert it to PEM, or name another file")
 	case strings.Contains(err.Error(), "does not match"):
-		c.fail(b, "OAUTH_CLIENT_KEY_PATH", "Client key does not belong to the client certificate: "+printable(o.ClientKeyPath),
+		c.fail(b, "OAUTH_CLIENT_KEY_PATH", "Client key does not belong to the client certificate: "+printable(o.ClientKeyPath.Name),
 			"name the key that the certificate was made for")
 	default:
-		c.fail(b, "OAUTH_CLIENT_KEY_PATH", "Client key holds no PEM private key that can be used: "+printable(o.ClientKeyPath),
+		c.fail(b, "OAUTH_CLIENT_KEY_PATH", "Client key holds no PEM private key that can be used: "+printable(o.ClientKeyPath.Name),
 			"convert it to PEM without a passphrase, or name another file")
 	}
 }

@@ -74,8 +74,8 @@ func (l *loader) filesInUse(t *tree) map[string]string {
 			continue
 		}
 		for path, what := range map[string]string{
-			w.OAuth.ClientCertPath: "a client certificate", w.OAuth.ClientKeyPath: "a client key",
-			w.OAuth.CABundlePath: "a CA bundle",
+			w.OAuth.ClientCertPath.Name: "a client certificate", w.OAuth.ClientKeyPath.Name: "a client key",
+			w.OAuth.CABundlePath.Name: "a CA bundle",
 		} {
 			if path != "" {
 				taken[resolved(path)] = what

@@ -17,6 +17,8 @@ import (
 type Config struct {
 	Log     Log
 	Store   Store
+	Shared  *Shared             // nil: tokens are kept in the state folder
+	Vault   *secrets.Connection // nil: no vault block
 	Proxy   Proxy
 	Admin   Admin
 	Servers []*Server // sorted by name
@@ -32,6 +34,13 @@ type Log struct {
 type Store struct {
 	Path     string      `hcl:"path" form:"path"` // the state folder
 	Identity secrets.Ref `hcl:"identity"`         // the age identity; zero: kept in the state folder, made at first start
+}
+
+// Shared is the `store "vault"` block: tokens and secrets are kept in Vault, for many hosts. The local keys and the sealed
+// copies of tokens stay in the state folder.
+type Shared struct {
+	Mount  string `hcl:"mount"`  // of a KV v2 engine; default "secret"
+	Prefix string `hcl:"prefix"` // of every path; default "bearerd"
 }
 
 // Local says how a local HTTP listener treats its callers.
@@ -90,6 +99,7 @@ type OAuth struct {
 	GrantType    string      `hcl:"OAUTH_GRANT_TYPE"`
 	ClientID     string      `hcl:"OAUTH_CLIENT_ID"`
 	ClientSecret secrets.Ref `hcl:"OAUTH_CLIENT_SECRET"`
+	RefreshToken secrets.Ref `hcl:"OAUTH_REFRESH_TOKEN"` // what the grant refresh_token starts from
 	TokenURL     string      `hcl:"OAUTH_TOKEN_URL"`
 
 	Audience     string   `hcl:"OAUTH_AUDIENCE"`
@@ -104,16 +114,19 @@ type OAuth struct {
 
 	TokenExpiryBuffer int `hcl:"OAUTH_TOKEN_EXPIRY_BUFFER"` // seconds
 
-	UseMTLS        bool   `hcl:"OAUTH_USE_MTLS"`
-	ClientCertPath string `hcl:"OAUTH_CLIENT_CERT_PATH" form:"path"` // PEM
-	ClientKeyPath  string `hcl:"OAUTH_CLIENT_KEY_PATH" form:"path"`  // PEM
-	CABundlePath   string `hcl:"OAUTH_CA_BUNDLE_PATH" form:"path"`   // PEM; replaces the system roots
+	UseMTLS        bool        `hcl:"OAUTH_USE_MTLS"`
+	ClientCertPath secrets.Ref `hcl:"OAUTH_CLIENT_CERT_PATH" form:"path"` // PEM
+	ClientKeyPath  secrets.Ref `hcl:"OAUTH_CLIENT_KEY_PATH" form:"path"`  // PEM
+	CABundlePath   secrets.Ref `hcl:"OAUTH_CA_BUNDLE_PATH" form:"path"`   // PEM; replaces the system roots
 
 	RevocationURL string `hcl:"OAUTH_REVOCATION_URL"`
 
 	AdditionalParams map[string]secrets.Ref `hcl:"OAUTH_ADDITIONAL_PARAMS"`
 	CustomHeaders    map[string]secrets.Ref `hcl:"OAUTH_CUSTOM_HEADERS"`
 }
+
+// Rotating reports whether the grant is a chain of refresh tokens, each of which may be spent once.
+func (o *OAuth) Rotating() bool { return o.GrantType == "refresh_token" }
 
 // Delivery says how a server gets its token.
 type Delivery string

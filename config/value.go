@@ -136,6 +136,12 @@ func (c conversion) ref(p *secrets.Ref, v cty.Value) (message, remedy string) {
 	switch {
 	case v.Type().Equals(refType):
 		*p = *(v.EncapsulatedValue().(*secrets.Ref))
+	case v.Type() == cty.String && c.form == "path": // a plain path names a file
+		*p = secrets.Ref{Kind: secrets.File, Name: v.AsString()}
+		if p.Name == "" {
+			*p = secrets.Ref{}
+			return "", ""
+		}
 	case v.Type() == cty.String:
 		*p = secrets.LiteralRef(v.AsString())
 	default:

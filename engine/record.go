@@ -48,7 +48,7 @@ func fingerprint(s *config.Server) string {
 	}
 	b, _ := json.Marshal([]any{
 		upstreamOrigin(s), o.GrantType, o.TokenURL, o.ClientID, o.ClientSecret.Identity(), o.Resource, o.Scope, o.Audience,
-		o.Organization, params, o.UseMTLS, o.ClientCertPath,
+		o.Organization, params, o.UseMTLS, o.ClientCertPath.Identity(),
 	})
 	sum := sha256.Sum256(b)
 	return hex.EncodeToString(sum[:])

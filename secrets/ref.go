@@ -73,8 +73,9 @@ func ValidName(name string) bool { return len(name) <= 128 && validName.MatchStr
 
 // Resolver reads the value that a Ref points to.
 type Resolver struct {
-	Store  Store                       // for Stored; nil: there is none
-	Getenv func(string) (string, bool) // nil: os.LookupEnv
+	Store  Store                                                         // for Stored; nil: there is none
+	Getenv func(string) (string, bool)                                   // nil: os.LookupEnv
+	Vault  func(ctx context.Context, path, field string) (string, error) // reads a field of a KV v2 secret; nil: no Vault is configured
 }
 
 // Resolve reads the value; a trailing line end is cut, as files and variables often carry one. The error names the
@@ -127,7 +128,10 @@ func (r *Resolver) read(ctx context.Context, ref Ref) (string, error) {
 	case Stored:
 		return r.stored(ctx, ref.Name)
 	case Vault:
-		return "", errors.New("no Vault is configured")
+		if r.Vault == nil {
+			return "", errors.New("no Vault is configured: add a vault block")
+		}
+		return r.Vault(ctx, ref.Name, ref.Field)
 	}
 	return "", errors.New("no secret is configured")
 }

@@ -28,4 +28,9 @@ const MaxValue = 64 << 10
 var (
 	ErrNotFound = errors.New("not found")
 	ErrConflict = errors.New("changed by another writer")
+	// ErrUnavailable is an outage: the store cannot be reached, or is sealed. Trying again later may help, and whether a
+	// write was applied is not known.
+	ErrUnavailable = errors.New("the store cannot be reached")
+	// ErrDenied is no outage: the store answers, and does not let this process have the value.
+	ErrDenied = errors.New("the store denies access")
 )

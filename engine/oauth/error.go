@@ -24,6 +24,7 @@ type Error struct {
 	RetryAfter    time.Duration // what the server asked for; 0: nothing
 	Final         bool          // asking again changes nothing until somebody mends the configuration or the server
 	Unsent        bool          // a local cause, such as a missing certificate: nothing left this host
+	Ambiguous     bool          // the request went out and no answer came: the server may have acted on it
 	Err           error         // the cause where there is no Code
 }
 

@@ -20,8 +20,8 @@ func TLSConfig(c *config.OAuth) (*tls.Config, error) {
 	if c == nil {
 		return conf, nil
 	}
-	if c.CABundlePath != "" {
-		pool, err := readBundle(c.CABundlePath)
+	if !c.CABundlePath.IsZero() {
+		pool, err := readBundle(c.CABundlePath.Name)
 		if err != nil {
 			return nil, err
 		}
@@ -30,7 +30,7 @@ func TLSConfig(c *config.OAuth) (*tls.Config, error) {
 	if !c.UseMTLS {
 		return conf, nil
 	}
-	pair := &keyPair{certPath: c.ClientCertPath, keyPath: c.ClientKeyPath}
+	pair := &keyPair{certPath: c.ClientCertPath.Name, keyPath: c.ClientKeyPath.Name}
 	if _, err := pair.current(); err != nil {
 		return nil, err
 	}
