@@ -1,8 +1,9 @@
 # Targets for people; .ci/run calls the same ones.
 
 PEERS = testdata/peers/node_modules/.package-lock.json
+VAULTDEV = testdata/vaultdev/vaultdev
 
-.PHONY: help build demo test peers lint examples bench bench-proxy
+.PHONY: help build demo test test-short soak peers vaultdev lint examples bench bench-proxy
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -13,9 +14,18 @@ build: ## build ./bearerd
 demo: build ## see the main job, with nothing to install but Go
 	@./bearerd demo
 
-test: node peers ## run all tests with the race detector
+test: cc node peers vaultdev ## run all tests with the race detector
+	go test -race -timeout 30m ./...
+
+test-short: cc node peers ## the same without Vault, browsers and what else is slow
+	go test -race -short ./...
+
+soak: node peers vaultdev ## the races for one refresh token, at full length (up to an hour)
+	BEARERD_SOAK=1 go test -count=1 -v -timeout 60m -run Soak ./cmd/bearerd
+
+.PHONY: cc
+cc:
 	@command -v cc >/dev/null || { echo "make test: a C compiler (cc) is missing; the race detector needs one" >&2; exit 1; }
-	go test -race ./...
 
 .PHONY: node
 node:
@@ -27,6 +37,12 @@ peers: $(PEERS) ## install the npm programs that the tests talk to
 $(PEERS): testdata/peers/package-lock.json
 	cd testdata/peers && npm ci --no-audit --no-fund --no-update-notifier --loglevel=error
 	@touch $@
+
+vaultdev: $(if $(VAULT_BIN)$(shell sh -c 'command -v vault'),,$(VAULTDEV)) ## build the Vault that the tests start, unless there is one
+
+$(VAULTDEV): $(addprefix testdata/vaultdev/,main.go go.mod go.sum)
+	@echo "Building a real Vault for the tests. This takes some five minutes the first time, then seconds."
+	cd testdata/vaultdev && go build -ldflags '-s -w' -o vaultdev .
 
 lint: ## gofmt, vet, staticcheck
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$unformatted" || { echo "not gofmt'ed: $$unformatted" >&2; exit 1; }

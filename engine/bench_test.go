@@ -16,7 +16,8 @@ import (
 // BenchmarkCacheHit is what each proxied request pays for its token.
 func BenchmarkCacheHit(b *testing.B) {
 	as := authorizationServer(b)
-	e := New(b.Context(), newMemory(), locks(), &secrets.Resolver{}, slog.New(slog.NewJSONHandler(io.Discard, nil)))
+	store := newMemory()
+	e := New(b.Context(), store, beside(store, locks(), ""), &secrets.Resolver{}, slog.New(slog.NewJSONHandler(io.Discard, nil)))
 	defer e.Close()
 	e.Prepare(&config.Config{Servers: []*config.Server{server(as, "a")}}).Commit()
 	s, _ := e.Source("a")
@@ -42,7 +43,8 @@ func BenchmarkClock(b *testing.B) {
 // BenchmarkExpiryStorm lets 500 callers meet an expired token and reports token requests and failed calls per storm.
 func BenchmarkExpiryStorm(b *testing.B) {
 	as := authorizationServer(b)
-	e := New(b.Context(), newMemory(), locks(), &secrets.Resolver{}, slog.New(slog.DiscardHandler))
+	store := newMemory()
+	e := New(b.Context(), store, beside(store, locks(), ""), &secrets.Resolver{}, slog.New(slog.DiscardHandler))
 	defer e.Close()
 	e.Prepare(&config.Config{Servers: []*config.Server{server(as, "a")}}).Commit()
 	s, _ := e.Source("a")

@@ -23,12 +23,13 @@ var (
 	descActive        = desc("active_tokens", "1 while a valid token is held.")
 	descExpiry        = desc("token_expiry_timestamp_seconds", "When the present token expires.")
 	descUnwritable    = desc("store_unwritable", "1 while the store takes no record of this server.")
+	descUncommitted   = desc("commit_pending", "1 while the newest refresh token is in the journal, not yet in the store.")
 )
 
 // Describe implements prometheus.Collector.
 func (c Collector) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{descAcquisitions, descHits, descMisses, descRefreshes, descInvalidations,
-		descLatency, descActive, descExpiry, descUnwritable} {
+		descLatency, descActive, descExpiry, descUnwritable, descUncommitted} {
 		ch <- d
 	}
 }
@@ -51,6 +52,7 @@ func (c Collector) Collect(ch chan<- prometheus.Metric) {
 		s.stats.collect(s.name, counter, ch)
 		st := s.Status()
 		gauge(descUnwritable, flag(st.Store != ""))
+		gauge(descUncommitted, flag(st.Uncommitted))
 		t := s.current.Load()
 		gauge(descActive, flag(t != nil && t.valid(now)))
 		if t != nil && !t.Expires.IsZero() {

@@ -4,8 +4,10 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/url"
 	"slices"
 	"strings"
@@ -23,7 +25,8 @@ type Lock func(ctx context.Context, name string) (unlock func(), err error)
 // Engine holds one Source for each server with an enabled oauth_config.
 type Engine struct {
 	store   secrets.Store
-	lock    Lock
+	shared  bool // other hosts use the store too
+	local   Local
 	resolve *secrets.Resolver
 	log     *slog.Logger
 	limits  *limits
@@ -36,9 +39,10 @@ type Engine struct {
 	close func()                           // cancels the flights and waits for them
 }
 
-// New makes an engine without sources; Prepare gives it some. Its flights end with ctx or with Close.
-func New(ctx context.Context, store secrets.Store, lock Lock, resolve *secrets.Resolver, log *slog.Logger) *Engine {
-	e := &Engine{store: store, lock: lock, resolve: resolve, log: log, limits: newLimits()}
+// New makes an engine without sources; Prepare gives it some. A store other than local.Store is shared by hosts. Its
+// flights end with ctx or with Close.
+func New(ctx context.Context, store secrets.Store, local Local, resolve *secrets.Resolver, log *slog.Logger) *Engine {
+	e := &Engine{store: store, shared: store != local.Store, local: local, resolve: resolve, log: log, limits: newLimits()}
 	e.sources.Store(&map[string]*Source{})
 	e.spawn, e.close = spawner(ctx)
 	return e
@@ -113,26 +117,43 @@ func (p *Plan) Commit() {
 	}
 }
 
-// KeepFresh acquires a token for every source now and from here on before it expires, asked or not.
+// KeepFresh acquires a token for every source now and from here on before it expires, asked or not. Where hosts share the
+// store, it also takes over what they do to the stored tokens.
 func (e *Engine) KeepFresh() {
 	if e.eager.CompareAndSwap(false, true) {
 		e.spawn(e.watchClock)
 	}
 	e.wakeAll()
+	if e.shared {
+		e.follow()
+	}
 }
 
 // Follow is KeepFresh for a process beside others: it also takes over, within seconds, what they do to the stored tokens.
 func (e *Engine) Follow() {
 	e.KeepFresh()
-	if e.following.CompareAndSwap(false, true) {
-		e.spawn(func(ctx context.Context) {
-			for sleep(ctx, followPause) {
-				for _, s := range *e.sources.Load() {
-					s.Sync(ctx)
-				}
-			}
-		})
+	e.follow()
+}
+
+func (e *Engine) follow() {
+	if !e.following.CompareAndSwap(false, true) {
+		return
 	}
+	e.spawn(func(ctx context.Context) {
+		due := map[*Source]time.Time{}
+		for sleep(ctx, followPause) {
+			for _, s := range *e.sources.Load() {
+				if time.Now().Before(due[s]) {
+					continue
+				}
+				if err := s.Sync(ctx); errors.Is(err, secrets.ErrUnavailable) {
+					break // each of the others would wait as long
+				}
+				due[s] = time.Now().Add(s.syncPause())
+			}
+			maps.DeleteFunc(due, func(s *Source, _ time.Time) bool { return time.Since(due[s]) > time.Hour }) // retired ones
+		}
+	})
 }
 
 func (e *Engine) wakeAll() {
@@ -164,16 +185,16 @@ func (e *Engine) Sources() []*Source {
 const lockPatience = 15 * time.Second
 
 // lockOrGoOn takes the lock of a server, but does without it when the state folder is not writable or its holder is
-// stuck: then two processes may both ask, which is better than none that can.
-func (e *Engine) lockOrGoOn(ctx context.Context, name string) (unlock func()) {
+// stuck: then two processes may both ask, which is better than none that can. What may be done once only needs a lease.
+func (e *Engine) lockOrGoOn(ctx context.Context, name string) (unlock func(), locked bool) {
 	ctx, cancel := context.WithTimeout(ctx, lockPatience)
 	defer cancel()
-	unlock, err := e.lock(ctx, name)
+	unlock, err := e.local.Lock(ctx, name)
 	if err != nil {
 		e.log.Warn("going on without the lock that keeps the processes of this host from asking twice", "server", name, "error", err)
-		return func() {}
+		return func() {}, false
 	}
-	return unlock
+	return unlock, true
 }
 
 // Close stops the timers, cancels what is in flight and waits for it.

@@ -35,6 +35,8 @@ type Error struct {
 	Remedy     string        // what to do now
 	RetryAfter time.Duration // when the engine tries again; 0: it does not, or not yet known
 	Err        error
+
+	local bool // the cause is on this host: nothing was asked
 }
 
 // Error is the whole story, for the log and the command line.

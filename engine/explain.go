@@ -1,11 +1,13 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"time"
 
 	"bearerd/engine/oauth"
+	"bearerd/secrets"
 )
 
 // explain says why there is no token to give.
@@ -43,7 +45,14 @@ func (s *Source) describe(err error) *Error {
 		e.State, e.Err = Revoked, nil
 		e.Reason, e.Remedy = "it was revoked", "run `bearerd refresh "+s.name+"` to get a new one"
 	case errors.As(err, &own):
-		e.Err, e.Reason, e.Remedy, e.RetryAfter = nil, own.Reason, "see its log, or try again later", own.RetryAfter
+		e.Err, e.Reason, e.Remedy, e.RetryAfter, e.local = own.Err, own.Reason, own.Remedy, own.RetryAfter, own.local
+		e.State = cmp.Or(own.State, Failed)
+		e.Remedy = cmp.Or(own.Remedy, "see its log, or try again later")
+	case errors.Is(err, secrets.ErrUnavailable): // what the request needs is in Vault
+		e.State, e.Reason, e.Remedy = Pending, "a secret cannot be read while Vault cannot be reached", "nothing, if Vault comes back soon: it is tried again"
+	case errors.As(err, &wire) && wire.Code == "invalid_grant" && s.chain != "":
+		e.State, e.Reason = NeedsReauth, "the authorization server does not accept the refresh token any more"
+		e.Remedy = "put a new one where OAUTH_REFRESH_TOKEN refers to, " + s.server.Load().OAuth.RefreshToken.String()
 	case errors.As(err, &wire):
 		e.Reason, e.Remedy = summary(wire), remedy(wire)
 	case errors.Is(err, context.Canceled):
@@ -57,13 +66,22 @@ func (s *Source) describe(err error) *Error {
 // unsent reports a local cause, such as a secret that is not set: only a person can mend it, and then wants it to work soon.
 func (e *Error) unsent() bool {
 	var wire *oauth.Error
-	return errors.As(e.Err, &wire) && wire.Unsent
+	return e.local || errors.As(e.Err, &wire) && wire.Unsent && !errors.Is(e.Err, secrets.ErrUnavailable)
 }
 
 // final reports an answer that says no: asking again soon is pointless.
 func (e *Error) final() bool {
 	var wire *oauth.Error
-	return e.State == Revoked || errors.As(e.Err, &wire) && wire.Final
+	return e.State == Revoked || e.State == NeedsReauth || errors.As(e.Err, &wire) && wire.Final
+}
+
+// retryAfter is what the authorization server asked for.
+func (e *Error) retryAfter() time.Duration {
+	var wire *oauth.Error
+	if errors.As(e.Err, &wire) {
+		return wire.RetryAfter
+	}
+	return 0
 }
 
 // correlation is the id of the request that failed; "" when none was made.

@@ -4,13 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
+	"math/rand/v2"
 	"time"
-
-	"github.com/google/uuid"
-
-	"bearerd/engine/oauth"
-	"bearerd/secrets"
 )
 
 // flight is one acquisition that any number of callers wait for.
@@ -105,7 +100,9 @@ func (s *Source) fly(ctx context.Context, f *flight) {
 		}
 		wait := s.failed(f, err)
 		if ctx.Err() != nil || f.err.final() || f.err.unsent() || try == f.tries || wait > longestWait {
-			s.stats.failed(f.err)
+			if !errors.As(err, new(*unchanged)) {
+				s.stats.failed(f.err)
+			}
 			return
 		}
 		s.engine.log.Warn(fmt.Sprintf("Retrying token acquisition for %s, attempt %d/%d", s.name, try+1, f.tries),
@@ -116,125 +113,69 @@ func (s *Source) fly(ctx context.Context, f *flight) {
 	}
 }
 
-// attempt asks once, unless another process of this host has a newer token by now. It holds the host's lock.
+// attempt asks once, unless another process has a newer token by now. While another one holds the lease it waits.
 func (s *Source) attempt(ctx context.Context, f *flight) (*Token, error) {
-	unlock := s.engine.lockOrGoOn(ctx, s.name)
+	for {
+		t, err := s.once(ctx, f)
+		if !errors.Is(err, errLeased) {
+			return t, err
+		}
+		if !sleep(ctx, leasePoll+rand.N(2*leasePoll)) {
+			return nil, ctx.Err()
+		}
+	}
+}
+
+// once is one look at the record and, if nothing in it will do, one acquisition. It holds the host's lock.
+func (s *Source) once(ctx context.Context, f *flight) (*Token, error) {
+	unlock, locked := s.engine.lockOrGoOn(ctx, s.name)
 	defer unlock()
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
 	}
-	rec, rev, err := s.engine.load(ctx, s.name, s.fingerprint)
-	if err != nil {
-		s.storeTrouble(err)
+	g, err := s.recall(ctx)
+	if errors.Is(err, errLeased) {
+		return nil, err
 	}
-	stored := rec.token(s.buffer())
+	g.locked = locked
+	stored := g.token(s.buffer())
+	if err != nil {
+		stored = s.withoutStore(ctx, err)
+	}
 	if !f.forced {
-		if rec.Revoked || f.revoked && rec.Generation <= f.after {
-			return nil, &Error{Server: s.name, State: Revoked}
-		}
-		if wait := time.Until(rec.Backoff); wait > 0 && wait <= longestWait {
-			s.fallBack(f, stored)
-			return nil, &Error{Server: s.name, RetryAfter: wait, Reason: "another process of this host asked a moment ago and failed"}
+		if err := s.mayNotAsk(f, g, stored); err != nil {
+			return nil, err
 		}
 	}
 	if stored != nil && stored.Generation > f.after && stored.fresh(time.Now()) {
 		s.adopt(stored)
+		s.keepShared(ctx, g, err)
 		return stored, nil
 	}
-	answer, err := s.ask(ctx)
+	if err := s.sameSecret(ctx, f); err != nil {
+		return nil, err
+	}
+	if s.chain == "" {
+		return s.acquire(ctx, f, g, stored)
+	}
 	if err != nil {
 		s.fallBack(f, stored)
-		s.shareFailure(ctx, err, rec, rev)
-		return nil, err
+		return nil, &Error{Server: s.name, State: Pending, Reason: "the store cannot be read, and without it no refresh token is spent",
+			Remedy: storeRemedy(err), Err: err}
 	}
-	return s.keep(ctx, f, answer, rec, rev), nil
+	return s.rotate(ctx, f, g)
 }
 
-// ask sends one token request and tells of it.
-func (s *Source) ask(ctx context.Context) (*oauth.Token, error) {
-	o := s.server.Load().OAuth
-	release, err := s.engine.limits.take(ctx, o.TokenURL)
-	if err != nil {
-		return nil, err
+// mayNotAsk stops an acquisition that nobody wished for while the grant is revoked or somebody has just failed.
+func (s *Source) mayNotAsk(f *flight, g *reading, stored *Token) error {
+	if g.Revoked || f.revoked && g.Generation <= f.after {
+		return &Error{Server: s.name, State: Revoked}
 	}
-	defer release()
-	id, log := uuid.NewString(), s.engine.log.With("server", s.name)
-	log.Info("[OAuthService] Token request correlation_id="+id+" for "+s.name, "correlation_id", id)
-	start := time.Now()
-	t, err := oauth.ClientCredentials(ctx, log, o, s.engine.resolve, id)
-	if err == nil || !(&Error{Err: err}).unsent() {
-		s.stats.took(time.Since(start))
+	if wait := time.Until(g.Backoff); wait > 0 && wait <= longestWait {
+		s.fallBack(f, stored)
+		return &Error{Server: s.name, RetryAfter: wait, Reason: "another process asked a moment ago and failed"}
 	}
-	if err != nil {
-		s.logFailure(ctx, log, id, err)
-		return nil, err
-	}
-	expires := "no expiry given"
-	if t.ExpiresIn > 0 {
-		expires = fmt.Sprintf("expires in %ds", int(t.ExpiresIn.Seconds()))
-	}
-	log.Info("[OAuthService] Successfully obtained token for "+s.name+", "+expires, "correlation_id", id)
-	if t.MissingScopes != "" {
-		log.Warn("[OAuthService] Token scopes validation failed for "+s.name, "missing", t.MissingScopes, "correlation_id", id)
-	}
-	if t.ExpiresGuessed {
-		log.Warn("[OAuthService] The expires_in for "+s.name+" cannot be read", "assumed", t.ExpiresIn, "correlation_id", id)
-	}
-	if !t.ScopeGiven {
-		t.Scope = o.Scope // RFC 6749 §5.1: absent means as requested
-	}
-	return t, nil
-}
-
-// shareFailure lets the processes that wait for the lock know, so that a server that hangs is not asked by each of them
-// in turn. A final answer is not shared: a person may be at work on its cause.
-func (s *Source) shareFailure(ctx context.Context, err error, rec record, rev secrets.Revision) {
-	failed := &Error{Err: err}
-	if failed.final() || failed.unsent() || ctx.Err() != nil {
-		return
-	}
-	rec.Backoff = time.Now().Add(firstPause)
-	if err := s.engine.save(ctx, rec, rev); err != nil {
-		s.storeTrouble(err)
-	}
-}
-
-// logFailure logs at the documented levels: a scope that was not granted is a warning, the rest are errors.
-func (s *Source) logFailure(ctx context.Context, log *slog.Logger, id string, err error) {
-	level, remedyText := slog.LevelError, ""
-	var wire *oauth.Error
-	if errors.As(err, &wire) {
-		remedyText = remedy(wire)
-		if kind(wire) == "scope" {
-			level = slog.LevelWarn
-		}
-	}
-	log.Log(ctx, level, "[OAuthService] Token request failed for "+s.name, "correlation_id", id, "error", err, "remedy", remedyText)
-}
-
-// keep stores a new token, then publishes it. A store that cannot be written keeps no valid token from service.
-func (s *Source) keep(ctx context.Context, f *flight, answer *oauth.Token, rec record, rev secrets.Revision) *Token {
-	var expires time.Time
-	if answer.ExpiresIn > 0 {
-		expires = answer.Requested.Add(answer.ExpiresIn)
-	}
-	next := max(rec.Generation, generation(s.current.Load()), f.after) + 1 // the record may have been lost
-	rec.Generation, rec.Revoked, rec.Backoff = next, false, time.Time{}
-	rec.AccessToken, rec.Refresh, rec.Scope = answer.AccessToken.Reveal(), answer.RefreshToken.Reveal(), answer.Scope
-	rec.Issued, rec.Expires, rec.Correlation = answer.Requested, expires, answer.CorrelationID
-	t := rec.token(s.buffer())
-	err := s.engine.save(ctx, rec, rev)
-	s.stats.acquired.Add(1)
-	if s.current.Load() != nil || rec.Generation > 1 {
-		s.stats.refreshes.Add(1)
-	}
-	s.adopt(t)
-	if err != nil {
-		s.storeTrouble(err)
-	} else {
-		s.storeWritten()
-	}
-	return t
+	return nil
 }
 
 // adopt publishes a token that was fetched, here or by another process.
@@ -251,18 +192,36 @@ func (s *Source) adopt(t *Token) {
 // fallBack puts a stored token that is stale but valid into service when the first try failed, and lets those go who
 // would otherwise wait for all the tries.
 func (s *Source) fallBack(f *flight, stored *Token) {
+	if t := s.serveStored(f, stored); t != nil {
+		s.engine.log.Warn("[OAuthService] Serving the present token of "+s.name+" while renewal fails", "server", s.name,
+			"expires_at", t.Expires, "correlation_id", t.correlation)
+	}
+}
+
+// serveStored is fallBack without a word. It gives the token that the waiting ones go with, unless they have gone already.
+func (s *Source) serveStored(f *flight, stored *Token) *Token {
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	now := time.Now()
 	if t := s.current.Load(); t == nil && stored != nil && stored.Generation > f.after && stored.valid(now) && !s.retired {
 		s.publish(stored)
 		s.state = Refreshing
 	}
-	if t := s.current.Load(); t != nil && t.valid(now) && !isClosed(f.fallback) {
-		s.engine.log.Warn("[OAuthService] Serving the present token of "+s.name+" while renewal fails", "server", s.name,
-			"expires_at", t.Expires, "correlation_id", t.correlation)
-		close(f.fallback)
+	s.mu.Unlock()
+	if t := s.current.Load(); t != nil && t.valid(now) && s.letGo(f) {
+		return t
 	}
+	return nil
+}
+
+// letGo ends the waiting of those who can do with the present token; false: it had ended.
+func (s *Source) letGo(f *flight) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if isClosed(f.fallback) {
+		return false
+	}
+	close(f.fallback)
+	return true
 }
 
 // failed notes what went wrong and says how long to wait before the next try.
@@ -275,6 +234,9 @@ func (s *Source) failed(f *flight, err error) (wait time.Duration) {
 	wait = max(pause(s.failures, f.err), f.err.RetryAfter)
 	if f.err.State == Revoked {
 		wait = revokedPause
+	}
+	if s.noteRefused(err); time.Now().Before(s.rejected.until) {
+		wait = recheckPause + rand.N(recheckPause/4)
 	}
 	s.retryAt = time.Now().Add(wait)
 	f.err.RetryAfter = wait
@@ -297,7 +259,7 @@ func (s *Source) land(f *flight) {
 	case held != nil && held.valid(time.Now()):
 		s.state = Authorized
 	case f.err != nil:
-		s.state = Failed
+		s.state = f.err.State
 	}
 	if f.err != nil {
 		f.err.State = s.state

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -18,7 +19,7 @@ import (
 )
 
 // schema is the newest record that this version understands. A newer one is read, never written.
-const schema = 1
+const schema = 2
 
 // record is what the store keeps of one grant, under grant/NAME.
 type record struct {
@@ -29,12 +30,22 @@ type record struct {
 	Generation  uint64    `json:"generation"`
 	Revoked     bool      `json:"revoked,omitempty"` // a tombstone: no process may use or renew the grant
 	AccessToken string    `json:"access_token,omitempty"`
-	Refresh     string    `json:"refresh_token,omitempty"` // kept to be revoked: this grant never spends it
+	Refresh     string    `json:"refresh_token,omitempty"` // of client credentials: kept to be revoked, never spent
 	Scope       string    `json:"scope,omitempty"`
 	Issued      time.Time `json:"issued_at,omitzero"`
 	Expires     time.Time `json:"expires_at,omitzero"`
 	Correlation string    `json:"correlation_id,omitempty"`
 	Backoff     time.Time `json:"backoff_until,omitzero"` // the last request failed: nobody asks before
+	Nonce       string    `json:"nonce,omitempty"`        // fresh for each write
+
+	// Of a chain of refresh tokens.
+	Chain    string `json:"chain,omitempty"`    // the fingerprint of what a refresh token belongs to
+	Rotation uint64 `json:"rotation,omitempty"` // counts the refresh tokens
+	Origin   string `json:"origin,omitempty"`   // the fingerprint of the supplied refresh token that it began with
+	Dead     string `json:"dead,omitempty"`     // the fingerprint of the refresh token that was refused
+	Place    string `json:"place,omitempty"`    // the state folder that it lives in; "": a shared store
+	Lease    *lease `json:"lease,omitempty"`    // who may spend the refresh token now; nil: whoever takes it
+	Pending  bool   `json:"pending,omitempty"`  // in a local copy: not yet committed
 }
 
 func recordKey(server string) string { return "grant/" + server }
@@ -50,6 +61,17 @@ func fingerprint(s *config.Server) string {
 		upstreamOrigin(s), o.GrantType, o.TokenURL, o.ClientID, o.ClientSecret.Identity(), o.Resource, o.Scope, o.Audience,
 		o.Organization, params, o.UseMTLS, o.ClientCertPath.Identity(),
 	})
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:])
+}
+
+// chain tells chains of refresh tokens apart. A refresh token outlives an edit of the scope, say, but goes to nobody else
+// than who gave it.
+func chain(s *config.Server) string {
+	if !s.OAuth.Rotating() {
+		return ""
+	}
+	b, _ := json.Marshal([]any{s.OAuth.TokenURL, s.OAuth.ClientID})
 	sum := sha256.Sum256(b)
 	return hex.EncodeToString(sum[:])
 }
@@ -84,36 +106,57 @@ func (r *record) token(buffer time.Duration) *Token {
 	return t
 }
 
-// load reads a record. An absent one, and one of another credential, is an empty record to be written over at rev.
-func (e *Engine) load(ctx context.Context, server, fp string) (record, secrets.Revision, error) {
-	empty := record{Schema: schema, Server: server, Fingerprint: fp}
-	b, rev, err := e.store.Get(ctx, recordKey(server))
+// reading is a record as it was read, and what was known at that moment.
+type reading struct {
+	record
+	rev    secrets.Revision
+	locked bool // the lock of this host is held
+}
+
+// load reads the record of s. An absent one, and one of another credential, is an empty record to be written over; a chain
+// of refresh tokens goes on in it.
+func (s *Source) load(ctx context.Context) (*reading, error) {
+	empty := record{Schema: schema, Server: s.name, Fingerprint: s.fingerprint, Chain: s.chain}
+	b, rev, err := s.engine.store.Get(ctx, recordKey(s.name))
 	if errors.Is(err, secrets.ErrNotFound) {
-		return empty, "", nil
+		return &reading{record: empty}, nil
 	}
 	if err != nil {
-		return empty, "", fmt.Errorf("reading the stored token: %w", err)
+		return &reading{record: empty}, fmt.Errorf("reading the stored token: %w", err)
 	}
 	var r record
 	if err := json.Unmarshal(b, &r); err != nil {
-		return empty, rev, nil // it carries nothing that could be saved: the next token is written over it
+		return &reading{record: empty, rev: rev}, nil // it carries nothing that could be saved: the next token is written over it
 	}
-	if r.Fingerprint != fp {
-		empty.Generation = r.Generation
-		return empty, rev, nil
+	if r.Fingerprint != s.fingerprint {
+		empty.Generation, empty.Origin, empty.Dead, empty.Place, empty.Rotation = r.Generation, r.Origin, r.Dead, r.Place, r.Rotation
+		if r.Chain == s.chain && s.chain != "" {
+			empty.Refresh, empty.Lease = r.Refresh, r.Lease
+		}
+		r = empty
 	}
-	return r, rev, nil
+	return &reading{record: r, rev: rev}, nil
 }
 
-// save writes a record that was read at rev.
-func (e *Engine) save(ctx context.Context, r record, rev secrets.Revision) error {
+// save writes a record that was read at rev. Whether a write was applied whose answer got lost is told by its nonce.
+func (e *Engine) save(ctx context.Context, r *record, rev secrets.Revision) (secrets.Revision, error) {
 	if r.Schema > schema {
-		return fmt.Errorf("the stored record of %q was written by a newer bearerd: upgrade this one", r.Server)
+		return "", fmt.Errorf("the stored record of %q was written by a newer bearerd: upgrade this one", r.Server)
 	}
+	r.Schema, r.Nonce = schema, rand.Text()
 	b, err := json.Marshal(r)
 	if err != nil {
-		return err
+		return "", err
 	}
-	_, err = e.store.Put(ctx, recordKey(r.Server), b, rev)
-	return err
+	key := recordKey(r.Server)
+	next, err := e.store.Put(ctx, key, b, rev)
+	if err == nil || errors.Is(err, secrets.ErrDenied) {
+		return next, err
+	}
+	var there record
+	b, next, readErr := e.store.Get(ctx, key)
+	if readErr == nil && json.Unmarshal(b, &there) == nil && there.Nonce == r.Nonce {
+		return next, nil
+	}
+	return "", err
 }

@@ -23,7 +23,8 @@ func (s *Source) Revoke(ctx context.Context) (sent int, err error) {
 	configured := s.server.Load().OAuth.RevocationURL != ""
 	if configured {
 		// A request that is in flight, here or in another process, brings a token that must be revoked too.
-		s.engine.lockOrGoOn(ctx, s.name)()
+		unlock, _ := s.engine.lockOrGoOn(ctx, s.name)
+		unlock()
 		if sent, err = s.revokeUpstream(ctx, maxTries); err != nil {
 			return sent, err
 		}
@@ -79,7 +80,7 @@ type heldToken struct {
 
 // held lists the tokens that are in use here or stored, the refresh token first: without it nobody gets another.
 func (s *Source) held(ctx context.Context) (tokens []heldToken) {
-	r, _, err := s.engine.load(ctx, s.name, s.fingerprint)
+	r, err := s.recall(ctx)
 	if err == nil && r.Refresh != "" {
 		tokens = append(tokens, heldToken{secrets.New(r.Refresh), "refresh_token"})
 	}
@@ -117,22 +118,4 @@ func (s *Source) revokeOnShutdown(ctx context.Context) {
 	if err != nil {
 		s.engine.log.Warn("[OAuthService] Token of "+s.name+" was not revoked and removed at shutdown", "server", s.name, "error", err)
 	}
-}
-
-// storeTrouble notes that a token lives in memory alone.
-func (s *Source) storeTrouble(err error) {
-	s.mu.Lock()
-	first := !s.unwritable
-	s.unwritable = true
-	s.mu.Unlock()
-	if first {
-		s.engine.log.Error("store_unwritable: the token of "+s.name+" is served, but not kept", "server", s.name, "error", err,
-			"remedy", "make the state folder writable and give it space; the next renewal is kept again")
-	}
-}
-
-func (s *Source) storeWritten() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.unwritable = false
 }

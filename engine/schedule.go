@@ -7,7 +7,7 @@ import (
 	"math/rand/v2"
 	"time"
 
-	"bearerd/engine/oauth"
+	"bearerd/secrets"
 )
 
 // The rules of trying again.
@@ -18,8 +18,11 @@ const (
 	finalPause    = 15 * time.Minute // after an answer that says no: somebody may mend the other side
 	longestWait   = 10 * time.Second // a longer pause is not waited for by callers
 	maxRetryAfter = time.Hour
-	revokedPause  = time.Second // between two looks whether another process has ended a revocation
-	followPause   = 5 * time.Second
+	recheckPause  = time.Minute      // between two looks at a secret that was refused
+	outagePause   = 10 * time.Second // the longest between two tries while the store is away
+	revokedPause  = time.Second      // between two looks whether another process has ended a revocation
+	followPause   = 5 * time.Second  // between two looks at what other processes of this host do
+	sharedPause   = 30 * time.Second // the least between two looks at a record that hosts share
 	clockCheck    = 5 * time.Second
 	clockJump     = 2 * time.Second
 )
@@ -31,15 +34,16 @@ func pause(failures int, err *Error) time.Duration {
 	if failures < 9 {
 		wait = min(firstPause<<(failures-1), longestPause)
 	}
-	if err.final() {
+	switch {
+	case err.State == NeedsReauth:
+		wait = recheckPause
+	case err.final():
 		wait = finalPause
+	case errors.Is(err.Err, secrets.ErrUnavailable):
+		wait = min(wait, outagePause)
 	}
 	wait += rand.N(wait / 4)
-	var wire *oauth.Error
-	if errors.As(err.Err, &wire) {
-		wait = max(wait, min(wire.RetryAfter, maxRetryAfter))
-	}
-	return wait
+	return max(wait, min(err.retryAfter(), maxRetryAfter))
 }
 
 // due is when a token is renewed unasked: when it turns stale or up to a tenth of its buffer earlier, by the server's
@@ -47,6 +51,9 @@ func pause(failures int, err *Error) time.Duration {
 func (s *Source) due(t *Token) time.Time {
 	h := fnv.New32a()
 	_, _ = h.Write([]byte(s.name))
+	if s.engine.shared { // and hosts that share a grant do not either
+		_, _ = h.Write([]byte(s.owner))
+	}
 	buffer := time.Duration(t.deadAt - t.staleAt)
 	early := buffer / 10 * time.Duration(h.Sum32()%1000) / 1000
 	return time.Unix(0, t.staleAt).Add(-early)

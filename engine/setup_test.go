@@ -2,6 +2,7 @@ package engine
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -22,7 +23,9 @@ type memory struct {
 	values map[string][]byte
 	revs   map[string]secrets.Revision
 	writes int
-	broken error
+	broken error // of writes
+	down   error // of everything
+	lose   int   // writes that are applied, and answered with an outage
 }
 
 func newMemory() *memory {
@@ -32,6 +35,9 @@ func newMemory() *memory {
 func (m *memory) Get(_ context.Context, key string) ([]byte, secrets.Revision, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if m.down != nil {
+		return nil, "", m.down
+	}
 	v, ok := m.values[key]
 	if !ok {
 		return nil, "", secrets.ErrNotFound
@@ -42,20 +48,33 @@ func (m *memory) Get(_ context.Context, key string) ([]byte, secrets.Revision, e
 func (m *memory) Put(_ context.Context, key string, value []byte, ifRev secrets.Revision) (secrets.Revision, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.broken != nil {
-		return "", m.broken
+	if err := cmp.Or(m.down, m.broken); err != nil {
+		return "", err
 	}
 	if m.revs[key] != ifRev {
 		return "", secrets.ErrConflict
 	}
 	m.writes++
 	m.values[key], m.revs[key] = slices.Clone(value), secrets.Revision(strings.Repeat("x", m.writes))
+	if m.lose > 0 {
+		m.lose--
+		return "", secrets.ErrUnavailable
+	}
 	return m.revs[key], nil
+}
+
+func (m *memory) set(change func(*memory)) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	change(m)
 }
 
 func (m *memory) Delete(_ context.Context, key string) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if m.down != nil {
+		return m.down
+	}
 	delete(m.values, key)
 	delete(m.revs, key)
 	return nil
@@ -63,6 +82,19 @@ func (m *memory) Delete(_ context.Context, key string) error {
 
 func (m *memory) List(context.Context, string) ([]string, error) {
 	return nil, errors.New("not used here")
+}
+
+// beside makes the state folder of a process; its store is the engine's own, or lies beside a shared one.
+func beside(store *memory, lock Lock, place string) Local {
+	return Local{Store: store, Lock: lock, Place: place,
+		Reserve: func(_ context.Context, key string) (func(context.Context, []byte) error, func(), error) {
+			put := func(ctx context.Context, value []byte) error {
+				_, rev, _ := store.Get(ctx, key)
+				_, err := store.Put(ctx, key, value, rev)
+				return err
+			}
+			return put, func() {}, nil
+		}}
 }
 
 // locks makes a Lock for the engines that share a store. Channels, so that synctest sees the waiting.
@@ -138,7 +170,7 @@ func start(t testing.TB, servers ...*config.Server) *bench {
 func startWith(t testing.TB, store *memory, lock Lock, servers ...*config.Server) *bench {
 	b := &bench{store: store, lock: lock, log: &lines{}}
 	log := slog.New(slog.NewTextHandler(b.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	b.Engine = New(t.Context(), store, lock, &secrets.Resolver{Store: store}, log)
+	b.Engine = New(t.Context(), store, beside(store, lock, "here"), &secrets.Resolver{Store: store}, log)
 	t.Cleanup(b.Close)
 	b.Prepare(&config.Config{Servers: servers}).Commit()
 	return b

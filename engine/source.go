@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"bearerd/config"
+	"bearerd/secrets"
 )
 
 // Source is the life of one server's token. It belongs to a server name and a credential fingerprint.
@@ -17,6 +18,9 @@ type Source struct {
 	engine      *Engine
 	name        string
 	fingerprint string
+	chain       string                        // of refresh tokens; "": the grant has none
+	owner       string                        // of the leases that it takes
+	origin      atomic.Pointer[string]        // the fingerprint of the supplied refresh token
 	server      atomic.Pointer[config.Server] // its settings; those outside the fingerprint may be swapped
 	current     atomic.Pointer[Token]         // nil: none, or none that may be used
 	stats       stats
@@ -29,13 +33,16 @@ type Source struct {
 	failures     int    // in a row
 	retryAt      time.Time
 	challengedAt time.Time
-	unwritable   bool // the store took no record: the token lives in memory alone
+	store        string  // what is wrong with the store; "": nothing
+	seen         seen    // the lease of another process
+	uncommitted  *record // the newest refresh token, while the store may not have it
+	rejected     refused
 	timer        *time.Timer
 	retired      bool
 }
 
 func newSource(e *Engine, server *config.Server, fp string) *Source {
-	s := &Source{engine: e, name: server.Name, fingerprint: fp, state: Pending}
+	s := &Source{engine: e, name: server.Name, fingerprint: fp, chain: chain(server), owner: newOwner(), state: Pending}
 	s.server.Store(server)
 	return s
 }
@@ -96,7 +103,7 @@ func (s *Source) slow(ctx context.Context) (*Token, error) {
 // explicit wish.
 func (s *Source) Refresh(ctx context.Context) (*Token, error) {
 	after := generation(s.current.Load())
-	if r, _, err := s.engine.load(ctx, s.name, s.fingerprint); err == nil {
+	if r, err := s.load(ctx); err == nil {
 		after = max(after, r.Generation)
 	}
 	return s.renew(ctx, after)
@@ -141,21 +148,44 @@ func (s *Source) Invalidate(ctx context.Context) error {
 // forget drops the token here, whatever becomes of the store, and then in its record; revoked leaves a tombstone there.
 func (s *Source) forget(ctx context.Context, revoked bool) error {
 	s.drop(revoked, 0)
-	unlock := s.engine.lockOrGoOn(ctx, s.name)
+	unlock, _ := s.engine.lockOrGoOn(ctx, s.name)
 	defer unlock()
-	r, rev, err := s.engine.load(ctx, s.name, s.fingerprint)
-	s.drop(r.Revoked || revoked, r.Generation+1) // again: a request that was in flight may have brought one meanwhile
-	if err == nil && rev == "" && !revoked {
-		return nil
+	for {
+		g, err := s.recall(ctx)
+		s.drop(g.Revoked || revoked, g.Generation+1) // again: a request that was in flight may have brought one meanwhile
+		if err == nil && g.rev == "" && !revoked {
+			return nil
+		}
+		if err == nil {
+			emptied := g.emptied(revoked)
+			_, err = s.engine.save(ctx, &emptied, g.rev)
+		}
+		switch {
+		case err == nil:
+			s.dropCopy(ctx)
+			return nil
+		case errors.Is(err, secrets.ErrConflict), errors.Is(err, errLeased):
+			if !sleep(ctx, leasePoll) { // another process has just written
+				return ctx.Err()
+			}
+		default:
+			if revoked || s.journal(ctx) == nil {
+				s.dropCopy(ctx)
+			}
+			return s.forgetRecord(ctx, revoked, err)
+		}
 	}
-	if err == nil {
-		err = s.engine.save(ctx, record{Schema: r.Schema, Server: r.Server, Fingerprint: r.Fingerprint, Subject: r.Subject,
-			Generation: r.Generation + 1, Revoked: r.Revoked || revoked}, rev)
+}
+
+// emptied is g without its access token and, when it is revoked, without its refresh token.
+func (g *reading) emptied(revoked bool) record {
+	r := g.record
+	r.Generation, r.Revoked = g.Generation+1, g.Revoked || revoked
+	r.AccessToken, r.Scope, r.Issued, r.Expires, r.Correlation, r.Backoff = "", "", time.Time{}, time.Time{}, "", time.Time{}
+	if r.Revoked || r.Chain == "" {
+		r.Refresh, r.Lease = "", nil
 	}
-	if err == nil {
-		return nil
-	}
-	return s.forgetRecord(ctx, revoked, err)
+	return r
 }
 
 // drop forgets the token in memory; none up to generation is taken from the store again.
@@ -172,10 +202,14 @@ func (s *Source) drop(revoked bool, generationUpTo uint64) {
 	}
 }
 
-// forgetRecord removes a record that could not be written over: a full disk still lets files go.
+// forgetRecord removes a record that could not be written over: a full disk still lets files go. A chain of refresh tokens
+// that is only invalidated stays.
 func (s *Source) forgetRecord(ctx context.Context, revoked bool, cause error) error {
-	const mend = "make the state folder writable and give it space, then run this again"
-	if s.engine.store.Delete(ctx, recordKey(s.name)) != nil {
+	mend := "make the state folder writable and give it space, then run this again"
+	if s.engine.shared {
+		mend = "see to Vault, then run this again"
+	}
+	if s.chain != "" && !revoked || s.engine.store.Delete(ctx, recordKey(s.name)) != nil {
 		return fmt.Errorf("server %q: the token was dropped here, but its stored copy is still there: %w: %s", s.name, cause, mend)
 	}
 	if revoked {
@@ -185,22 +219,36 @@ func (s *Source) forgetRecord(ctx context.Context, revoked bool, cause error) er
 	return nil
 }
 
-// Sync takes over what other processes did to the stored token: a renewal, an invalidation, a revocation.
-func (s *Source) Sync(ctx context.Context) {
-	r, _, err := s.engine.load(ctx, s.name, s.fingerprint)
-	if err != nil {
-		return // the next renewal tells of it
+// Sync takes over what other processes did to the stored token: a renewal, an invalidation, a revocation. An error is that
+// of the store.
+func (s *Source) Sync(ctx context.Context) error {
+	g, err := s.load(ctx)
+	if err != nil && s.engine.shared {
+		s.withoutStore(ctx, err)
 	}
-	stored := r.token(s.buffer())
+	if err != nil {
+		return err // of a file the next renewal tells
+	}
+	stored := g.token(s.buffer())
+	if s.takeOver(g, stored) && stored != nil {
+		s.keepShared(ctx, g, nil)
+	} else if s.engine.shared {
+		s.storeWritten()
+	}
+	return nil
+}
+
+// takeOver puts a newer record into force.
+func (s *Source) takeOver(g *reading, stored *Token) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.retired || s.flight != nil || r.Generation <= max(s.floor, generation(s.current.Load())) {
-		return
+	if s.retired || s.flight != nil || g.Generation <= max(s.floor, generation(s.current.Load())) {
+		return false
 	}
 	s.publish(stored)
 	s.trouble, s.failures, s.retryAt = nil, 0, time.Time{}
 	switch {
-	case r.Revoked:
+	case g.Revoked:
 		s.state = Revoked
 	case stored != nil && stored.valid(time.Now()):
 		s.state = Authorized
@@ -208,6 +256,19 @@ func (s *Source) Sync(ctx context.Context) {
 		s.state = Pending
 	}
 	s.plan()
+	return true
+}
+
+// syncPause is how long the record of s may go unread: seldom while its token lives long, as there is no way to be told.
+func (s *Source) syncPause() time.Duration {
+	t := s.current.Load()
+	switch {
+	case !s.engine.shared || t == nil || t.copied:
+		return 0
+	case t.Expires.IsZero():
+		return sharedPause
+	}
+	return max(sharedPause, time.Until(t.Expires)/10)
 }
 
 // publish swaps the current token; deliveries that hold the old one learn of it. mu is held.

@@ -251,7 +251,7 @@ func TestARecordOfANewerVersionIsReadButNotWritten(t *testing.T) {
 	as := authorizationServer(t)
 	a := start(t, server(as, "a"))
 	first := a.token(t, "a")
-	newer := strings.Replace(string(a.store.values["grant/a"]), `"schema":1`, `"schema":2`, 1)
+	newer := strings.Replace(string(a.store.values["grant/a"]), fmt.Sprintf(`"schema":%d`, schema), fmt.Sprintf(`"schema":%d`, schema+1), 1)
 	a.store.values["grant/a"] = []byte(newer)
 	b := startWith(t, a.store, a.lock, server(as, "a"))
 	if !b.token(t, "a").Access().Equal(first.Access()) {

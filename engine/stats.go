@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"bearerd/engine/oauth"
+	"bearerd/secrets"
 )
 
 // recent is how many token requests the latencies of the documented metrics cover.
@@ -36,6 +37,12 @@ func (s *stats) failed(err *Error) {
 		reason = kind(wire)
 	case err.State == Revoked:
 		reason = "revoked"
+	case err.State == NeedsReauth:
+		reason = "needs_reauth"
+	case errors.Is(err.Err, secrets.ErrUnavailable), errors.Is(err.Err, secrets.ErrDenied):
+		reason = "store"
+	case err.local:
+		reason = "local"
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -19,7 +19,8 @@ type Status struct {
 	Error       string     `json:"error,omitempty"`        // why the last acquisition failed
 	Remedy      string     `json:"remedy,omitempty"`       //
 	NextTry     *time.Time `json:"next_try,omitempty"`     //
-	Store       string     `json:"store,omitempty"`        // store_unwritable: the token is in memory alone
+	Store       string     `json:"store,omitempty"`        // store_unwritable, store_unavailable, store_denied; absent: in order
+	Uncommitted bool       `json:"uncommitted,omitempty"`  // the newest refresh token is in the journal, not yet in the store
 }
 
 // Status tells how the source is now.
@@ -28,9 +29,7 @@ func (s *Source) Status() Status {
 	defer s.mu.Unlock()
 	now := time.Now()
 	st := Status{Server: s.name, State: s.state, Status: "none"}
-	if s.unwritable {
-		st.Store = "store_unwritable"
-	}
+	st.Store, st.Uncommitted = s.store, s.uncommitted != nil
 	if s.trouble != nil {
 		st.Error, st.Remedy = s.trouble.Error(), s.trouble.Remedy
 		if s.state != Revoked {

@@ -67,8 +67,12 @@ func fill(ctx context.Context, s *Store) (first secrets.Revision, err error) {
 	return first, err
 }
 
-func TestFullAndReadOnlyDisk(t *testing.T) {
-	cmd := child(t, "tmpfs", t.TempDir())
+func TestFullAndReadOnlyDisk(t *testing.T) { withOwnMounts(t, "tmpfs") }
+
+// withOwnMounts runs a role where it may mount what nobody else sees.
+func withOwnMounts(t *testing.T, role string) {
+	t.Helper()
+	cmd := child(t, role, t.TempDir())
 	cmd.SysProcAttr = &syscall.SysProcAttr{
 		Cloneflags:  syscall.CLONE_NEWUSER | syscall.CLONE_NEWNS,
 		UidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Geteuid(), Size: 1}},

@@ -3,6 +3,7 @@ package sealed
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -30,6 +31,10 @@ type record struct {
 	Key   string           `json:"key"`
 	Rev   secrets.Revision `json:"rev"` // fresh for each write, kept by Rekey
 	Value []byte           `json:"value"`
+}
+
+func newRecord(key string, value []byte) record {
+	return record{Key: key, Rev: secrets.Revision(rand.Text()), Value: value}
 }
 
 // damage says that the content of a file is no record of ours. An error in reading the file is not damage.

@@ -5,7 +5,9 @@
 //
 //	identity.txt   the age identities (0600), the first seals and all open; absent when they are given from outside
 //	recipient.txt  the recipients that records may be sealed for; public
-//	records/       HASH.age; HASH is the first 32 hexadecimal digits of the SHA-256 of the key
+//	records/       HASH.age; HASH is the first 32 hexadecimal digits of the SHA-256 of the key. Beside them, with names
+//	               that begin with a dot, files being written and room that Reserve keeps; what a killed process leaves
+//	               of them the next Reserve removes
 //	set-aside/     TIME-HASH.age: records that could not be read; nothing in it is ever removed, by Delete neither
 //	locks/         store.lock, held during each write, and HASH.lock for Lock; a file in it is never removed
 //
@@ -16,7 +18,6 @@ package sealed
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -89,7 +90,7 @@ func (s *Store) put(ctx context.Context, key string, value []byte, ifRev secrets
 		return "", err
 	}
 	if len(value) >= secrets.MaxValue {
-		return "", fmt.Errorf("the value has %d bytes, it must have fewer than %d", len(value), secrets.MaxValue)
+		return "", tooLarge(value)
 	}
 	unlock, err := s.lockStore(ctx)
 	if err != nil {
@@ -103,8 +104,12 @@ func (s *Store) put(ctx context.Context, key string, value []byte, ifRev secrets
 	if old.Rev != ifRev {
 		return "", secrets.ErrConflict
 	}
-	r := record{Key: key, Rev: secrets.Revision(rand.Text()), Value: value}
+	r := newRecord(key, value)
 	return r.Rev, s.write(r)
+}
+
+func tooLarge(value []byte) error {
+	return fmt.Errorf("the value has %d bytes, it must have fewer than %d", len(value), secrets.MaxValue)
 }
 
 // Delete removes the record; an absent one is no error.

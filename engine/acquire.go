@@ -1,0 +1,148 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/google/uuid"
+
+	"bearerd/config"
+	"bearerd/engine/oauth"
+	"bearerd/secrets"
+)
+
+// acquire asks for a token that needs no lease.
+func (s *Source) acquire(ctx context.Context, f *flight, g *reading, stored *Token) (*Token, error) {
+	release, err := s.engine.limits.take(ctx, s.server.Load().OAuth.TokenURL)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	answer, err := s.ask(ctx, func(log *slog.Logger, o *config.OAuth, id string) (*oauth.Token, error) {
+		return oauth.ClientCredentials(ctx, log, o, s.engine.resolve, id)
+	})
+	if err != nil {
+		s.fallBack(f, stored)
+		s.shareFailure(ctx, err, g)
+		return nil, err
+	}
+	return s.keep(ctx, f, answer, g)
+}
+
+// ask sends one token request and tells of it.
+func (s *Source) ask(ctx context.Context, request func(log *slog.Logger, o *config.OAuth, id string) (*oauth.Token, error)) (*oauth.Token, error) {
+	o := s.server.Load().OAuth
+	id, log := uuid.NewString(), s.engine.log.With("server", s.name)
+	log.Info("[OAuthService] Token request correlation_id="+id+" for "+s.name, "correlation_id", id)
+	start := time.Now()
+	t, err := request(log, o, id)
+	if err == nil || !(&Error{Err: err}).unsent() {
+		s.stats.took(time.Since(start))
+	}
+	if err != nil {
+		s.logFailure(ctx, log, id, err)
+		return nil, err
+	}
+	expires := "no expiry given"
+	if t.ExpiresIn > 0 {
+		expires = fmt.Sprintf("expires in %ds", int(t.ExpiresIn.Seconds()))
+	}
+	log.Info("[OAuthService] Successfully obtained token for "+s.name+", "+expires, "correlation_id", id)
+	if t.MissingScopes != "" {
+		log.Warn("[OAuthService] Token scopes validation failed for "+s.name, "missing", t.MissingScopes, "correlation_id", id)
+	}
+	if t.ExpiresGuessed {
+		log.Warn("[OAuthService] The expires_in for "+s.name+" cannot be read", "assumed", t.ExpiresIn, "correlation_id", id)
+	}
+	if !t.ScopeGiven {
+		t.Scope = o.Scope // RFC 6749 §5.1: absent means as requested
+	}
+	return t, nil
+}
+
+// shareFailure lets the processes that wait for the lock know, so that a server that hangs is not asked by each of them
+// in turn. A final answer is not shared: a person may be at work on its cause.
+func (s *Source) shareFailure(ctx context.Context, err error, g *reading) {
+	failed := &Error{Err: err}
+	if failed.final() || failed.unsent() || ctx.Err() != nil {
+		return
+	}
+	g.Backoff = time.Now().Add(firstPause)
+	if _, err := s.engine.save(ctx, &g.record, g.rev); err != nil && !errors.Is(err, secrets.ErrConflict) {
+		s.storeTrouble(err)
+	}
+}
+
+// logFailure logs at the documented levels: a scope that was not granted is a warning, the rest are errors.
+func (s *Source) logFailure(ctx context.Context, log *slog.Logger, id string, err error) {
+	level, remedyText := slog.LevelError, ""
+	var wire *oauth.Error
+	if errors.As(err, &wire) {
+		remedyText = remedy(wire)
+		if kind(wire) == "scope" {
+			level = slog.LevelWarn
+		}
+	}
+	log.Log(ctx, level, "[OAuthService] Token request failed for "+s.name, "correlation_id", id, "error", err, "remedy", remedyText)
+}
+
+// keep stores a new token, then publishes it. A store that cannot be written keeps no valid token from service. Where
+// another host was faster, its token is taken: all share one.
+func (s *Source) keep(ctx context.Context, f *flight, answer *oauth.Token, g *reading) (*Token, error) {
+	r := s.renewed(f, &g.record, answer)
+	_, err := s.engine.save(ctx, &r, g.rev)
+	for errors.Is(err, secrets.ErrConflict) {
+		now, readErr := s.load(ctx)
+		if readErr != nil {
+			err = readErr
+			break
+		}
+		if now.Revoked {
+			return nil, s.tooLate(ctx, answer)
+		}
+		if t := now.token(s.buffer()); t != nil && t.Generation > f.after && t.fresh(time.Now()) {
+			r = now.record
+			err = nil
+			break
+		}
+		r = s.renewed(f, &now.record, answer)
+		_, err = s.engine.save(ctx, &r, now.rev)
+	}
+	t := r.token(s.buffer())
+	s.acquired(r)
+	s.adopt(t)
+	if err != nil {
+		s.storeTrouble(err)
+	} else {
+		s.storeWritten()
+		s.keepShared(ctx, &reading{record: r}, nil)
+	}
+	return t, nil
+}
+
+// renewed is r with the answer in it.
+func (s *Source) renewed(f *flight, r *record, answer *oauth.Token) record {
+	var expires time.Time
+	if answer.ExpiresIn > 0 {
+		expires = answer.Requested.Add(answer.ExpiresIn)
+	}
+	n := *r
+	n.Generation = max(r.Generation, generation(s.current.Load()), f.after) + 1 // the record may have been lost
+	n.Revoked, n.Backoff, n.Lease, n.Dead = false, time.Time{}, nil, ""
+	if s.chain != "" {
+		n.Rotation++
+	}
+	n.AccessToken, n.Refresh, n.Scope = answer.AccessToken.Reveal(), answer.RefreshToken.Reveal(), answer.Scope
+	n.Issued, n.Expires, n.Correlation = answer.Requested, expires, answer.CorrelationID
+	return n
+}
+
+func (s *Source) acquired(r record) {
+	s.stats.acquired.Add(1)
+	if s.current.Load() != nil || r.Generation > 1 {
+		s.stats.refreshes.Add(1)
+	}
+}

@@ -1,0 +1,138 @@
+package engine
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"time"
+
+	"bearerd/secrets"
+)
+
+// Local is this host's state folder, as far as the engine needs it.
+type Local struct {
+	Store secrets.Store // sealed; the engine's store itself, unless that one is shared by hosts
+	Lock  Lock
+	// Reserve makes room on disk for the value of key, so that put does not fail for want of space.
+	Reserve func(ctx context.Context, key string) (put func(context.Context, []byte) error, release func(), err error)
+	Place   string // tells this folder from a copy of it; "": cannot be told
+	Network string // the network filesystem that it lies on; "": a local disk
+}
+
+// A copy is a record in the sealed local store: the journal of a new refresh token until that is committed and, of a shared
+// store, what is served while that is away.
+func copyKey(server string) string { return "copy/" + server }
+
+// copied reads the local copy of the record of s; nil when there is none that fits.
+func (s *Source) copied(ctx context.Context) *record {
+	b, _, err := s.engine.local.Store.Get(ctx, copyKey(s.name))
+	var r record
+	if err != nil || json.Unmarshal(b, &r) != nil || r.Server != s.name {
+		return nil
+	}
+	if r.Fingerprint == s.fingerprint || r.Pending && r.Chain == s.chain {
+		return &r
+	}
+	return nil
+}
+
+// keepCopy writes the local copy of what the shared store holds, without the refresh token, or removes that of a record
+// which lies beside it anyway. A journal that is not yet committed is left alone.
+func (s *Source) keepCopy(ctx context.Context, r record) {
+	local := s.engine.local.Store
+	b, rev, err := local.Get(ctx, copyKey(s.name))
+	var there record
+	if err == nil && json.Unmarshal(b, &there) == nil && there.Pending && there.newer(&r) {
+		return
+	}
+	if !s.engine.shared {
+		if err == nil {
+			err = local.Delete(ctx, copyKey(s.name))
+		}
+	} else {
+		r.Refresh, r.Lease, r.Pending = "", nil, false
+		b, _ = json.Marshal(r) // strings, numbers and times
+		_, err = local.Put(ctx, copyKey(s.name), b, rev)
+	}
+	if err != nil && !errors.Is(err, secrets.ErrNotFound) && !errors.Is(err, secrets.ErrConflict) {
+		s.engine.log.Warn("the local copy of a token was not kept", "server", s.name, "error", err)
+	}
+}
+
+// dropCopy removes the local copy; that of a journal was committed, or is void.
+func (s *Source) dropCopy(ctx context.Context) {
+	if err := s.engine.local.Store.Delete(ctx, copyKey(s.name)); err != nil {
+		s.engine.log.Warn("the local copy of a token was not removed", "server", s.name, "error", err)
+	}
+}
+
+// journal is the newest answer to a spent refresh token that the store may not have yet; nil: there is none.
+func (s *Source) journal(ctx context.Context) *record {
+	s.mu.Lock()
+	newest := s.uncommitted
+	s.mu.Unlock()
+	if r := s.copied(ctx); r != nil && r.Pending && (newest == nil || r.Rotation > newest.Rotation) {
+		newest = r
+	}
+	return newest
+}
+
+// newer reports whether r holds a refresh token that came from the one in o. Generations do not tell: dropping an access
+// token counts as one too.
+func (r *record) newer(o *record) bool {
+	return r.Rotation > o.Rotation && (r.Origin == o.Origin || o.Origin == "") && !o.Revoked
+}
+
+// recall reads the record and, where this host has a newer one that it could not commit, commits that first.
+func (s *Source) recall(ctx context.Context) (*reading, error) {
+	g, err := s.load(ctx)
+	if err != nil || s.chain == "" {
+		return g, err
+	}
+	j := s.journal(ctx)
+	if j == nil {
+		return g, nil
+	}
+	if j.newer(&g.record) {
+		commit := *j
+		commit.Pending, commit.Lease = false, nil
+		commit.Generation = max(j.Generation, g.Generation+1)
+		if _, err := s.engine.save(ctx, &commit, g.rev); errors.Is(err, secrets.ErrConflict) {
+			return g, errLeased // somebody else writes: look again
+		} else if err != nil {
+			return g, err
+		}
+		s.engine.log.Info("committed the refresh token of "+s.name+" from the journal", "server", s.name)
+		if g, err = s.load(ctx); err != nil {
+			return g, err
+		}
+	}
+	s.committed(ctx, g.record)
+	return g, nil
+}
+
+// committed notes that the store has r or a later one.
+func (s *Source) committed(ctx context.Context, r record) {
+	s.mu.Lock()
+	s.uncommitted = nil
+	s.mu.Unlock()
+	s.keepCopy(ctx, r)
+}
+
+// commitLater goes on until the store has taken the answer to a spent refresh token.
+func (s *Source) commitLater(ctx context.Context) {
+	for wait := firstPause; sleep(ctx, wait); wait = min(2*wait, longestCommitPause) {
+		unlock, _ := s.engine.lockOrGoOn(ctx, s.name)
+		_, _ = s.recall(ctx) // what it could not commit is still there
+		unlock()
+		s.mu.Lock()
+		done := s.uncommitted == nil
+		s.mu.Unlock()
+		if done {
+			return
+		}
+	}
+}
+
+// longestCommitPause is between two tries to commit.
+const longestCommitPause = 30 * time.Second

@@ -1,0 +1,77 @@
+package engine
+
+import (
+	"crypto/rand"
+	"errors"
+	"os"
+	"time"
+
+	"bearerd/secrets"
+)
+
+// lease is the right to spend the refresh token of a record. Nothing happens between taking it and sending the token, so
+// whoever finds a lease must think that the token may be spent already.
+type lease struct {
+	Owner string `json:"owner"`           // one source of one process; never used again
+	Place string `json:"place,omitempty"` // the state folder whose lock the owner holds as long as it lives; "": none
+	Life  int64  `json:"life_ms"`         // how long others wait, from when they first saw it
+}
+
+// The times of a lease. Its life is longer than all that its owner may do under it, with a margin for clocks.
+const (
+	leaseLife   = 60 * time.Second
+	leaseMargin = 10 * time.Second
+	sendBudget  = 20 * time.Second // two requests
+	longestHold = 5 * time.Minute  // for the owner to come back with its journal, while the access token still lives
+	leasePoll   = 250 * time.Millisecond
+)
+
+// errLeased says that another process may spend the refresh token now: look again in a moment.
+var errLeased = errors.New("another process renews it now")
+
+// newOwner is for people, so it begins with the host's name.
+func newOwner() string {
+	host, _ := os.Hostname()
+	return host + "/" + rand.Text()
+}
+
+// seen is when this process first saw a revision that carries a lease, by its own monotonic clock: timestamps of others
+// mean nothing here.
+type seen struct {
+	rev secrets.Revision
+	at  time.Time
+}
+
+// leased reports whether another process may hold the lease of g. One whose owner has died on this host is free: its lock
+// was released, and had it left a journal, that would be committed by now.
+func (s *Source) leased(g *reading) bool {
+	l := g.Lease
+	local := s.engine.local.Place
+	if l == nil || l.Owner == s.owner || g.locked && local != "" && l.Place == local {
+		return false
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := time.Now()
+	if s.seen.rev != g.rev {
+		s.seen = seen{g.rev, now}
+	}
+	hold := min(max(time.Duration(l.Life)*time.Millisecond, time.Second), longestHold)
+	if left := g.Expires.Sub(s.seen.at) - leaseMargin; !g.Expires.IsZero() && g.AccessToken != "" {
+		hold = max(hold, min(left, longestHold))
+	}
+	return now.Sub(s.seen.at) < hold
+}
+
+// stopwatch measures by the larger of the wall clock, the monotonic one, and one that runs on while the machine sleeps.
+type stopwatch struct {
+	start time.Time
+	boot  time.Duration
+}
+
+func startStopwatch() stopwatch { return stopwatch{time.Now(), sinceBoot()} }
+
+func (w stopwatch) elapsed() time.Duration {
+	now := time.Now()
+	return max(now.Sub(w.start), now.Round(0).Sub(w.start.Round(0)), sinceBoot()-w.boot)
+}

@@ -1,0 +1,250 @@
+package engine
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"bearerd/config"
+	"bearerd/engine/oauth"
+	"bearerd/secrets"
+)
+
+// rotate renews a grant whose refresh token may be spent once. In order: room on disk, the lease, the request, the journal,
+// the commit. Once the lease is taken, the end of ctx interrupts nothing: a token that was spent and not kept is the end
+// of the grant.
+func (s *Source) rotate(ctx context.Context, f *flight, g *reading) (*Token, error) {
+	if err := s.mayRotate(g); err != nil {
+		return nil, err
+	}
+	if s.leased(g) {
+		s.serveStored(f, g.token(s.buffer()))
+		return nil, errLeased
+	}
+	token, err := s.toSpend(ctx, g)
+	if err != nil {
+		return nil, err
+	}
+	release, err := s.engine.limits.take(ctx, s.server.Load().OAuth.TokenURL)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	put, free, err := s.engine.local.Reserve(ctx, copyKey(s.name))
+	if err != nil {
+		return nil, &Error{Server: s.name, local: true, Reason: "there is no room for the answer to a refresh token",
+			Remedy: "make the state folder writable and give it space", Err: err}
+	}
+	defer free()
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
+	watch := startStopwatch()
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaseLife-leaseMargin)
+	defer cancel()
+	if err := s.claim(ctx, g); err != nil {
+		return nil, err
+	}
+	if watch.elapsed() > leaseLife-leaseMargin-sendBudget {
+		return nil, s.giveBack(ctx, f, g, errLeased)
+	}
+	answer, err := s.spend(ctx, token)
+	if err != nil {
+		return nil, s.giveBack(ctx, f, g, s.notRenewed(ctx, g, token, err, put))
+	}
+	return s.commit(ctx, f, g, answer, put)
+}
+
+// mayRotate refuses to spend what may be spent elsewhere too.
+func (s *Source) mayRotate(g *reading) error {
+	local := s.engine.local
+	switch {
+	case s.engine.shared:
+		return nil
+	case local.Network != "":
+		return &Error{Server: s.name, local: true, Reason: "the state folder lies on " + local.Network + ", where locks cannot be trusted: " +
+			"no refresh token is spent from there", Remedy: "put the state folder on a local disk, or keep tokens in store \"vault\""}
+	case g.Place != "" && local.Place != "" && g.Place != local.Place:
+		return &Error{Server: s.name, State: NeedsReauth, Reason: "the state folder is a copy of another one, which may spend the same refresh token",
+			Remedy: "if the other one is gone for good, run `bearerd store adopt`; else put a new refresh token where OAUTH_REFRESH_TOKEN refers to"}
+	}
+	return nil
+}
+
+// toSpend is the refresh token of the record or, when that is dead or there is none, a newly supplied one.
+func (s *Source) toSpend(ctx context.Context, g *reading) (secrets.Secret, error) {
+	held := secrets.New(g.Refresh)
+	if !held.IsZero() && held.Fingerprint() != g.Dead {
+		return held, s.claimOrigin(g.Origin)
+	}
+	ref := s.server.Load().OAuth.RefreshToken
+	supplied, err := s.engine.resolve.Resolve(ctx, ref)
+	if err != nil {
+		return held, &Error{Server: s.name, local: true, Reason: "OAUTH_REFRESH_TOKEN cannot be read", Remedy: "set it where bearerd runs",
+			Err: fmt.Errorf("OAUTH_REFRESH_TOKEN: %w", err)}
+	}
+	if supplied.Fingerprint() == g.Origin {
+		return held, &Error{Server: s.name, State: NeedsReauth, Reason: "the refresh token is spent or was refused",
+			Remedy: "put a new one where OAUTH_REFRESH_TOKEN refers to, " + ref.String()}
+	}
+	g.Refresh, g.Origin, g.Dead, g.AccessToken = supplied.Reveal(), supplied.Fingerprint(), "", ""
+	return supplied, s.claimOrigin(g.Origin)
+}
+
+// claimOrigin refuses to let two servers of this process spend one chain.
+func (s *Source) claimOrigin(origin string) error {
+	for name, other := range *s.engine.sources.Load() {
+		if at := other.origin.Load(); other != s && origin != "" && at != nil && *at == origin {
+			return &Error{Server: s.name, State: NeedsReauth, Reason: "its refresh token is the one of server \"" + name + "\", and may be spent by one only",
+				Remedy: "get a refresh token for each of them"}
+		}
+	}
+	s.origin.Store(&origin)
+	return nil
+}
+
+// claim takes the lease.
+func (s *Source) claim(ctx context.Context, g *reading) (err error) {
+	g.Lease = &lease{Owner: s.owner, Life: leaseLife.Milliseconds()}
+	g.Place = ""
+	if local := s.engine.local.Place; !s.engine.shared {
+		g.Place = local
+	}
+	if g.locked {
+		g.Lease.Place = s.engine.local.Place
+	}
+	if g.rev, err = s.engine.save(ctx, &g.record, g.rev); errors.Is(err, secrets.ErrConflict) {
+		return errLeased // somebody was faster
+	}
+	if err != nil {
+		s.storeTrouble(err)
+		return &Error{Server: s.name, State: s.status(), Reason: "the store takes no lease, and without one no refresh token is spent",
+			Remedy: storeRemedy(err), Err: err}
+	}
+	return nil
+}
+
+// spend sends the refresh token. When no answer comes it is sent once more: many servers answer a repetition alike.
+func (s *Source) spend(ctx context.Context, token secrets.Secret) (*oauth.Token, error) {
+	request := func(log *slog.Logger, o *config.OAuth, id string) (*oauth.Token, error) {
+		return oauth.RefreshToken(ctx, log, o, s.engine.resolve, token, id)
+	}
+	answer, err := s.ask(ctx, request)
+	var wire *oauth.Error
+	if errors.As(err, &wire) && wire.Ambiguous && ctx.Err() == nil {
+		s.engine.log.Warn("no answer came to the refresh token of "+s.name+": sending it once more", "server", s.name)
+		answer, err = s.ask(ctx, request)
+	}
+	if err == nil && answer.RefreshToken.IsZero() {
+		answer.RefreshToken = token // RFC 6749 §6: it stays in use
+	}
+	return answer, err
+}
+
+// notRenewed says what a failure means, and notes in g when it is the end of the refresh token.
+func (s *Source) notRenewed(ctx context.Context, g *reading, token secrets.Secret, err error, put writer) error {
+	var wire *oauth.Error
+	if !errors.As(err, &wire) {
+		return err
+	}
+	if !wire.Rotated.IsZero() { // the answer is refused, but the token in it is the only one left
+		g.Refresh, g.Dead = wire.Rotated.Reveal(), ""
+		g.Rotation++
+		s.writeJournal(ctx, g.record, put)
+		return err
+	}
+	if wire.Code != "invalid_grant" {
+		return err
+	}
+	if now, readErr := s.load(ctx); readErr == nil && now.Refresh != g.Refresh {
+		return errLeased // another process has rotated it: look at what it got
+	}
+	g.Dead = token.Fingerprint()
+	return err
+}
+
+// giveBack releases the lease and tells the others when to ask again. It returns why.
+func (s *Source) giveBack(ctx context.Context, f *flight, g *reading, why error) error {
+	failed := &Error{Err: why}
+	g.Lease = nil
+	if !failed.final() && !failed.unsent() && !errors.Is(why, errLeased) {
+		g.Backoff = time.Now().Add(max(firstPause, min(failed.retryAfter(), longestPause)))
+	}
+	stored := g.token(s.buffer())
+	_, err := s.engine.save(ctx, &g.record, g.rev)
+	s.mu.Lock()
+	uncommitted := s.uncommitted != nil
+	s.mu.Unlock()
+	switch {
+	case err == nil && uncommitted:
+		s.committed(ctx, g.record)
+	case err != nil && uncommitted:
+		s.engine.spawn(s.commitLater)
+	}
+	if err != nil && !errors.Is(err, secrets.ErrConflict) {
+		s.storeTrouble(err)
+	}
+	if !errors.Is(why, errLeased) {
+		s.fallBack(f, stored)
+	}
+	return why
+}
+
+// commit keeps an answer: in the journal, then in service, then in the store.
+func (s *Source) commit(ctx context.Context, f *flight, g *reading, answer *oauth.Token, put writer) (*Token, error) {
+	r := s.renewed(f, &g.record, answer)
+	s.writeJournal(ctx, r, put)
+	t := r.token(s.buffer())
+	s.acquired(r)
+	s.adopt(t)
+	s.letGo(f)
+	if _, err := s.engine.save(ctx, &r, g.rev); err == nil {
+		s.storeWritten()
+		s.committed(ctx, r)
+		return t, nil
+	} else if !errors.Is(err, secrets.ErrConflict) {
+		s.storeTrouble(err)
+	}
+	now, err := s.recall(ctx) // the lease may have been taken over, or the grant revoked, meanwhile
+	switch {
+	case err == nil && now.Revoked:
+		return nil, s.tooLate(ctx, answer)
+	case err == nil && now.AccessToken != r.AccessToken:
+		return nil, errLeased // others have gone on without it
+	case err != nil:
+		s.engine.spawn(s.commitLater)
+	}
+	return t, nil
+}
+
+// writer writes into room that was made before.
+type writer = func(context.Context, []byte) error
+
+// writeJournal keeps a new refresh token on this host, before anything else can go wrong.
+func (s *Source) writeJournal(ctx context.Context, r record, put writer) {
+	r.Pending = true
+	b, _ := json.Marshal(r) // strings, numbers and times
+	if err := put(ctx, b); err != nil {
+		s.engine.log.Error("a new refresh token of "+s.name+" could not be written to the journal; it is in memory alone until the store has it",
+			"server", s.name, "error", err)
+	}
+	s.mu.Lock()
+	s.uncommitted = &r
+	s.mu.Unlock()
+}
+
+// tooLate revokes what came after the grant was revoked by somebody else.
+func (s *Source) tooLate(ctx context.Context, answer *oauth.Token) error {
+	s.drop(true, 0)
+	if s.server.Load().OAuth.RevocationURL != "" {
+		for _, t := range []heldToken{{answer.RefreshToken, "refresh_token"}, {answer.AccessToken, "access_token"}} {
+			if !t.value.IsZero() {
+				_ = s.revokeOne(ctx, t, 1) // it logs
+			}
+		}
+	}
+	return &Error{Server: s.name, State: Revoked}
+}
