@@ -3,6 +3,7 @@
 package admin
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -19,6 +20,7 @@ import (
 	"bearerd/engine"
 	"bearerd/inject/proxy"
 	"bearerd/secrets"
+	"bearerd/secrets/vault"
 )
 
 // API is what the handlers work on.
@@ -26,6 +28,8 @@ type API struct {
 	Config   func() *config.Config // the one in force
 	Engine   *engine.Engine
 	Store    secrets.Store
+	Vault    *vault.Client                             // nil: no Vault is configured
+	Outdated func(context.Context) ([]Outdated, error) // what running children hold that has changed
 	Keys     proxy.Keys
 	Registry *prometheus.Registry
 	Version  string
@@ -82,15 +86,24 @@ func word(w http.ResponseWriter, status int, text string) {
 	_, _ = io.WriteString(w, text+"\n")
 }
 
-// ready is 200 while every server with an enabled oauth_config has a valid token.
+// ready is 200 while every server with an enabled oauth_config has a valid token. While Vault or the store does not do
+// its part the word is degraded: what is held is served until it expires.
 func (a *API) ready(w http.ResponseWriter, _ *http.Request) {
+	text := "ready"
+	if a.Vault != nil && !a.Vault.Status().Up {
+		text = "degraded"
+	}
 	for _, s := range a.Engine.Sources() {
-		if st := s.Status(); st.Status != "valid" && st.Status != "expiring" {
+		st := s.Status()
+		if st.Status != "valid" && st.Status != "expiring" {
 			word(w, http.StatusServiceUnavailable, "waiting")
 			return
 		}
+		if st.Store != "" || st.Uncommitted {
+			text = "degraded"
+		}
 	}
-	word(w, http.StatusOK, "ready")
+	word(w, http.StatusOK, text)
 }
 
 // source finds the source that the path names, or answers 404.

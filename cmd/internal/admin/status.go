@@ -6,13 +6,23 @@ import (
 	"bearerd/config"
 	"bearerd/engine"
 	"bearerd/inject/proxy"
+	"bearerd/secrets/vault"
 )
 
 // Status is what `bearerd status` shows.
 type Status struct {
-	Version string   `json:"version"`
-	PID     int      `json:"pid,omitempty"` // absent: no daemon runs, this is read from the store
-	Servers []Server `json:"servers"`
+	Version  string        `json:"version"`
+	PID      int           `json:"pid,omitempty"`      // absent: no daemon runs, this is read from the store
+	Vault    *vault.Status `json:"vault,omitempty"`    // absent: no Vault is configured
+	Servers  []Server      `json:"servers"`            //
+	Outdated []Outdated    `json:"outdated,omitempty"` // children that hold values which have changed since
+}
+
+// Outdated names the variables of a running child whose value has changed where it is kept.
+type Outdated struct {
+	Server string   `json:"server"`
+	PID    int      `json:"pid"` // of the `bearerd exec` that started it
+	Env    []string `json:"env"`
 }
 
 // Server is one server's part of the status.
@@ -39,7 +49,7 @@ func (a *API) status(w http.ResponseWriter, r *http.Request) {
 		}
 		if source, err := a.Engine.Source(s.Name); err == nil {
 			if a.PID == 0 {
-				source.Sync(r.Context())
+				_ = source.Sync(r.Context()) // what is wrong with the store is in the status
 			}
 			token := source.Status()
 			one.OAuth, one.Token = true, &token
@@ -48,6 +58,15 @@ func (a *API) status(w http.ResponseWriter, r *http.Request) {
 	}
 	if name := r.URL.Query().Get("server"); name != "" && len(st.Servers) == 0 {
 		fail(w, a.unknown(name))
+		return
+	}
+	if a.Vault != nil {
+		v := a.Vault.Status()
+		st.Vault = &v
+	}
+	var err error
+	if st.Outdated, err = a.Outdated(r.Context()); err != nil {
+		fail(w, err)
 		return
 	}
 	reply(w, st)

@@ -19,6 +19,7 @@ import (
 	"bearerd/inject/proxy"
 	"bearerd/secrets"
 	"bearerd/secrets/sealed"
+	"bearerd/secrets/vault"
 )
 
 // App is the part that every role and every command shares: the store, the engine and the local keys.
@@ -27,27 +28,48 @@ type App struct {
 	Version string
 
 	config  atomic.Pointer[config.Config]
-	store   *sealed.Store
+	local   *sealed.Store // keys, copies, what never leaves this host
+	store   secrets.Store // tokens and secrets; local itself unless they are in Vault
+	vault   *vault.Client // nil: no Vault is configured
 	resolve *secrets.Resolver
 	engine  *engine.Engine
 	keys    proxy.Keys
 }
 
-// Open opens the store of cfg and prepares a source for each server; nothing is asked of anybody yet.
+// Open opens the stores of cfg and prepares a source for each server; nothing is asked of anybody yet.
 func Open(ctx context.Context, cfg *config.Config, log *slog.Logger, version string) (*App, error) {
-	store, err := OpenStore(ctx, cfg, log)
+	local, err := OpenStore(ctx, cfg, log)
 	if err != nil {
 		return nil, err
 	}
-	keys, err := proxy.LoadKeys(ctx, store)
+	keys, err := proxy.LoadKeys(ctx, local)
 	if err != nil {
 		return nil, err
 	}
-	a := &App{Log: log, Version: version, store: store, resolve: &secrets.Resolver{Store: store}, keys: keys}
+	a := &App{Log: log, Version: version, local: local, store: local, keys: keys, resolve: &secrets.Resolver{Store: local}}
+	if cfg.Vault != nil {
+		if err := a.openVault(cfg); err != nil {
+			return nil, err
+		}
+	}
 	a.config.Store(cfg)
-	a.engine = engine.New(ctx, store, store.Lock, a.resolve, log)
+	a.engine = engine.New(ctx, a.store, folder(local), a.resolve, log)
 	a.engine.Prepare(cfg).Commit()
 	return a, nil
+}
+
+// folder is what the engine needs of the state folder.
+func folder(s *sealed.Store) engine.Local {
+	return engine.Local{
+		Store: s, Lock: s.Lock, Place: s.Place(), Network: s.Network(),
+		Reserve: func(ctx context.Context, key string) (func(context.Context, []byte) error, func(), error) {
+			space, err := s.Reserve(ctx, key)
+			if err != nil {
+				return nil, nil, err
+			}
+			return space.Put, space.Release, nil
+		},
+	}
 }
 
 // OpenStore opens the sealed store of cfg.
@@ -82,13 +104,16 @@ func LocalKey(ctx context.Context, cfg *config.Config, server, client string) (s
 // API is the admin interface of this process; pid is the daemon's, 0 in any other process.
 func (a *App) API(pid int) *admin.API {
 	registry := prometheus.NewRegistry()
+	if a.vault != nil {
+		registry.MustRegister(vaultCollector{a.vault})
+	}
 	registry.MustRegister(
 		engine.Collector{Engine: a.engine},
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
 	return &admin.API{
-		Config: a.config.Load, Engine: a.engine, Store: a.store, Keys: a.keys,
+		Config: a.config.Load, Engine: a.engine, Store: a.store, Vault: a.vault, Outdated: a.outdated, Keys: a.keys,
 		Registry: registry, Version: a.Version, PID: pid,
 	}
 }
@@ -97,4 +122,9 @@ func (a *App) API(pid int) *admin.API {
 func (a *App) Handler() http.Handler { return a.API(0).Handler() }
 
 // Close waits for everything that is in flight.
-func (a *App) Close() { a.engine.Close() }
+func (a *App) Close() {
+	a.engine.Close()
+	if a.vault != nil {
+		a.vault.Close(context.Background())
+	}
+}

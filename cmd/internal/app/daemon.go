@@ -45,6 +45,11 @@ func Daemon(ctx context.Context, cfg *config.Config, log *slog.Logger, version s
 		return err
 	}
 	defer unlock()
+	endVault, err := a.runVault(work)
+	if err != nil {
+		return err
+	}
+	defer endVault()
 
 	p := proxy.New(a.keys, a.resolve, log)
 	plan := a.engine.Prepare(cfg)

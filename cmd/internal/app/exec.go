@@ -39,6 +39,11 @@ func Exec(ctx context.Context, cfg *config.Config, name string, log *slog.Logger
 		return 1, err
 	}
 	defer a.Close()
+	endVault, err := a.runVault(work)
+	if err != nil {
+		return 1, err
+	}
+	defer endVault()
 	c := &child{app: a, server: s, umask: umask}
 	defer c.close()
 	return c.run(ctx)
@@ -49,7 +54,8 @@ type child struct {
 	app    *App
 	server *config.Server
 	umask  int
-	proxy  *proxy.Proxy // nil: the arguments need none
+	proxy  *proxy.Proxy              // nil: the arguments need none
+	env    map[string]secrets.Secret // what the configuration declares, as the child holds it
 }
 
 func (c *child) run(ctx context.Context) (int, error) {
@@ -80,6 +86,7 @@ func (c *child) run(ctx context.Context) (int, error) {
 func (c *child) prepare(ctx context.Context) (*stdio.Launch, *engine.Source, error) {
 	s := c.server
 	declared := map[string]secrets.Secret{}
+	c.env = declared
 	for name, ref := range s.Env {
 		v, err := c.app.resolve.ResolveText(ctx, ref)
 		if err != nil {
@@ -158,6 +165,7 @@ func (c *child) attend(ctx context.Context, p *stdio.Process, source *engine.Sou
 	if c.server.TokenFile != "" {
 		wg.Go(func() { c.follow(ctx, source) })
 	}
+	wg.Go(func() { c.app.watch(ctx, c.server, c.env, os.Getpid()) })
 	return func() {
 		cancel()
 		close(ended)

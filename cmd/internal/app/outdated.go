@@ -1,0 +1,93 @@
+package app
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"bearerd/cmd/internal/admin"
+	"bearerd/config"
+	"bearerd/secrets"
+)
+
+// pollPause is between two looks whether a value that a running child holds has changed where it is kept.
+const pollPause = time.Minute
+
+// outdatedPrefix is where an exec notes, in the local store, what its child holds that has changed since: the key ends in
+// the process's id.
+const outdatedPrefix = "outdated/"
+
+// watch looks every minute whether the values in the environment of a child have changed. A child cannot be told: the
+// change is logged and shown in status.
+func (a *App) watch(ctx context.Context, s *config.Server, held map[string]secrets.Secret, pid int) {
+	if !slices.ContainsFunc(slices.Collect(maps.Values(s.Env)), mayChange) {
+		return
+	}
+	key := outdatedPrefix + s.Name + "/" + strconv.Itoa(pid)
+	defer func() { _ = a.local.Delete(context.WithoutCancel(ctx), key) }() // status drops those of dead processes anyway
+	var known []string
+	for {
+		select {
+		case <-time.After(pollPause - rand.N(pollPause/6)):
+		case <-ctx.Done():
+			return
+		}
+		changed := a.changed(ctx, s, held)
+		if slices.Equal(changed, known) {
+			continue
+		}
+		known = changed
+		a.Log.Warn("values that the server was started with have changed: restart it to use them", "server", s.Name, "env", changed)
+		note, _ := json.Marshal(admin.Outdated{Server: s.Name, PID: pid, Env: changed}) // strings and a number
+		_, rev, _ := a.local.Get(ctx, key)
+		if _, err := a.local.Put(ctx, key, note, rev); err != nil {
+			a.Log.Warn("the change is not shown in status", "server", s.Name, "error", err)
+		}
+	}
+}
+
+// changed names the variables whose value is another one now. One that cannot be read has not changed.
+func (a *App) changed(ctx context.Context, s *config.Server, held map[string]secrets.Secret) (names []string) {
+	for name, ref := range s.Env {
+		if !mayChange(ref) {
+			continue
+		}
+		if v, err := a.resolve.ResolveText(ctx, ref); err == nil && !v.Equal(held[name]) {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+func mayChange(r secrets.Ref) bool {
+	return r.Kind == secrets.Vault || r.Kind == secrets.Stored || r.Kind == secrets.File || r.Kind == secrets.Credential
+}
+
+// outdated lists the notes of the processes that still run.
+func (a *App) outdated(ctx context.Context) (notes []admin.Outdated, err error) {
+	keys, err := a.local.List(ctx, outdatedPrefix)
+	if err != nil {
+		return nil, fmt.Errorf("reading what running servers hold: %w", err)
+	}
+	for _, key := range keys {
+		pid, _ := strconv.Atoi(key[strings.LastIndexByte(key, '/')+1:])
+		if pid <= 0 || unix.Kill(pid, 0) == unix.ESRCH {
+			_ = a.local.Delete(ctx, key)
+			continue
+		}
+		var note admin.Outdated
+		if b, _, err := a.local.Get(ctx, key); err == nil && json.Unmarshal(b, &note) == nil && len(note.Env) > 0 {
+			notes = append(notes, note)
+		}
+	}
+	return notes, nil
+}
