@@ -21,15 +21,24 @@ const (
 	defaultBuffer      = 300 // seconds
 )
 
+// The two stores, as they are written.
+const (
+	fileStore  = `store "file"`
+	vaultStore = `store "vault"`
+)
+
 // rootBlocks are the blocks of a file, with whether they carry a name.
-var rootBlocks = map[string]bool{"log": false, "store": true, "proxy": false, "admin": false, "server": true}
+var rootBlocks = map[string]bool{
+	"log": false, "store": true, "vault": false, "proxy": false, "admin": false, "server": true,
+}
 
 var serverName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$`)
 
 // tree is a configuration with the blocks that it was written in.
 type tree struct {
 	cfg     *Config
-	single  map[string]*block // log, store, proxy, admin
+	single  map[string]*block // log, store "file", store "vault", vault, proxy, admin
+	auth    *block            // inside vault
 	servers []*written
 	names   map[string]*written // the first server of each name, in lower case
 }
@@ -53,12 +62,8 @@ func (c *Config) Server(name string) *Server {
 // build decodes, fills in what depends on other values, validates and warns.
 func (l *loader) build(sources []*source) *Config {
 	t := &tree{cfg: defaults(), single: map[string]*block{}, names: map[string]*written{}}
-	for _, s := range sources {
-		for _, hb := range l.rootContent(s) {
-			l.root(t, s, hb)
-		}
-	}
-	if t.cfg.Store.Path == "" && !t.single["store"].has("path") {
+	l.roots(t, sources)
+	if t.cfg.Store.Path == "" && !t.single[fileStore].has("path") {
 		t.cfg.Store.Path = l.statePath(sources[0])
 	}
 	slices.SortStableFunc(t.servers, func(a, b *written) int { return strings.Compare(a.Name, b.Name) })
@@ -68,6 +73,23 @@ func (l *loader) build(sources []*source) *Config {
 	}
 	l.validate(t)
 	return t.cfg
+}
+
+// roots decodes every block, the vault block first: what vault(…) may be elsewhere follows from it.
+func (l *loader) roots(t *tree, sources []*source) {
+	var later []func()
+	for _, s := range sources {
+		for _, hb := range l.rootContent(s) {
+			if hb.Type == "vault" {
+				l.root(t, s, hb)
+			} else {
+				later = append(later, func() { l.root(t, s, hb) })
+			}
+		}
+	}
+	for _, decode := range later {
+		decode()
+	}
 }
 
 func defaults() *Config {
@@ -99,27 +121,37 @@ func (l *loader) root(t *tree, s *source, hb *hcl.Block) {
 		l.server(t, b, hb)
 		return
 	}
-	if first := t.single[hb.Type]; first != nil {
-		l.report(Error, b.head(), hb.Type+" is declared twice", "the first is at "+position(first)+": keep one of them")
+	name := hb.Type
+	if name == "store" {
+		name = fmt.Sprintf("store %q", printable(hb.Labels[0]))
+	}
+	if first := t.single[name]; first != nil {
+		l.twice(b, name, first)
 		return
 	}
-	t.single[hb.Type] = b
-	switch hb.Type {
+	t.single[name] = b
+	switch name {
 	case "log":
 		l.decode(b, hb.Body, &t.cfg.Log)
-	case "store":
-		if hb.Labels[0] != "file" {
-			l.report(Error, b.head(), fmt.Sprintf("unknown store %q", printable(hb.Labels[0])),
-				`the one kind of store is store "file"`)
-			return
-		}
+	case fileStore:
 		l.decode(b, hb.Body, &t.cfg.Store)
+	case vaultStore:
+		t.cfg.Shared = &Shared{Mount: defaultMount, Prefix: "bearerd"}
+		l.decode(b, hb.Body, t.cfg.Shared)
+	case "vault":
+		l.vaultBlock(t, b, hb.Body)
 	case "proxy":
 		l.decode(b, hb.Body, &t.cfg.Proxy)
 	case "admin":
 		t.cfg.Admin.Listen = defaultAdminListen
 		l.decode(b, hb.Body, &t.cfg.Admin)
+	default:
+		l.report(Error, b.head(), "unknown "+name, `the kinds of store are store "file" and store "vault"`)
 	}
+}
+
+func (l *loader) twice(b *block, name string, first *block) {
+	l.report(Error, b.head(), name+" is declared twice", "the first is at "+position(first)+": keep one of them")
 }
 
 func (l *loader) server(t *tree, b *block, hb *hcl.Block) {
@@ -148,7 +180,7 @@ func (l *loader) server(t *tree, b *block, hb *hcl.Block) {
 func (l *loader) oauthBlock(w *written, hb *hcl.Block) {
 	b := &block{src: w.block.src, server: w.block.server, def: hb.DefRange}
 	if w.oauth != nil {
-		l.report(Error, b.head(), "oauth_config is declared twice", "the first is at "+position(w.oauth)+": keep one of them")
+		l.twice(b, "oauth_config", w.oauth)
 		return
 	}
 	w.oauth = b

@@ -7,78 +7,105 @@ import (
 	"io"
 	"os"
 	"strings"
+
+	"bearerd/secrets"
 )
 
 // maxPEM bounds a file of certificates: bundles of all public authorities are a quarter of it.
 const maxPEM = 1 << 20 // bytes
 
+// pemFile is an attribute that names a file of certificates or a key.
+type pemFile struct {
+	attr, what, path string
+}
+
 // certificates checks the files of mTLS, and the CA bundle, which works without mTLS too. That a CA bundle must be there
-// is stricter than the guide, which only warns: without it the system's roots would be trusted instead.
+// is stricter than the guide, which only warns: without it the system's roots would be trusted instead. What is kept
+// elsewhere than in a file is not looked at.
 func (c check) certificates() {
 	o, b := c.OAuth, c.oauth
 	if o.UseMTLS {
-		cert := c.pemFile("OAUTH_CLIENT_CERT_PATH", "Client certificate", o.ClientCertPath.Name)
-		key := c.pemFile("OAUTH_CLIENT_KEY_PATH", "Client key", o.ClientKeyPath.Name)
-		c.private("OAUTH_CLIENT_CERT_PATH", "Client certificate", o.ClientCertPath.Name)
-		c.private("OAUTH_CLIENT_KEY_PATH", "Client key", o.ClientKeyPath.Name)
-		if cert != nil && key != nil {
-			c.keyPair(cert, key)
+		for name, r := range map[string]secrets.Ref{
+			"OAUTH_CLIENT_CERT_PATH": o.ClientCertPath, "OAUTH_CLIENT_KEY_PATH": o.ClientKeyPath,
+		} {
+			if r.IsZero() {
+				c.fail(b, name, name+" is required when using mTLS", "set "+name)
+			}
 		}
+		c.clientPair(b,
+			pemFile{"OAUTH_CLIENT_CERT_PATH", "Client certificate", onDisk(o.ClientCertPath)},
+			pemFile{"OAUTH_CLIENT_KEY_PATH", "Client key", onDisk(o.ClientKeyPath)})
 	}
-	if o.CABundlePath.IsZero() {
-		return
+	c.bundle(b, pemFile{"OAUTH_CA_BUNDLE_PATH", "CA bundle", onDisk(o.CABundlePath)})
+}
+
+// onDisk is the path of a reference to a file, else "".
+func onDisk(r secrets.Ref) string {
+	if r.Kind == secrets.File {
+		return r.Name
 	}
-	bundle := c.pemFile("OAUTH_CA_BUNDLE_PATH", "CA bundle", o.CABundlePath.Name)
-	if bundle != nil && !x509.NewCertPool().AppendCertsFromPEM(bundle) {
-		c.fail(b, "OAUTH_CA_BUNDLE_PATH", "CA bundle holds no PEM certificate: "+printable(o.CABundlePath.Name),
+	return ""
+}
+
+// clientPair checks a client certificate and its key, as far as they are files.
+func (l *loader) clientPair(b *block, cert, key pemFile) {
+	certText, keyText := l.readPEM(b, cert), l.readPEM(b, key)
+	l.private(b, cert)
+	l.private(b, key)
+	if certText != nil && keyText != nil {
+		l.keyPair(b, cert, key, certText, keyText)
+	}
+}
+
+func (l *loader) bundle(b *block, f pemFile) {
+	text := l.readPEM(b, f)
+	if text != nil && !x509.NewCertPool().AppendCertsFromPEM(text) {
+		l.fail(b, f.attr, f.what+" holds no PEM certificate: "+printable(f.path),
 			"convert it to PEM, or name another file")
 	}
 }
 
-// pemFile reads a file; nil after it said that there is none.
-func (c check) pemFile(name, what, path string) []byte {
-	b := c.oauth
-	switch {
-	case path == "":
-		c.fail(b, name, name+" is required when using mTLS", "set "+name)
-		return nil
-	case !isFile(path):
-		c.fail(b, name, what+" not found: "+printable(path), pathRemedy)
+// readPEM reads a file; nil when no file is named, or after it said that there is none.
+func (l *loader) readPEM(b *block, f pemFile) []byte {
+	if f.path == "" {
 		return nil
 	}
-	f, err := openFile(path)
+	if !isFile(f.path) {
+		l.fail(b, f.attr, f.what+" not found: "+printable(f.path), pathRemedy)
+		return nil
+	}
+	file, err := openFile(f.path)
 	if err == nil {
-		defer func() { _ = f.Close() }()
+		defer func() { _ = file.Close() }()
 		var text []byte
-		if text, err = io.ReadAll(io.LimitReader(f, maxPEM)); err == nil {
+		if text, err = io.ReadAll(io.LimitReader(file, maxPEM)); err == nil {
 			return text // not nil, empty or not
 		}
 	}
-	c.fail(b, name, what+" cannot be read: "+printable(path)+": "+reason(err), pathRemedy)
+	l.fail(b, f.attr, f.what+" cannot be read: "+printable(f.path)+": "+reason(err), pathRemedy)
 	return nil
 }
 
-func (c check) private(name, what, path string) {
-	if info, err := os.Stat(path); err == nil && info.Mode().Perm()&0o077 != 0 {
-		c.warn(c.oauth, name, what+" is readable by others: "+printable(path), "chmod 600 "+printable(path))
+func (l *loader) private(b *block, f pemFile) {
+	if info, err := os.Stat(f.path); f.path != "" && err == nil && info.Mode().Perm()&0o077 != 0 {
+		l.warn(b, f.attr, f.what+" is readable by others: "+printable(f.path), "chmod 600 "+printable(f.path))
 	}
 }
 
 // keyPair checks that the certificate and the key are such, and belong together. The words of crypto/tls are not passed
 // on: some quote the file.
-func (c check) keyPair(cert, key []byte) {
-	o, b := c.OAuth, c.oauth
-	_, err := tls.X509KeyPair(cert, key)
+func (l *loader) keyPair(b *block, cert, key pemFile, certText, keyText []byte) {
+	_, err := tls.X509KeyPair(certText, keyText)
 	switch {
 	case err == nil:
-	case !holdsCertificate(cert):
-		c.fail(b, "OAUTH_CLIENT_CERT_PATH", "Client certificate holds no PEM certificate: "+printable(o.ClientCertPath.Name),
+	case !holdsCertificate(certText):
+		l.fail(b, cert.attr, cert.what+" holds no PEM certificate: "+printable(cert.path),
 			"convert it to PEM, or name another file")
 	case strings.Contains(err.Error(), "does not match"):
-		c.fail(b, "OAUTH_CLIENT_KEY_PATH", "Client key does not belong to the client certificate: "+printable(o.ClientKeyPath.Name),
+		l.fail(b, key.attr, key.what+" does not belong to the client certificate: "+printable(key.path),
 			"name the key that the certificate was made for")
 	default:
-		c.fail(b, "OAUTH_CLIENT_KEY_PATH", "Client key holds no PEM private key that can be used: "+printable(o.ClientKeyPath.Name),
+		l.fail(b, key.attr, key.what+" holds no PEM private key that can be used: "+printable(key.path),
 			"convert it to PEM without a passphrase, or name another file")
 	}
 }

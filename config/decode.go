@@ -11,6 +11,8 @@ import (
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/zclconf/go-cty/cty"
+
+	"bearerd/secrets"
 )
 
 // block is where a decoded struct was written: what was there, and what was not.
@@ -45,12 +47,13 @@ func (b *block) head() place {
 // sensitive names the attributes whose values are never shown.
 var sensitive = map[string]bool{
 	"command": true, "args": true, "env": true, "headers": true, "identity": true, "pass_env": true, "inject_env": true,
-	"OAUTH_CLIENT_SECRET": true, "OAUTH_ADDITIONAL_PARAMS": true, "OAUTH_CUSTOM_HEADERS": true,
+	"token": true, "role_id": true, "secret_id": true, "jwt": true,
+	"OAUTH_CLIENT_SECRET": true, "OAUTH_REFRESH_TOKEN": true, "OAUTH_ADDITIONAL_PARAMS": true, "OAUTH_CUSTOM_HEADERS": true,
 }
 
 // urls names the attributes that hold a URL. Of one, scheme and host are shown at most: path and query may be secret.
 var urls = map[string]bool{
-	"url": true, "OAUTH_TOKEN_URL": true, "OAUTH_REVOCATION_URL": true, "OAUTH_RESOURCE": true, "allow_origins": true,
+	"url": true, "address": true, "OAUTH_TOKEN_URL": true, "OAUTH_REVOCATION_URL": true, "OAUTH_RESOURCE": true, "allow_origins": true,
 }
 
 // showable is how many bytes of a value may be printed: none of a secret, nor of what could hide one.
@@ -79,14 +82,16 @@ func length(rng hcl.Range) int { return max(rng.End.Byte-rng.Start.Byte, 0) }
 
 // knownNames are the words that a snippet may always show.
 var knownNames = func() map[string]bool {
-	known := map[string]bool{"true": true, "false": true, "null": true, "oauth_config": true}
+	known := map[string]bool{"true": true, "false": true, "null": true, "oauth_config": true, "auth": true}
 	for name := range rootBlocks {
 		known[name] = true
 	}
 	for name := range functions {
 		known[name] = true
 	}
-	for _, v := range []any{Log{}, Store{}, Proxy{}, Admin{}, Server{}, OAuth{}} {
+	for _, v := range []any{
+		Log{}, Store{}, Shared{}, secrets.Connection{}, secrets.Auth{}, Proxy{}, Admin{}, Server{}, OAuth{},
+	} {
 		for name := range fields(reflect.TypeOf(v)) {
 			known[name] = true
 		}
@@ -148,7 +153,7 @@ func (l *loader) attribute(b *block, attr *hcl.Attribute, field reflect.Value, f
 		l.report(Error, b.at(attr.Name), attr.Name+" has no fixed value", "write the value itself")
 		return
 	}
-	c := conversion{name: attr.Name, form: form, dir: b.src.dir}
+	c := conversion{name: attr.Name, form: form, dir: b.src.dir, vault: l.connection}
 	if message, remedy := c.set(field, v); message != "" {
 		b.failed[attr.Name] = true
 		l.report(Error, b.at(attr.Name), message, remedy)
@@ -169,9 +174,9 @@ func (l *loader) structure(b *block, d *hcl.Diagnostic, schema *hcl.BodySchema) 
 	case duplicate(d):
 		l.report(Error, at, nameAt(at)+" is set twice", "remove one of the two")
 	case strings.HasPrefix(s, "Extraneous label"):
-		l.report(Error, at, "too many names before the block", `write server "NAME" { … }, store "file" { … }, log { … }`)
+		l.report(Error, at, "too many names before the block", `write server "NAME" { … }, store "file" { … }, auth "METHOD" { … }, log { … }`)
 	case strings.HasPrefix(s, "Missing"):
-		l.report(Error, at, "the block has no name", `write server "NAME" { … } or store "file" { … }`)
+		l.report(Error, at, "the block has no name", `write server "NAME" { … }, store "file" { … } or auth "METHOD" { … }`)
 	default:
 		l.report(Error, at, "an object is needed here", "write { … } with the settings inside")
 	}
@@ -225,7 +230,7 @@ func (l *loader) evaluation(b *block, name string, d *hcl.Diagnostic) {
 	case "Unknown variable", "Variables not allowed":
 		message, remedy = unknownVariable(name, d.Expression)
 	case "Call to unknown function":
-		message, remedy = "there is no such function", "use env(…), file(…), credential(…) or secret(…)"
+		message, remedy = "there is no such function", "use env(…), file(…), credential(…), secret(…) or vault(…)"
 		if call, ok := d.Expression.(*hclsyntax.FunctionCallExpr); ok && !sensitive[name] && !urls[name] {
 			message = fmt.Sprintf("there is no function %q", call.Name)
 		}
@@ -234,7 +239,7 @@ func (l *loader) evaluation(b *block, name string, d *hcl.Diagnostic) {
 	case "Not enough function arguments", "Too many function arguments", "Invalid function argument",
 		"Error in function call":
 		message, remedy = name+": the function takes other arguments",
-			`write env("NAME"), file("PATH"), credential("NAME") or secret("NAME")`
+			`write env("NAME"), file("PATH"), credential("NAME"), secret("NAME") or vault("PATH", "FIELD")`
 	case "Duplicate object attribute":
 		message, remedy = name+" sets a name twice", "remove one of the two"
 	}

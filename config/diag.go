@@ -8,19 +8,23 @@ import (
 	"unicode"
 )
 
-// Severity tells an error, which refuses the configuration, from a warning.
+// Severity tells an error, which refuses the configuration, from a warning, and from a note about what is as it should be.
 type Severity int
 
 // The severities.
 const (
 	Error Severity = iota
 	Warning
+	Note
 )
 
-// String is "error" or "warning".
+// String is "error", "warning" or "note".
 func (s Severity) String() string {
-	if s == Warning {
+	switch s {
+	case Warning:
 		return "warning"
+	case Note:
+		return "note"
 	}
 	return "error"
 }

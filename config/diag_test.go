@@ -107,6 +107,19 @@ func TestMessagesShowNoSecret(t *testing.T) {
 		"json env number":      `{"server":{"s":{"command":"a","env":{"A":"` + secret + `","B":1}}}}`,
 		"json string as block": `{"server":{"s":{"command":"a","oauth_config":"` + secret + `"}}}`,
 		"json missing comma":   `{"server":{"s":{"command":"a","env":{"A":"canary1" "B":"canary1"}}}}`,
+		"refresh token":        oauth(`    OAUTH_REFRESH_TOKEN = "canary1"`),
+		"refresh token list":   oauth(`    OAUTH_REFRESH_TOKEN = ["` + secret + `"]`),
+		"vault token":          "vault {\n  auth \"token\" { token = [\"canary1\"] }\n}\n",
+		"vault token bare":     "vault {\n  auth \"token\" { token = canary1 }\n}\n",
+		"vault token outside":  "vault {\n  token = \"canary1\"\n}\n",
+		"vault literal":        "vault {\n  address = \"https://v.example.com\"\n  auth \"approle\" {\n    role_id = 1\n    secret_id = \"canary1\"\n  }\n}\n",
+		"vault secret_id":      "vault {\n  auth \"token\" { secret_id = \"canary1\" }\n}\n",
+		"vault jwt":            "vault {\n  auth \"jwt\" { jwt = \"canary1\\ncanary1\" }\n}\n",
+		"vault role_id":        "vault {\n  auth \"approle\" { role_id = [\"canary1\"] }\n}\n",
+		"vault address":        "vault {\n  address = \"https://u:canary1@v.example.com/?canary1\"\n}\n",
+		"vault path":           "vault {\n  auth \"token\" {}\n}\n" + oauth(`    OAUTH_CLIENT_SECRET = vault("/canary1", "canary1")`),
+		"json vault":           `{"vault":{"auth":{"token":{"token":["canary1"]}}}}`,
+		"json vault template":  `{"vault":{"auth":{"token":{"token":"${canary1}"}}}}`,
 		"json newline":         "{\"server\":{\"s\":{\"oauth_config\":{\"OAUTH_CLIENT_SECRET\":\"canary1\ncanary1\"}}}}",
 	}
 	for name, text := range cases {
@@ -173,7 +186,7 @@ func TestDocumentation(t *testing.T) {
 	section := ""
 	for line := range strings.Lines(string(b)) {
 		if name, ok := strings.CutPrefix(line, "## "); ok {
-			section, _, _ = strings.Cut(strings.Trim(strings.TrimSpace(name), "`"), " ")
+			section = strings.Trim(strings.TrimSpace(name), "`")
 		}
 		if cells := strings.Split(line, "|"); len(cells) == 6 && strings.HasPrefix(strings.TrimSpace(cells[1]), "`") {
 			documented[section+"."+strings.Trim(strings.TrimSpace(cells[1]), "`")] = true

@@ -36,7 +36,7 @@ func (l *loader) stateFolder(t *tree) {
 		return
 	}
 	at := place{src: &source{path: l.sources[0].path}}
-	if b := t.single["store"]; b.has("path") {
+	if b := t.single[fileStore]; b.has("path") {
 		at = b.at("path")
 	}
 	l.report(Error, at, fmt.Sprintf("the path of the state folder is longer than the %d bytes that leave room for its socket",
@@ -66,24 +66,31 @@ func (l *loader) tokenFiles(t *tree) {
 // filesInUse maps the files that the configuration names to what they are.
 func (l *loader) filesInUse(t *tree) map[string]string {
 	taken := map[string]string{}
-	if r := t.cfg.Store.Identity; r.Kind == secrets.File {
-		taken[resolved(r.Name)] = "the age identity"
+	take := func(what string, refs ...secrets.Ref) {
+		for _, r := range refs {
+			if r.Kind == secrets.File {
+				taken[resolved(r.Name)] = what
+			}
+		}
+	}
+	take("the age identity", t.cfg.Store.Identity)
+	if v := t.cfg.Vault; v != nil {
+		take("what logs in to Vault", v.Auth.Token, v.Auth.RoleID, v.Auth.SecretID, v.Auth.JWT)
+		for _, path := range []string{v.CAPath, v.ClientCertPath, v.ClientKeyPath} {
+			if path != "" {
+				take("a certificate or key for Vault", secrets.Ref{Kind: secrets.File, Name: path})
+			}
+		}
 	}
 	for _, w := range t.servers {
 		if w.OAuth == nil {
 			continue
 		}
-		for path, what := range map[string]string{
-			w.OAuth.ClientCertPath.Name: "a client certificate", w.OAuth.ClientKeyPath.Name: "a client key",
-			w.OAuth.CABundlePath.Name: "a CA bundle",
-		} {
-			if path != "" {
-				taken[resolved(path)] = what
-			}
-		}
-		if r := w.OAuth.ClientSecret; r.Kind == secrets.File {
-			taken[resolved(r.Name)] = "a client secret"
-		}
+		take("a client certificate", w.OAuth.ClientCertPath)
+		take("a client key", w.OAuth.ClientKeyPath)
+		take("a CA bundle", w.OAuth.CABundlePath)
+		take("a client secret", w.OAuth.ClientSecret)
+		take("a refresh token", w.OAuth.RefreshToken)
 	}
 	for _, s := range l.sources {
 		taken[resolved(filepath.Join(s.dir, filepath.Base(s.path)))] = "the configuration"

@@ -16,7 +16,7 @@ import (
 // refType is opaque to HCL, so a reference cannot be put into a text or taken for a string.
 var refType = cty.Capsule("secret reference", reflect.TypeFor[secrets.Ref]())
 
-// functions make the references. vault is there so that it can be refused with the right words.
+// functions make the references.
 var functions = map[string]function.Function{
 	"env":        refFunction(secrets.Env),
 	"file":       refFunction(secrets.File),
@@ -33,11 +33,15 @@ func refFunction(kind secrets.Kind) function.Function {
 		Params: []function.Parameter{{Name: "name", Type: cty.String}},
 		Type:   function.StaticReturnType(refType),
 		Impl: func(args []cty.Value, _ cty.Type) (cty.Value, error) {
-			return cty.CapsuleVal(refType, &secrets.Ref{Kind: kind, Name: args[0].AsString()}), nil
+			ref := &secrets.Ref{Kind: kind, Name: args[0].AsString()}
+			if len(args) > 1 {
+				ref.Field = args[1].AsString()
+			}
+			return cty.CapsuleVal(refType, ref), nil
 		},
 	}
 	if kind == secrets.Vault {
-		spec.VarParam = &function.Parameter{Name: "field", Type: cty.String}
+		spec.Params = append(spec.Params, function.Parameter{Name: "field", Type: cty.String})
 	}
 	return function.New(spec)
 }
@@ -51,7 +55,7 @@ func (c conversion) checkRef(r *secrets.Ref) (message, remedy string) {
 		}
 		return "", ""
 	case secrets.Vault:
-		return "no Vault is configured", "use env(…), file(…), credential(…) or secret(…)"
+		return c.checkVault(*r)
 	case secrets.File:
 		if r.Name == "" {
 			break

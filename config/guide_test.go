@@ -134,7 +134,7 @@ func TestGuideComplete(t *testing.T) {
 		o.Organization != "org-123" || o.Scope != "read write delete" ||
 		!slices.Equal(o.Resource, []string{"https://resource.example.com"}) ||
 		!o.UseBasicAuth || !o.EnforceHTTPS || !o.TokenInHeaderOnly || !o.ValidateScopes || o.TokenExpiryBuffer != 300 ||
-		o.UseMTLS || o.ClientCertPath != "/path/to/client.pem" || o.ClientKeyPath != "/path/to/client-key.pem" ||
+		o.UseMTLS || o.ClientCertPath.String() != `file("/path/to/client.pem")` || o.ClientKeyPath.String() != `file("/path/to/client-key.pem")` ||
 		o.RevocationURL != "https://auth.example.com/oauth/revoke" ||
 		o.AdditionalParams["custom_param"].Value.Reveal() != "value" ||
 		o.CustomHeaders["X-Custom-Header"].Value.Reveal() != "value" {

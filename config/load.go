@@ -7,12 +7,15 @@ import (
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
+
+	"bearerd/secrets"
 )
 
 // loader is one Load on its way.
 type loader struct {
-	diags   Diagnostics
-	sources []*source
+	diags      Diagnostics
+	sources    []*source
+	connection *secrets.Connection // of the vault block, from when it is decoded
 }
 
 // source is one file.

@@ -50,27 +50,13 @@ func (c check) known() bool {
 			`write OAUTH_VERSION = "2.1", or "2.0"`)
 		ok = false
 	}
-	if o.GrantType != "client_credentials" {
+	if o.GrantType != "client_credentials" && o.GrantType != "refresh_token" {
 		c.fail(b, "OAUTH_GRANT_TYPE",
-			fmt.Sprintf("Invalid grant type: %s. Must be one of ['client_credentials']", printable(o.GrantType)),
-			`write OAUTH_GRANT_TYPE = "client_credentials"`)
+			fmt.Sprintf("Invalid grant type: %s. Must be one of ['client_credentials', 'refresh_token']", printable(o.GrantType)),
+			`write OAUTH_GRANT_TYPE = "client_credentials", or "refresh_token"`)
 		ok = false
 	}
 	return ok
-}
-
-// client checks how the client proves itself. With mTLS the certificate alone does (RFC 8705 §2).
-func (c check) client() {
-	o, b := c.OAuth, c.oauth
-	const suffix = " is required and cannot be empty for client_credentials grant"
-	if o.ClientID == "" {
-		c.fail(b, "OAUTH_CLIENT_ID", "OAUTH_CLIENT_ID"+suffix, "set OAUTH_CLIENT_ID")
-	}
-	empty := o.ClientSecret.IsZero() || isLiteral(o.ClientSecret) && o.ClientSecret.Value.IsZero()
-	if empty && (!o.UseMTLS || b.has("OAUTH_CLIENT_SECRET")) {
-		c.fail(b, "OAUTH_CLIENT_SECRET", "OAUTH_CLIENT_SECRET"+suffix,
-			`set it to secret("NAME"), env("NAME") or file("PATH"), or leave it out and use mTLS`)
-	}
 }
 
 // oauthURL is the one rule for every OAuth URL. short is its name in the documented messages.
@@ -104,17 +90,17 @@ func (c check) oauthURL(name, short, value string) {
 }
 
 // parseURL wants an http or https URL with a host, and no part that could hold a secret.
-func (c check) parseURL(b *block, attr, what, value string) (*url.URL, bool) {
+func (l *loader) parseURL(b *block, attr, what, value string) (*url.URL, bool) {
 	u, err := url.Parse(value)
 	switch {
 	case err != nil || u.Hostname() == "" || strings.ContainsAny(value, " \t\r\n\\"):
-		c.fail(b, attr, what+" is not a valid URL", "write https://HOST/PATH")
+		l.fail(b, attr, what+" is not a valid URL", "write https://HOST/PATH")
 	case u.Port() != "" && !validPort(u.Port()):
-		c.fail(b, attr, what+" has a port that does not exist", "use a port from 1 to 65535")
+		l.fail(b, attr, what+" has a port that does not exist", "use a port from 1 to 65535")
 	case u.User != nil:
-		c.fail(b, attr, what+" may not hold a user name or password", "remove the part before @")
+		l.fail(b, attr, what+" may not hold a user name or password", "remove the part before @")
 	case u.Fragment != "" || strings.Contains(value, "#"):
-		c.fail(b, attr, what+" may not have a fragment", "remove # and what follows")
+		l.fail(b, attr, what+" may not have a fragment", "remove # and what follows")
 	default:
 		return u, true
 	}
@@ -253,15 +239,8 @@ func loopbackHost(host string) bool {
 // donts warns about what the guide advises against.
 func (c check) donts() {
 	o, b := c.OAuth, c.oauth
-	if isLiteral(o.ClientSecret) && !o.ClientSecret.Value.IsZero() {
-		message := "OAUTH_CLIENT_SECRET is written into the configuration"
-		if b.src.exposed {
-			message += ", which group or others can read"
-		}
-		c.warn(b, "OAUTH_CLIENT_SECRET", message,
-			fmt.Sprintf("run `bearerd secret set %s` and write secret(%q); else chmod 600 the file and keep it out of "+
-				"version control", c.Name, c.Name))
-	}
+	c.writtenOut(b, "OAUTH_CLIENT_SECRET", o.ClientSecret, c.Name)
+	c.writtenOut(b, "OAUTH_REFRESH_TOKEN", o.RefreshToken, c.Name+"/refresh-token")
 	if !o.UseBasicAuth && !o.ClientSecret.IsZero() {
 		message := "client_secret_post is used: client_secret_basic is safer"
 		if o.Version == "2.1" {

@@ -45,15 +45,16 @@ type check struct {
 	*written
 }
 
-func (c check) fail(b *block, name, message, remedy string) {
+// fail reports an error about a value, unless it could not be read, which is reported already.
+func (l *loader) fail(b *block, name, message, remedy string) {
 	if !b.failed[name] {
-		c.report(Error, b.at(name), message, remedy)
+		l.report(Error, b.at(name), message, remedy)
 	}
 }
 
-func (c check) warn(b *block, name, message, remedy string) {
+func (l *loader) warn(b *block, name, message, remedy string) {
 	if !b.failed[name] {
-		c.report(Warning, b.at(name), message, remedy)
+		l.report(Warning, b.at(name), message, remedy)
 	}
 }
 
@@ -62,6 +63,7 @@ func (c check) enabled() bool { return c.OAuth != nil && c.OAuth.Enabled }
 
 func (l *loader) validate(t *tree) {
 	l.global(t)
+	l.vault(t)
 	for _, w := range t.servers {
 		c := check{l, w}
 		if !c.target() {
@@ -84,27 +86,27 @@ func (l *loader) validate(t *tree) {
 	l.listeners(t)
 	l.stateFolder(t)
 	l.tokenFiles(t)
+	l.refreshTokens(t)
 }
 
 // global checks the blocks beside servers.
 func (l *loader) global(t *tree) {
 	oneOf := func(b *block, name, value string, allowed ...string) {
-		if !slices.Contains(allowed, value) && !b.failed[name] {
-			l.report(Error, b.at(name), fmt.Sprintf("%s must be one of %s", name, strings.Join(allowed, ", ")),
-				"choose one of them")
+		if !slices.Contains(allowed, value) {
+			l.fail(b, name, fmt.Sprintf("%s must be one of %s", name, strings.Join(allowed, ", ")), "choose one of them")
 		}
 	}
 	if b := t.single["log"]; b != nil {
 		oneOf(b, "level", t.cfg.Log.Level, "debug", "info", "warn", "error")
 		oneOf(b, "format", t.cfg.Log.Format, "auto", "text", "json")
 	}
-	if b := t.single["store"]; b != nil {
-		if b.has("path") && t.cfg.Store.Path == "" && !b.failed["path"] {
-			l.report(Error, b.at("path"), "path cannot be empty", "name the state folder, or leave it out")
+	if b := t.single[fileStore]; b != nil {
+		if b.has("path") && t.cfg.Store.Path == "" {
+			l.fail(b, "path", "path cannot be empty", "name the state folder, or leave it out")
 		}
 		k := t.cfg.Store.Identity.Kind
-		if k != "" && k != secrets.File && k != secrets.Credential && !b.failed["identity"] {
-			l.report(Error, b.at("identity"), `identity must be file(…) or credential(…)`,
+		if k != "" && k != secrets.File && k != secrets.Credential {
+			l.fail(b, "identity", `identity must be file(…) or credential(…)`,
 				`write identity = file("PATH"), or leave it out to have one made`)
 		}
 	}
@@ -180,7 +182,14 @@ func (c check) needsToken() {
 	if !c.enabled() && !(c.oauth != nil && c.oauth.failed["enabled"]) {
 		c.refuse("needs an oauth_config that is enabled", "write oauth_config { enabled = true … }, or remove it",
 			"inject_env", "token_file", "token_file_mode", "token_file_group", "via", "revoke_on_shutdown")
-	} else if c.RevokeOnShutdown && c.OAuth.RevocationURL == "" {
+		return
+	}
+	switch {
+	case !c.RevokeOnShutdown || c.OAuth == nil:
+	case c.OAuth.Rotating():
+		c.fail(c.block, "revoke_on_shutdown", "revoke_on_shutdown would end the grant of OAUTH_REFRESH_TOKEN at each stop",
+			"remove it; `bearerd revoke "+c.Name+"` ends the grant for good")
+	case c.OAuth.RevocationURL == "":
 		c.fail(c.block, "revoke_on_shutdown", "revoke_on_shutdown needs OAUTH_REVOCATION_URL",
 			"set OAUTH_REVOCATION_URL, or remove it")
 	}

@@ -23,6 +23,8 @@ type conversion struct {
 	name string
 	form string // of the struct tag
 	dir  string // of the configuration file
+
+	vault *secrets.Connection // nil: there is no vault block
 }
 
 // set stores v in the field, or says what is wrong.
@@ -96,9 +98,13 @@ func (c conversion) duration(p *time.Duration, v cty.Value) (message, remedy str
 	if v.Type() != cty.String {
 		return c.wrong(`a duration such as "2s"`, v)
 	}
+	least, most, words := time.Duration(1), maxGrace, "over 0 and up to 10 minutes"
+	if c.name == "timeout" {
+		least, most, words = time.Second, time.Minute, "from 1 second to 1 minute"
+	}
 	d, err := time.ParseDuration(v.AsString())
-	if err != nil || d <= 0 || d > maxGrace {
-		return c.name + ` must be a duration over 0 and up to 10 minutes, such as "2s"`, "write a number and a unit: ms, s, m"
+	if err != nil || d < least || d > most {
+		return c.name + " must be a duration " + words + `, such as "2s"`, "write a number and a unit: ms, s, m"
 	}
 	*p = d
 	return "", ""
@@ -159,7 +165,7 @@ func (c conversion) refs(p *map[string]secrets.Ref, v cty.Value) (message, remed
 	values := v.AsValueMap()
 	for _, key := range slices.Sorted(maps.Keys(values)) {
 		e := values[key]
-		one := conversion{name: c.name + "." + nameOnly(key), dir: c.dir}
+		one := conversion{name: c.name + "." + nameOnly(key), dir: c.dir, vault: c.vault}
 		if e.IsNull() || !c.allowed(e) {
 			return one.name + " must be a string or a secret reference", "write the value in quotes"
 		}

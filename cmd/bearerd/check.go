@@ -57,6 +57,9 @@ type report struct {
 	OK          bool               `json:"ok"`
 	Diagnostics config.Diagnostics `json:"diagnostics"`
 	Missing     []finding          `json:"missing"`
+	Vault       string             `json:"vault,omitempty"` // its address
+	Auth        string             `json:"vault_auth,omitempty"`
+	Store       string             `json:"vault_store,omitempty"` // MOUNT/PREFIX; "": tokens are kept in the state folder
 	Servers     []checked          `json:"servers"`
 }
 
@@ -64,6 +67,12 @@ func checkReport(cfg *config.Config, diagnostics config.Diagnostics) report {
 	r := report{OK: !diagnostics.HasErrors(), Diagnostics: diagnostics, Missing: []finding{}, Servers: []checked{}}
 	if cfg == nil {
 		return r
+	}
+	if cfg.Vault != nil {
+		r.Vault, r.Auth = cfg.Vault.Address, cfg.Vault.Auth.Method
+	}
+	if cfg.Shared != nil {
+		r.Store = cfg.Shared.Mount + "/" + cfg.Shared.Prefix
 	}
 	for _, s := range cfg.Servers {
 		delivery, why := s.Delivery()
@@ -93,6 +102,12 @@ func explain(w io.Writer, r report) {
 		if c.URL != "" {
 			_, _ = fmt.Fprintf(w, "  served at %s\n", c.URL)
 		}
+	}
+	if r.Vault != "" {
+		_, _ = fmt.Fprintf(w, "Vault is at %s, the login by %s.\n", r.Vault, r.Auth)
+	}
+	if r.Store != "" {
+		_, _ = fmt.Fprintf(w, "Tokens are kept in Vault at %s.\n", r.Store)
 	}
 	if r.OK {
 		_, _ = fmt.Fprintf(w, "The configuration is valid. Servers: %d.\n", len(r.Servers))

@@ -2,41 +2,60 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
 	"os"
 	"path/filepath"
 	"slices"
+	"time"
 
 	"bearerd/cmd/internal/app"
 	"bearerd/config"
 	"bearerd/inject/stdio"
 	"bearerd/secrets"
+	"bearerd/secrets/vault"
 )
 
 // finding is something that a valid configuration wants and this machine does not have.
 type finding struct {
-	Server  string `json:"server"`
+	Server  string `json:"server,omitempty"` // "": about the connection to Vault
 	Message string `json:"message"`
 	Fatal   bool   `json:"fatal"` // wrong wherever bearerd is started from; the rest may only be missing in this shell
 }
 
+// vaultLimit bounds what is asked of Vault, all together.
+const vaultLimit = 5 * time.Second
+
 // missing looks for commands and secrets. It creates nothing: without a store there are no stored secrets yet.
 func missing(ctx context.Context, cfg *config.Config) (found []finding) {
-	resolve := &secrets.Resolver{Store: noStore{}}
-	if _, err := os.Stat(filepath.Join(cfg.Store.Path, "recipient.txt")); err == nil {
-		if store, err := app.OpenStore(ctx, cfg, newLog(config.Log{Level: "error", Format: "auto"})); err == nil {
-			resolve.Store = store
+	near := &secrets.Resolver{Store: noStore{}}
+	local := localStore(ctx, cfg)
+	if local != nil {
+		near.Store = local
+	}
+	found = login(ctx, cfg, near)
+	var far *secrets.Resolver
+	if cfg.Vault != nil && len(found) == 0 {
+		client, err := openVault(cfg, near, local)
+		if err != nil {
+			found = append(found, finding{"", err.Error(), false})
+		} else {
+			defer client.Close(context.WithoutCancel(ctx))
+			far = throughVault(cfg, client, near)
 		}
 	}
+	first := map[string]string{} // server by fingerprint of its refresh token
 	for _, s := range cfg.Servers {
-		values := map[string]secrets.Secret{}
-		for _, u := range uses(s) {
-			v, err := resolve.ResolveText(ctx, u.ref)
-			values[u.what] = v
-			if err != nil {
-				found = append(found, finding{s.Name, fmt.Sprintf("%s: %v", u.what, err), false})
+		values, lacks := look(ctx, cfg, s, near, far)
+		found = append(found, lacks...)
+		if v := values["OAUTH_REFRESH_TOKEN"]; !v.IsZero() {
+			if other, ok := first[v.Fingerprint()]; ok {
+				found = append(found, finding{s.Name, fmt.Sprintf("OAUTH_REFRESH_TOKEN has the value of that of server %q, "+
+					"and may be spent once: give each server a refresh token of its own", other), true})
+			} else {
+				first[v.Fingerprint()] = s.Name
 			}
 		}
 		if s.Command == "" {
@@ -49,26 +68,128 @@ func missing(ctx context.Context, cfg *config.Config) (found []finding) {
 	return found
 }
 
-// use is one place where a server's configuration refers to a secret.
+// look reads what a server's configuration refers to: far, through Vault, or near. What is in Vault is passed over while
+// far is nil, since what keeps one from asking is a finding already.
+func look(
+	ctx context.Context, cfg *config.Config, s *config.Server, near, far *secrets.Resolver,
+) (values map[string]secrets.Secret, lacks []finding) {
+	values = map[string]secrets.Secret{}
+	for _, u := range uses(s) {
+		resolve := near
+		if u.ref.Kind == secrets.Vault || u.ref.Kind == secrets.Stored && cfg.Shared != nil {
+			resolve = far
+		}
+		if resolve == nil {
+			continue
+		}
+		v, err := resolve.ResolveText(ctx, u.ref)
+		values[u.what] = v
+		if err != nil {
+			lacks = append(lacks, finding{s.Name, fmt.Sprintf("%s: %v", u.what, err), false})
+		}
+	}
+	return values, lacks
+}
+
+// localStore opens the store of the state folder if there is one.
+func localStore(ctx context.Context, cfg *config.Config) secrets.Store {
+	if _, err := os.Stat(filepath.Join(cfg.Store.Path, "recipient.txt")); err != nil {
+		return nil
+	}
+	store, err := app.OpenStore(ctx, cfg, newLog(config.Log{Level: "error", Format: "auto"}))
+	if err != nil {
+		return nil
+	}
+	return store
+}
+
+// login looks for what the login to Vault refers to.
+func login(ctx context.Context, cfg *config.Config, near *secrets.Resolver) (found []finding) {
+	if cfg.Vault == nil {
+		return nil
+	}
+	a := cfg.Vault.Auth
+	for _, u := range []use{{"token", a.Token}, {"role_id", a.RoleID}, {"secret_id", a.SecretID}, {"jwt", a.JWT}} {
+		if u.ref.IsZero() {
+			continue
+		}
+		if _, err := near.ResolveText(ctx, u.ref); err != nil {
+			found = append(found, finding{"", fmt.Sprintf("vault: %s: %v", u.what, err), false})
+		}
+	}
+	return found
+}
+
+// openVault prepares a connection of its own. A wrapping token serves once, so without a place to keep what it gives it
+// is left alone.
+func openVault(cfg *config.Config, near *secrets.Resolver, local secrets.Store) (*vault.Client, error) {
+	if cfg.Vault.Auth.Wrapped && local == nil {
+		return nil, errors.New("vault: not asked, since the wrapped secret_id is for the first start, not for this command")
+	}
+	return vault.Open(cfg.Vault, near, local, nil)
+}
+
+// throughVault is near with Vault, within vaultLimit from now.
+func throughVault(cfg *config.Config, client *vault.Client, near *secrets.Resolver) *secrets.Resolver {
+	by := time.Now().Add(vaultLimit)
+	r := &secrets.Resolver{Store: near.Store}
+	r.Vault = func(ctx context.Context, path, field string) (string, error) {
+		ctx, cancel := context.WithDeadline(ctx, by)
+		defer cancel()
+		return client.Read(ctx, path, field)
+	}
+	if cfg.Shared != nil {
+		r.Store = storeBy{client.Store(cfg.Shared.Mount, cfg.Shared.Prefix), by}
+	}
+	return r
+}
+
+// storeBy is a store that is read until a time at the latest.
+type storeBy struct {
+	secrets.Store
+	by time.Time
+}
+
+func (s storeBy) Get(ctx context.Context, key string) ([]byte, secrets.Revision, error) {
+	ctx, cancel := context.WithDeadline(ctx, s.by)
+	defer cancel()
+	return s.Store.Get(ctx, key)
+}
+
+// use is one place where a configuration refers to a secret.
 type use struct {
 	what string
 	ref  secrets.Ref
 }
 
 func uses(s *config.Server) (list []use) {
-	add := func(prefix string, refs map[string]secrets.Ref) {
-		for _, name := range slices.Sorted(maps.Keys(refs)) {
-			list = append(list, use{prefix + " " + name, refs[name]})
+	one := func(what string, ref secrets.Ref) {
+		if !ref.IsZero() {
+			list = append(list, use{what, ref})
 		}
 	}
-	add("env", s.Env)
-	add("headers", s.Headers)
-	if o := s.OAuth; o != nil && o.Enabled {
-		if !o.ClientSecret.IsZero() {
-			list = append(list, use{"OAUTH_CLIENT_SECRET", o.ClientSecret})
+	all := func(prefix string, refs map[string]secrets.Ref) {
+		for _, name := range slices.Sorted(maps.Keys(refs)) {
+			one(prefix+" "+name, refs[name])
 		}
-		add("OAUTH_ADDITIONAL_PARAMS", o.AdditionalParams)
-		add("OAUTH_CUSTOM_HEADERS", o.CustomHeaders)
+	}
+	pem := func(what string, ref secrets.Ref) {
+		if ref.Kind != secrets.File { // files were read when the configuration was
+			one(what, ref)
+		}
+	}
+	all("env", s.Env)
+	all("headers", s.Headers)
+	if o := s.OAuth; o != nil && o.Enabled {
+		one("OAUTH_CLIENT_SECRET", o.ClientSecret)
+		one("OAUTH_REFRESH_TOKEN", o.RefreshToken)
+		if o.UseMTLS {
+			pem("OAUTH_CLIENT_CERT_PATH", o.ClientCertPath)
+			pem("OAUTH_CLIENT_KEY_PATH", o.ClientKeyPath)
+		}
+		pem("OAUTH_CA_BUNDLE_PATH", o.CABundlePath)
+		all("OAUTH_ADDITIONAL_PARAMS", o.AdditionalParams)
+		all("OAUTH_CUSTOM_HEADERS", o.CustomHeaders)
 	}
 	return list
 }
@@ -80,7 +201,10 @@ func tell(w io.Writer, found []finding) (fatal bool) {
 		if f.Fatal {
 			severity, fatal = "error", true
 		}
-		_, _ = fmt.Fprintf(w, "%s: server %q: %s\n", severity, f.Server, f.Message)
+		if f.Server != "" {
+			severity += fmt.Sprintf(": server %q", f.Server)
+		}
+		_, _ = fmt.Fprintf(w, "%s: %s\n", severity, f.Message)
 	}
 	return fatal
 }

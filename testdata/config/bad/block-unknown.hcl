@@ -1,4 +1,4 @@
-# want: unknown block "vault"
-vault {
-  address = "https://vault.example.com"
+# want: unknown block "consul"
+consul {
+  address = "https://consul.example.com"
 }

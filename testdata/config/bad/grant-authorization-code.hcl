@@ -1,11 +1,11 @@
-# want: Invalid grant type: authorization_code. Must be one of ['client_credentials']
+# want: Invalid grant type: authorization_code. Must be one of ['client_credentials', 'refresh_token']
 server "tickets" {
   url = "https://mcp.example.com/mcp"
   oauth_config {
     enabled             = true
     OAUTH_CLIENT_ID     = "client-123"
-    OAUTH_CLIENT_SECRET = env("CLIENT_SECRET")
     OAUTH_TOKEN_URL     = "https://auth.example.com/oauth/token"
+    OAUTH_CLIENT_SECRET = env("CLIENT_SECRET")
     OAUTH_GRANT_TYPE = "authorization_code"
   }
 }

@@ -1,0 +1,11 @@
+# want: OAUTH_CLIENT_ID is required and cannot be empty for refresh_token grant
+server "tickets" {
+  url = "https://mcp.example.com/mcp"
+  oauth_config {
+    enabled             = true
+    OAUTH_SCOPE = "a"
+    OAUTH_TOKEN_URL     = "https://auth.example.com/oauth/token"
+    OAUTH_GRANT_TYPE = "refresh_token"
+    OAUTH_REFRESH_TOKEN = env("R")
+  }
+}

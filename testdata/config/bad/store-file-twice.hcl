@@ -1,0 +1,3 @@
+# want: store "file" is declared twice
+store "file" {}
+store "file" {}

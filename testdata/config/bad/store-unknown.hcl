@@ -1,0 +1,4 @@
+# want: unknown store "redis"
+store "redis" {
+  mount = "secret"
+}

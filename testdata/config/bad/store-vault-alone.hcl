@@ -1,0 +1,4 @@
+# want: store "vault" needs a vault block
+store "vault" {
+  mount = "secret"
+}

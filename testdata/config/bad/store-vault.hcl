@@ -1,4 +1,0 @@
-# want: unknown store "vault"
-store "vault" {
-  mount = "secret"
-}

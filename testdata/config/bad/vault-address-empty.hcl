@@ -1,0 +1,7 @@
+# want: address is required and cannot be empty
+vault {
+  address = ""
+  auth "token" {
+    token = env("T")
+  }
+}

@@ -1,0 +1,7 @@
+# want: address must start with https://
+vault {
+  address = "vault.example.com:8200"
+  auth "token" {
+    token = env("T")
+  }
+}

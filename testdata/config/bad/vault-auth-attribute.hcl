@@ -1,0 +1,6 @@
+# want: auth is a block
+# want: vault needs an auth block
+vault {
+  address = "https://vault.example.com"
+  auth = "token"
+}

@@ -1,0 +1,4 @@
+# want: vault needs an auth block
+vault {
+  address = "https://vault.example.com:8200"
+}

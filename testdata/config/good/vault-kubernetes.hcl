@@ -1,0 +1,6 @@
+vault {
+  address = "https://vault.example.com:8200"
+  auth "kubernetes" {
+    role = "bearerd"
+  }
+}
