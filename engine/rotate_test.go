@@ -120,6 +120,7 @@ func TestTheLeaseOfADeadProcessOfThisFolderIsTakenAtOnce(t *testing.T) {
 		store := newMemory()
 		a := startWith(t, store, locks(), rotating(as, "a", first))
 		a.token(t, "a")
+		a.Close()
 		edit(t, store, "grant/a", func(r *record) {
 			r.Lease, r.AccessToken = &lease{Owner: "dead", Place: "here", Life: 60_000}, ""
 		})
@@ -170,6 +171,7 @@ func TestARefreshTokenThatCouldNotBeCommittedIsInTheJournal(t *testing.T) {
 		down := func(err error) { shared.set(func(m *memory) { m.down = err }) }
 		as.Fail(1, oauthtest.Edit(func(map[string]any) { down(secrets.ErrUnavailable) }))
 		token := a.token(t, "a")
+		synctest.Wait() // the commit comes after the token is served
 		if st := a.source(t, "a").Status(); !st.Uncommitted || st.Store != storeUnavailable {
 			t.Errorf("the status is %+v", st)
 		}

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -24,17 +25,26 @@ type oidcResource struct {
 }
 
 // oidcClient is a client of grant client_credentials, its secret oidcSecret(id). auth is client_secret_basic,
-// client_secret_post or tls_client_auth, and no other is accepted; the last is known by the pki's client certificate.
+// client_secret_post, tls_client_auth or none, and no other is accepted; tls_client_auth is known by the pki's client
+// certificate.
 func oidcClient(id, auth string) map[string]any {
 	client := map[string]any{
 		"client_id": id, "token_endpoint_auth_method": auth,
 		"grant_types": []string{"client_credentials"}, "redirect_uris": []string{}, "response_types": []string{},
 	}
-	if auth == "tls_client_auth" {
+	switch auth {
+	case "tls_client_auth":
 		client["tls_client_auth_san_dns"] = clientSAN
-	} else {
+	case "none":
+	default:
 		client["client_secret"] = oidcSecret(id)
 	}
+	return client
+}
+
+// refreshing makes a client one of grant refresh_token alone; see oidcPeer.chain.
+func refreshing(client map[string]any) map[string]any {
+	client["grant_types"] = []string{"refresh_token"}
 	return client
 }
 
@@ -57,7 +67,8 @@ type oidcPeer struct {
 	RevocationURL    string       `json:"revocation_url"`
 	RequestsURL      string       `json:"requests_url"`
 	client           *http.Client // shows no certificate
-	node             *nodePeer    // for stopping it early
+	node             *nodePeer    // for stopping it early, and for orders
+	orders           sync.Mutex   // held from an order to its answer
 }
 
 // introspector is the resource server's own client (RFC 7662 §2.1).
@@ -134,6 +145,43 @@ func (p *oidcPeer) Requests(t testing.TB, endpoint, client string) []oidcRequest
 		}
 	}
 	return found
+}
+
+// ask gives an order and reads the answer.
+func (p *oidcPeer) ask(order, answer any) {
+	p.orders.Lock()
+	defer p.orders.Unlock()
+	p.node.order(order)
+	p.node.answer(answer)
+}
+
+// chain starts a grant for a client of grant refresh_token, as if a person had authorized it, and gives the first refresh
+// token. Each may be spent once; spending one again revokes the grant.
+func (p *oidcPeer) chain(client string) (refreshToken string) {
+	p.node.t.Helper()
+	var answer struct {
+		RefreshToken string `json:"refresh_token"`
+	}
+	p.ask(map[string]string{"chain": client}, &answer)
+	if answer.RefreshToken == "" {
+		p.node.t.Fatalf("no chain was started for %s", client)
+	}
+	return answer.RefreshToken
+}
+
+// oidcChain is how a client's chain does.
+type oidcChain struct {
+	Alive    bool        `json:"alive"`    // the latest one: its grant was not revoked
+	Revoked  int         `json:"revoked"`  // grants of the client that were revoked
+	Spent    int         `json:"spent"`    // refresh tokens of the client that were spent
+	Requests map[int]int `json:"requests"` // token requests of the client, by HTTP status
+}
+
+// chainState may be called on any goroutine of the test; it ends the test when the server is gone.
+func (p *oidcPeer) chainState(client string) (state oidcChain) {
+	p.node.t.Helper()
+	p.ask(map[string]string{"state": client}, &state)
+	return state
 }
 
 // Stop ends the server, as an outage would.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"net/url"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -11,6 +12,7 @@ import (
 
 	"bearerd/cmd/internal/admin"
 	"bearerd/engine"
+	"bearerd/secrets/vault"
 )
 
 func statusCommand() *cobra.Command {
@@ -44,6 +46,9 @@ func printStatus(w io.Writer, st admin.Status, now time.Time) {
 	} else {
 		_, _ = fmt.Fprintf(w, "bearerd %s runs as pid %d.\n", st.Version, st.PID)
 	}
+	if v := st.Vault; v != nil {
+		_, _ = fmt.Fprintln(w, vaultLine(v, now))
+	}
 	t := tabwriter.NewWriter(w, 0, 4, 2, ' ', 0)
 	_, _ = fmt.Fprintln(t, "SERVER\tDELIVERY\tSTATE\tTOKEN\tEXPIRES\tAT")
 	for _, s := range st.Servers {
@@ -57,10 +62,35 @@ func printStatus(w io.Writer, st admin.Status, now time.Time) {
 		if s.Token.Error != "" {
 			_, _ = fmt.Fprintf(w, "\n%s\n", s.Token.Error)
 		}
-		if s.Token.Store != "" {
-			_, _ = fmt.Fprintf(w, "\n%s: %s: the token is served, but not kept; make the state folder writable\n", s.Name, s.Token.Store)
+		if words, ok := storeWords[s.Token.Store]; ok {
+			_, _ = fmt.Fprintf(w, "\n%s: %s: %s\n", s.Name, s.Token.Store, words)
+		}
+		if s.Token.Uncommitted {
+			_, _ = fmt.Fprintf(w, "\n%s: its newest refresh token is in the journal of the state folder and not yet in the store; keep the folder\n", s.Name)
 		}
 	}
+	for _, o := range st.Outdated {
+		_, _ = fmt.Fprintf(w, "\n%s (pid %d) was started with values that have changed since: %s; restart it to use them\n",
+			o.Server, o.PID, strings.Join(o.Env, ", "))
+	}
+}
+
+// storeWords say what is wrong with the store, by the name that the status has for it.
+var storeWords = map[string]string{
+	"store_unwritable":  "the token is served, but not kept; make the state folder writable",
+	"store_unavailable": "degraded: the store cannot be reached; the token is served until it expires",
+	"store_denied":      "the store refuses; allow the path in the policy of bearerd's Vault token",
+}
+
+func vaultLine(v *vault.Status, now time.Time) string {
+	since := now.Sub(v.Since).Round(time.Second)
+	switch {
+	case v.Up:
+		return fmt.Sprintf("Vault at %s is up, for %s.", v.Address, since)
+	case v.Error != "":
+		return fmt.Sprintf("Vault at %s is not up, for %s: %s", v.Address, since, v.Error)
+	}
+	return fmt.Sprintf("Vault at %s was not asked.", v.Address)
 }
 
 func state(t *engine.Status) string {

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"bearerd/secrets"
 )
 
 // What was tried, as an Error names it.
@@ -24,8 +26,13 @@ type Error struct {
 	RetryAfter    time.Duration // what the server asked for; 0: nothing
 	Final         bool          // asking again changes nothing until somebody mends the configuration or the server
 	Unsent        bool          // a local cause, such as a missing certificate: nothing left this host
-	Ambiguous     bool          // the request went out and no answer came: the server may have acted on it
+	Ambiguous     bool          // the request went out and no answer came that can be read: the server may have acted on it
+	SecretSent    string        // the fingerprint of the client secret that was sent; "": none
 	Err           error         // the cause where there is no Code
+
+	// Rotated is the refresh token of an answer that is of no other use, such as one without a wanted scope. The one that
+	// was sent is spent: keep this in its place. Zero: none was given.
+	Rotated secrets.Secret
 }
 
 // Error is `OAuth token request failed: CODE - DESCRIPTION (HTTP 401, correlation_id=ID)`; of a ScopeError it is the

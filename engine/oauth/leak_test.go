@@ -87,7 +87,7 @@ func TestNoSecretInAnyErrorOrLog(t *testing.T) {
 			t.Run(fmt.Sprintf("%s, basic %v", name, basic), func(t *testing.T) {
 				s, c := newServer(t)
 				canaryConfig(s, c, basic)
-				s.Fail(2, fault)
+				s.Fail(3, fault)
 				var out bytes.Buffer
 				log := slog.New(slog.NewTextHandler(&out, &slog.HandlerOptions{Level: slog.LevelDebug}))
 				token := secrets.New(canary + "token")
@@ -105,6 +105,11 @@ func TestNoSecretInAnyErrorOrLog(t *testing.T) {
 				}))
 				shown(exchange(t, func(ctx context.Context) error {
 					return oauth.Revoke(ctx, log, c, &secrets.Resolver{}, token, "access_token", testID)
+				}))
+				shown(exchange(t, func(ctx context.Context) error {
+					got, err := oauth.RefreshToken(ctx, log, c, &secrets.Resolver{}, secrets.New(canary+"refresh"), testID)
+					log.Info("shown", "token", got)
+					return err
 				}))
 				if !strings.Contains(out.String(), "OAuth exchange") {
 					t.Error("nothing was logged")

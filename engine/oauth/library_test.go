@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -59,6 +60,19 @@ func TestLibraryAsksTwiceWithoutAnAuthStyle(t *testing.T) {
 	}
 }
 
+func TestLibraryMakesUpARefreshToken(t *testing.T) {
+	conf := clientcredentials.Config{
+		TokenURL: "https://a.example/t", AuthStyle: oauth2.AuthStyleInHeader, EndpointParams: url.Values{"refresh_token": {"sent"}},
+	}
+	rt := roundTrip(func(*http.Request) (*http.Response, error) {
+		return response(200, "application/json", `{"access_token":"a","refresh_token":""}`), nil
+	})
+	token, err := conf.Token(context.WithValue(context.Background(), oauth2.HTTPClient, &http.Client{Transport: rt}))
+	if err != nil || token.RefreshToken != "sent" {
+		t.Errorf("%q, %v: reading it from the answer is no longer needed?", token.RefreshToken, err)
+	}
+}
+
 func TestLibraryErrorsShowTheBody(t *testing.T) {
 	_, err := fetch(oauth2.AuthStyleInHeader, roundTrip(func(*http.Request) (*http.Response, error) {
 		return response(503, "text/html", "<p>canary"), nil
@@ -101,7 +115,7 @@ func TestTimeoutOfOneRequest(t *testing.T) {
 
 func TestTLSConfigWithoutConfiguration(t *testing.T) {
 	for _, c := range []*config.OAuth{nil, {}} {
-		conf, err := TLSConfig(c)
+		conf, err := TLSConfig(t.Context(), c, nil)
 		if err != nil || conf.RootCAs != nil || conf.GetClientCertificate != nil {
 			t.Errorf("%v, %v", conf, err)
 		}

@@ -26,7 +26,7 @@ import (
 // Token is the answer of a token endpoint (RFC 6749 §5.1). Its type is always Bearer.
 type Token struct {
 	AccessToken    secrets.Secret // up to 48 KiB
-	RefreshToken   secrets.Secret // up to 8 KiB; zero: none was given
+	RefreshToken   secrets.Secret // up to 8 KiB; zero: none was given, and one that was spent for this stays valid
 	Scope          string         // as granted, space-separated, fit to be shown; "" with ScopeGiven false: as requested
 	ScopeGiven     bool           // the answer named a scope
 	MissingScopes  string         // requested but not granted, space-separated; only with OAUTH_VALIDATE_SCOPES = false
@@ -41,12 +41,20 @@ type Token struct {
 func ClientCredentials(
 	ctx context.Context, log *slog.Logger, c *config.OAuth, r *secrets.Resolver, id string,
 ) (*Token, error) {
+	return requestToken(ctx, log, c, r, id, url.Values{})
+}
+
+// requestToken makes one token request; params are those that the grant itself has. x/oauth2 takes any grant by the name
+// of client credentials.
+func requestToken(
+	ctx context.Context, log *slog.Logger, c *config.OAuth, r *secrets.Resolver, id string, params url.Values,
+) (*Token, error) {
 	w, err := newWire(ctx, log, c, r, opToken, id)
 	if err != nil {
 		return nil, unsent(opToken, id, err)
 	}
-	params, err := w.tokenParams(ctx, c, r)
-	if err != nil {
+	w.hide(params.Get("refresh_token"))
+	if err := w.setParams(ctx, c, r, params); err != nil {
 		return nil, unsent(opToken, id, err)
 	}
 	conf := clientcredentials.Config{
@@ -68,9 +76,8 @@ func ClientCredentials(
 	return w.token(t, c, requested)
 }
 
-// tokenParams are the parameters beside grant_type, scope and the client's own, which x/oauth2 sets.
-func (w *wire) tokenParams(ctx context.Context, c *config.OAuth, r *secrets.Resolver) (url.Values, error) {
-	v := url.Values{}
+// setParams adds to those of the grant what the configuration has. Scope and the client's own are set by x/oauth2.
+func (w *wire) setParams(ctx context.Context, c *config.OAuth, r *secrets.Resolver, v url.Values) error {
 	set := func(name string, values ...string) {
 		for _, value := range values {
 			if value != "" {
@@ -84,16 +91,16 @@ func (w *wire) tokenParams(ctx context.Context, c *config.OAuth, r *secrets.Reso
 	reserved := []string{"grant_type", "scope", "client_id", "client_secret"}
 	for name, ref := range c.AdditionalParams {
 		if slices.Contains(reserved, name) || v.Has(name) {
-			return nil, fmt.Errorf("OAUTH_ADDITIONAL_PARAMS may not set %q, which has a field of its own", name)
+			return fmt.Errorf("OAUTH_ADDITIONAL_PARAMS may not set %q, which has a field of its own", name)
 		}
 		value, err := r.Resolve(ctx, ref)
 		if err != nil {
-			return nil, fmt.Errorf("OAUTH_ADDITIONAL_PARAMS %q: %w", name, err)
+			return fmt.Errorf("OAUTH_ADDITIONAL_PARAMS %q: %w", name, err)
 		}
 		w.hide(value.Reveal())
 		v[name] = []string{value.Reveal()}
 	}
-	return v, nil
+	return nil
 }
 
 // asError gives the *Error that our round tripper made, out of what net/http and x/oauth2 wrapped around it. Any other

@@ -27,7 +27,7 @@ func (e *netError) Unwrap() error { return e.is }
 // PlainError puts a failed HTTP exchange into words that may be logged and shown: the host, and a text of ours or one
 // that cannot hold what either side sent. after is how long it took. It keeps context errors and errnos for errors.Is.
 func PlainError(host string, after time.Duration, err error) error {
-	if e, ok := errors.AsType[*fileError](err); ok { // a client certificate that went away since it was checked
+	if e, ok := errors.AsType[*materialError](err); ok { // a client certificate that went away since it was checked
 		return e
 	}
 	text, is := plainWords(err)

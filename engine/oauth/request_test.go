@@ -44,9 +44,11 @@ func newServer(t *testing.T) (*oauthtest.Server, *config.OAuth) {
 		Enabled: true, Version: "2.1", GrantType: "client_credentials",
 		ClientID: "client-123", ClientSecret: secrets.LiteralRef(testSecret),
 		TokenURL: s.TokenURL(), RevocationURL: s.RevocationURL(),
-		UseBasicAuth: true, ValidateScopes: true, CABundlePath: ca,
+		UseBasicAuth: true, ValidateScopes: true, CABundlePath: fileRef(ca),
 	}
 }
+
+func fileRef(path string) secrets.Ref { return secrets.Ref{Kind: secrets.File, Name: path} }
 
 func ask(t *testing.T, c *config.OAuth) (*oauth.Token, error) {
 	t.Helper()

@@ -61,5 +61,5 @@ func (w *wire) checkScopes(t *Token, c *config.OAuth) error {
 		return nil
 	}
 	cause := &ScopeError{Requested: strings.Join(requested, " "), Received: t.Scope[:min(len(t.Scope), maxText)]}
-	return &Error{Op: w.op, Status: 200, CorrelationID: w.id, Final: true, Err: cause}
+	return &Error{Op: w.op, Status: 200, CorrelationID: w.id, Final: true, Err: cause, Rotated: t.RefreshToken}
 }

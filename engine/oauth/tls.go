@@ -1,27 +1,37 @@
 package oauth
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"io/fs"
 	"os"
-	"sync"
-	"time"
 
 	"bearerd/config"
+	"bearerd/secrets"
+)
+
+// What is read, as an error names it.
+const (
+	caBundle   = "CA bundle"
+	clientCert = "Client certificate"
+	clientKey  = "Client key"
 )
 
 // TLSConfig is the one builder for the token endpoint and for upstream: TLS 1.2 at least, the CA bundle instead of the
-// system's roots, and with OAUTH_USE_MTLS the client certificate (RFC 8705), which is read again when its files change.
-// A missing or broken file is an error. The CA bundle is read once: call again to see a new one. c may be nil.
-func TLSConfig(c *config.OAuth) (*tls.Config, error) {
+// system's roots, and with OAUTH_USE_MTLS the client certificate (RFC 8705). What is missing or broken is an error; one of
+// a store or Vault wraps its cause. c may be nil.
+//
+// The CA bundle is read once: call again to see a new one. The certificate is read again in a handshake, when its files
+// have changed or when it came from elsewhere over a minute ago.
+func TLSConfig(ctx context.Context, c *config.OAuth, r *secrets.Resolver) (*tls.Config, error) {
 	conf := &tls.Config{MinVersion: tls.VersionTLS12}
 	if c == nil {
 		return conf, nil
 	}
 	if !c.CABundlePath.IsZero() {
-		pool, err := readBundle(c.CABundlePath.Name)
+		pool, err := readBundle(ctx, c.CABundlePath, r)
 		if err != nil {
 			return nil, err
 		}
@@ -30,92 +40,71 @@ func TLSConfig(c *config.OAuth) (*tls.Config, error) {
 	if !c.UseMTLS {
 		return conf, nil
 	}
-	pair := &keyPair{certPath: c.ClientCertPath.Name, keyPath: c.ClientKeyPath.Name}
-	if _, err := pair.current(); err != nil {
+	pair := &keyPair{cert: c.ClientCertPath, key: c.ClientKeyPath, resolve: r}
+	if _, err := pair.current(ctx); err != nil {
 		return nil, err
 	}
-	conf.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return pair.current() }
+	conf.GetClientCertificate = func(cri *tls.CertificateRequestInfo) (*tls.Certificate, error) {
+		return pair.current(cri.Context())
+	}
 	return conf, nil
 }
 
-func readBundle(path string) (*x509.CertPool, error) {
-	pem, err := os.ReadFile(path)
+func readBundle(ctx context.Context, ref secrets.Ref, r *secrets.Resolver) (*x509.CertPool, error) {
+	pem, err := readPEM(ctx, caBundle, ref, r)
 	if err != nil {
-		return nil, &fileError{"CA bundle", path, err}
+		return nil, err
 	}
 	pool := x509.NewCertPool()
 	if !pool.AppendCertsFromPEM(pem) {
-		return nil, &fileError{"CA bundle", path, errors.New("it holds no PEM certificate")}
+		return nil, &materialError{caBundle, place(ref), errors.New("it holds no PEM certificate")}
 	}
 	return pool, nil
 }
 
-// keyPair is a client certificate on disk.
-type keyPair struct {
-	certPath, keyPath string
-
-	mu     sync.Mutex // guards what follows
-	cert   *tls.Certificate
-	stamps [2]stamp // of the files that cert was read from
-}
-
-// stamp tells versions of a file apart.
-type stamp struct {
-	modified time.Time
-	size     int64
-}
-
-// current reads the files again when they changed. While they do not fit together, as in the middle of a rotation, the
-// pair read before stays in use; a missing file is always an error.
-func (p *keyPair) current() (*tls.Certificate, error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	stamps, err := p.stat()
-	if err != nil {
-		return nil, err
-	}
-	if p.cert != nil && stamps == p.stamps {
-		return p.cert, nil
-	}
-	cert, err := tls.LoadX509KeyPair(p.certPath, p.keyPath)
-	if err != nil && p.cert != nil {
-		return p.cert, nil
-	}
-	if err != nil {
-		return nil, &fileError{"Client certificate", p.certPath + " with key " + p.keyPath, err}
-	}
-	p.cert, p.stamps = &cert, stamps
-	return p.cert, nil
-}
-
-func (p *keyPair) stat() (stamps [2]stamp, err error) {
-	for i, f := range []struct{ what, path string }{
-		{"Client certificate", p.certPath}, {"Client key", p.keyPath},
-	} {
-		info, err := os.Stat(f.path)
+// readPEM reads a file of any size, as bundles of all public authorities are larger than a secret may be.
+func readPEM(ctx context.Context, what string, ref secrets.Ref, r *secrets.Resolver) ([]byte, error) {
+	if ref.Kind == secrets.File {
+		pem, err := os.ReadFile(ref.Name)
 		if err != nil {
-			return stamps, &fileError{f.what, f.path, err}
+			return nil, &materialError{what, ref.Name, err}
 		}
-		stamps[i] = stamp{info.ModTime(), info.Size()}
+		return pem, nil
 	}
-	return stamps, nil
+	text, err := r.ResolveText(ctx, ref)
+	if err != nil {
+		return nil, &materialError{what, "", err} // it names the reference
+	}
+	return []byte(text.Reveal()), nil
 }
 
-// fileError has the documented text where the file is missing.
-type fileError struct {
-	what, path string
-	err        error
+// place is the path of a file, or the reference as the configuration has it.
+func place(ref secrets.Ref) string {
+	if ref.Kind == secrets.File {
+		return ref.Name
+	}
+	return ref.String()
 }
 
-func (e *fileError) Error() string {
+// materialError is a certificate or a key that cannot be used. It has the documented text where a file is missing, and
+// never a part of what was read.
+type materialError struct {
+	what, place string // place is "" where err names it
+	err         error
+}
+
+func (e *materialError) Error() string {
+	if e.place == "" {
+		return e.what + " cannot be read: " + e.err.Error()
+	}
 	if errors.Is(e.err, fs.ErrNotExist) {
-		return e.what + " not found: " + e.path
+		return e.what + " not found: " + e.place
 	}
 	cause := e.err
 	if p, ok := errors.AsType[*fs.PathError](e.err); ok {
 		cause = p.Err // its text would repeat the path
 	}
-	return e.what + " cannot be read: " + e.path + ": " + cause.Error()
+	return e.what + " cannot be read: " + e.place + ": " + cause.Error()
 }
 
-func (e *fileError) Unwrap() error { return e.err }
+func (e *materialError) Unwrap() error { return e.err }

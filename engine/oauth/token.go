@@ -107,14 +107,13 @@ func (a answer) expiresIn() (seconds int64, guessed bool) {
 
 // token checks what x/oauth2 does not.
 func (w *wire) token(t *oauth2.Token, c *config.OAuth, requested time.Time) (*Token, error) {
-	fail := func(err error) (*Token, error) {
-		return nil, &Error{Op: w.op, Status: 200, CorrelationID: w.id, Err: err}
-	}
+	refresh, _ := t.Extra("refresh_token").(string) // the field of t holds the one that was sent where none came
+	fail := func(err error) (*Token, error) { return nil, w.useless(200, refresh, err) }
 	if t.TokenType != "" && !strings.EqualFold(t.TokenType, "Bearer") {
 		return fail(fmt.Errorf("token_type %s is not supported", w.clean(t.TokenType)))
 	}
 	scope, given := t.Extra("scope").(string)
-	if err := checkSizes(t, scope); err != nil {
+	if err := checkSizes(t.AccessToken, refresh, scope); err != nil {
 		return fail(err)
 	}
 	if strings.ContainsFunc(t.AccessToken, func(r rune) bool { return r <= ' ' || r > '~' }) {
@@ -124,7 +123,7 @@ func (w *wire) token(t *oauth2.Token, c *config.OAuth, requested time.Time) (*To
 	guessed, _ := t.Extra("expires_guessed").(bool)
 	granted := &Token{
 		AccessToken:    secrets.New(t.AccessToken),
-		RefreshToken:   secrets.New(t.RefreshToken),
+		RefreshToken:   secrets.New(refresh),
 		Scope:          w.knownScopes(scope, c.Scope),
 		ScopeGiven:     given,
 		ExpiresIn:      time.Duration(seconds) * time.Second,
@@ -138,19 +137,34 @@ func (w *wire) token(t *oauth2.Token, c *config.OAuth, requested time.Time) (*To
 	return granted, nil
 }
 
-func checkSizes(t *oauth2.Token, scope string) error {
+// useless is the error for a success that gives no token. What it did to a refresh token is known only if it brought a
+// new one.
+func (w *wire) useless(status int, refresh string, err error) *Error {
+	e := &Error{Op: w.op, Status: status, CorrelationID: w.id, Err: err}
+	if jsonSize(refresh) <= maxRefresh {
+		e.Rotated = secrets.New(refresh)
+	}
+	e.Ambiguous = e.Rotated.IsZero()
+	return e
+}
+
+func checkSizes(access, refresh, scope string) error {
 	for _, member := range []struct {
 		name, value string
 		limit       int
 	}{
-		{"access_token", t.AccessToken, maxAccess},
-		{"refresh_token", t.RefreshToken, maxRefresh},
+		{"access_token", access, maxAccess},
+		{"refresh_token", refresh, maxRefresh},
 		{"scope", scope, maxScope},
 	} {
-		b, _ := json.Marshal(member.value) // a string cannot fail
-		if len(b)-len(`""`) > member.limit {
+		if jsonSize(member.value) > member.limit {
 			return fmt.Errorf("the %s is over %d KiB", member.name, member.limit>>10)
 		}
 	}
 	return nil
+}
+
+func jsonSize(s string) int {
+	b, _ := json.Marshal(s) // a string cannot fail
+	return len(b) - len(`""`)
 }

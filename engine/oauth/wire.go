@@ -9,11 +9,14 @@ import (
 	"io"
 	"log/slog"
 	"maps"
+	"net"
 	"net/http"
+	"net/http/httptrace"
 	"net/url"
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"bearerd/config"
@@ -38,12 +41,13 @@ type wire struct {
 	secret secrets.Secret // the client's; zero: none
 	basic  bool           // client_secret_basic
 	hidden []string       // values that must not come back in an error text
+	sent   atomic.Bool    // the headers of the request are written: from here on the server may act on it
 }
 
 func newWire(
 	ctx context.Context, log *slog.Logger, c *config.OAuth, r *secrets.Resolver, op, id string,
 ) (*wire, error) {
-	tlsConfig, err := TLSConfig(c)
+	tlsConfig, err := TLSConfig(ctx, c, r)
 	if err != nil {
 		return nil, err
 	}
@@ -100,18 +104,14 @@ func (w *wire) setHeaders(ctx context.Context, c *config.OAuth, r *secrets.Resol
 func (w *wire) RoundTrip(req *http.Request) (*http.Response, error) {
 	ctx, cancel := context.WithTimeout(req.Context(), requestTimeout)
 	defer cancel()
-	out := req.Clone(ctx)
+	out := req.Clone(httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{WroteHeaders: func() { w.sent.Store(true) }}))
 	maps.Copy(out.Header, w.header)
 	start := time.Now()
 	resp, body, err := w.exchange(out)
 	took := time.Since(start)
 	w.debug(out, resp, took)
 	if err != nil {
-		e := &Error{Op: w.op, CorrelationID: w.id, Err: PlainError(out.URL.Host, took, err)}
-		if resp != nil { // its body broke off
-			e.Status = resp.StatusCode
-		}
-		return nil, e
+		return nil, w.failed(out.URL.Host, took, resp, err)
 	}
 	body, e := w.judge(out.URL, resp, body)
 	if e != nil {
@@ -122,6 +122,22 @@ func (w *wire) RoundTrip(req *http.Request) (*http.Response, error) {
 	resp.Header.Set("Content-Type", "application/json")
 	return resp, nil
 }
+
+// failed is the error of an exchange that gave no whole answer. resp, if any, is one whose body broke off.
+func (w *wire) failed(host string, took time.Duration, resp *http.Response, err error) *Error {
+	e := &Error{Op: w.op, CorrelationID: w.id, Err: PlainError(host, took, err)}
+	if resp != nil {
+		e.Status, e.Ambiguous = resp.StatusCode, success(resp.StatusCode)
+		return e
+	}
+	// With TLS 1.3 a client's certificate is judged after the client may write. An alert says that it was refused.
+	op, ok := errors.AsType[*net.OpError](err)
+	alert := ok && op.Op == "remote error"
+	e.Ambiguous = w.sent.Load() && !alert
+	return e
+}
+
+func success(status int) bool { return status >= 200 && status <= 299 }
 
 // exchange gives the response, its body read and closed. Beside an error the response, if any, only tells the status.
 func (w *wire) exchange(req *http.Request) (*http.Response, []byte, error) {
@@ -168,11 +184,10 @@ func paramNames(req *http.Request) []string {
 // judge turns everything but a success into an *Error; of a token answer it returns the body that x/oauth2 can read.
 func (w *wire) judge(to *url.URL, resp *http.Response, body []byte) ([]byte, *Error) {
 	status := resp.StatusCode
-	success := status >= 200 && status <= 299
-	if success && w.op == opRevoke { // RFC 7009 §2.2: the content means nothing
+	if success(status) && w.op == opRevoke { // RFC 7009 §2.2: the content means nothing
 		return nil, nil
 	}
-	e := &Error{Op: w.op, Status: status, CorrelationID: w.id, RetryAfter: retryAfter(resp.Header)}
+	e := &Error{Op: w.op, Status: status, CorrelationID: w.id, RetryAfter: retryAfter(resp.Header), SecretSent: w.secret.Fingerprint()}
 	if status >= 300 && status <= 399 {
 		e.Err = fmt.Errorf("%s redirects to %s, which is refused: configure the final address", to.Host, w.target(to, resp))
 		return nil, e
@@ -185,17 +200,18 @@ func (w *wire) judge(to *url.URL, resp *http.Response, body []byte) ([]byte, *Er
 		e.Code, e.Description = w.clean(code), w.clean(a.text("error_description"))
 		e.Final = isFinal(status, code)
 		return nil, e
-	case !success:
+	case !success(status):
 		e.Err = errors.New(strings.TrimSpace(fmt.Sprintf("%s answered HTTP %d %s", to.Host, status, http.StatusText(status))))
 	case !ok:
-		e.Err = fmt.Errorf("%s gave neither JSON nor a form", to.Host)
+		return nil, w.useless(status, "", fmt.Errorf("%s gave neither JSON nor a form", to.Host))
 	default:
-		body, e.Err = a.normalise()
+		clean, err := a.normalise()
+		if err != nil {
+			return nil, w.useless(status, a.text("refresh_token"), err)
+		}
+		return clean, nil
 	}
-	if e.Err != nil {
-		return nil, e
-	}
-	return body, nil
+	return nil, e
 }
 
 // target is the host a redirect names; the rest of the address may hold what was sent.

@@ -1,16 +1,11 @@
 package proxy
 
 import (
-	"context"
-	"fmt"
 	"io"
 	"net/http"
 	"net/url"
 	"strings"
 	"sync"
-	"time"
-
-	"bearerd/secrets"
 )
 
 // hopByHop are the headers that belong to one connection (RFC 9110 §7.6.1).
@@ -148,40 +143,4 @@ func joinQuery(a, b string) string {
 		return a + b
 	}
 	return a + "&" + b
-}
-
-// headers are a server's configured extra headers. Their references are read again once a minute, not at each request:
-// a sealed or remote value takes far longer than the request itself.
-type headers struct {
-	refs    map[string]secrets.Ref
-	resolve *secrets.Resolver
-
-	mu     sync.Mutex // guards what follows
-	values map[string]secrets.Secret
-	until  time.Time
-}
-
-const headersAge = time.Minute
-
-func (h *headers) set(ctx context.Context, out http.Header) error {
-	if len(h.refs) == 0 {
-		return nil
-	}
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if now := time.Now(); now.After(h.until) {
-		values := map[string]secrets.Secret{}
-		for name, ref := range h.refs {
-			v, err := h.resolve.Resolve(ctx, ref)
-			if err != nil {
-				return fmt.Errorf("header %s: %w", name, err)
-			}
-			values[name] = v
-		}
-		h.values, h.until = values, now.Add(headersAge)
-	}
-	for name, v := range h.values {
-		out.Set(name, v.Reveal())
-	}
-	return nil
 }

@@ -1,16 +1,12 @@
 package proxy
 
 import (
-	"context"
 	"net/http"
 	"net/url"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
-	"testing/synctest"
-	"time"
 
 	"bearerd/engine/oauth/oauthtest"
 	"bearerd/secrets"
@@ -101,78 +97,11 @@ func TestTokenInHeaderOnly(t *testing.T) {
 	}
 }
 
-func TestConfiguredHeaders(t *testing.T) {
-	f := newFixture(t)
-	path := filepath.Join(t.TempDir(), "key")
-	if err := os.WriteFile(path, []byte("key-1\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	seen := make(chan http.Header, 1)
-	up := upstream(t, func(_ http.ResponseWriter, r *http.Request) { seen <- r.Header })
-	s := f.server("search", up.URL)
-	s.Headers = map[string]secrets.Ref{
-		"x-api-key": {Kind: secrets.File, Name: path}, "X-Tenant": secrets.LiteralRef("t1"),
-	}
-	f.serve(s)
-	req := f.request(http.MethodPost, "search", call)
-	req.Header.Set("X-Tenant", "the client's")
-	req.Header.Set("Connection", "X-Api-Key, X-Tenant") // may not strip them
-	f.do(req)
-	got := receive(t, seen, "the request")
-	if got.Get("X-Api-Key") != "key-1" || len(got["X-Tenant"]) != 1 || got.Get("X-Tenant") != "t1" {
-		t.Errorf("%v", got)
-	}
-}
-
-func TestHeaderThatCannotBeRead(t *testing.T) {
-	f := newFixture(t)
-	up := upstream(t, func(http.ResponseWriter, *http.Request) { t.Error("it reached upstream") })
-	s := f.server("search", up.URL)
-	s.Headers = map[string]secrets.Ref{"X-Api-Key": {Kind: secrets.Env, Name: "BEARERD_TEST_UNSET"}}
-	f.serve(s)
-	wantRefused(t, f.post("search"), 502, "search", "log")
-	if log := f.log.String(); !strings.Contains(log, `X-Api-Key`) || !strings.Contains(log, "BEARERD_TEST_UNSET") {
-		t.Errorf("the log does not say which: %s", log)
-	}
-}
-
-func TestHeadersAreReadAgainAfterAMinute(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		value, reads := "one", 0
-		h := &headers{
-			refs: map[string]secrets.Ref{"X-Api-Key": {Kind: secrets.Env, Name: "KEY"}},
-			resolve: &secrets.Resolver{Getenv: func(string) (string, bool) {
-				reads++
-				return value, value != ""
-			}},
-		}
-		check := func(want string, wantReads int) {
-			t.Helper()
-			out := http.Header{}
-			err := h.set(context.Background(), out)
-			if out.Get("X-Api-Key") != want || reads != wantReads || (err != nil) != (want == "") {
-				t.Errorf("%q after %d reads, %v; want %q after %d", out.Get("X-Api-Key"), reads, err, want, wantReads)
-			}
-		}
-		check("one", 1)
-		value = "two"
-		time.Sleep(headersAge)
-		check("one", 1)
-		time.Sleep(time.Nanosecond)
-		check("two", 2)
-		value = "" // it went away
-		time.Sleep(headersAge + 1)
-		check("", 3)
-		value = "three"
-		check("three", 4)
-	})
-}
-
 // TestTLSUpstream: the CA bundle counts for upstream too, where HTTP/2 is spoken.
 func TestTLSUpstream(t *testing.T) {
 	f := withServer(t, oauthtest.New)
-	f.ca = filepath.Join(t.TempDir(), "ca.pem")
-	if err := f.as.WriteCA(f.ca); err != nil {
+	f.ca = secrets.Ref{Kind: secrets.File, Name: filepath.Join(t.TempDir(), "ca.pem")}
+	if err := f.as.WriteCA(f.ca.Name); err != nil {
 		t.Fatal(err)
 	}
 	up := tlsUpstream(t, f, f.wantsToken(bearer, func(w http.ResponseWriter, r *http.Request) {

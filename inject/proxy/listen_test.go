@@ -189,7 +189,7 @@ func TestServerWhoseCertificatesAreMissing(t *testing.T) {
 	f := newFixture(t)
 	up := upstream(t, say("ok"))
 	bad := f.server("bad", "https://127.0.0.1:1/")
-	bad.OAuth.CABundlePath = filepath.Join(t.TempDir(), "ca.pem")
+	bad.OAuth.CABundlePath = secrets.Ref{Kind: secrets.File, Name: filepath.Join(t.TempDir(), "ca.pem")}
 	f.serve(bad, f.server("good", up.URL))
 	for range 2 {
 		wantRefused(t, f.post("bad"), 502, `server "bad"`, "see the log of bearerd")
@@ -211,7 +211,7 @@ func TestServerWhoseCertificatesAreMissing(t *testing.T) {
 	}
 	as := must(oauthtest.New())(t)
 	defer as.Close()
-	if err := as.WriteCA(bad.OAuth.CABundlePath); err != nil {
+	if err := as.WriteCA(bad.OAuth.CABundlePath.Name); err != nil {
 		t.Fatal(err)
 	}
 	if a := f.post("bad"); strings.Contains(a.body, "certificates") {

@@ -43,7 +43,7 @@ const (
 type fixture struct {
 	t       *testing.T
 	as      *oauthtest.Server
-	ca      string // file; "": the authorization server has no TLS
+	ca      secrets.Ref // zero: the authorization server has no TLS
 	engine  *engine.Engine
 	resolve *secrets.Resolver
 	keys    Keys
@@ -66,7 +66,7 @@ func withServer(t *testing.T, start func() (*oauthtest.Server, error)) *fixture 
 	log := slog.New(slog.NewJSONHandler(out, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	store := must(sealed.Open(filepath.Join(t.TempDir(), "state"), nil, log))(t)
 	f := &fixture{t: t, as: as, log: out, keys: NewKeys(), resolve: &secrets.Resolver{Store: store}}
-	f.engine = engine.New(context.Background(), store, store.Lock, f.resolve, log)
+	f.engine = engine.New(context.Background(), store, engine.Local{Store: store, Lock: store.Lock}, f.resolve, log)
 	f.proxy = New(f.keys, f.resolve, log)
 	f.cfg = &config.Config{Proxy: config.Proxy{Listen: "127.0.0.1:0"}}
 	f.client = &http.Client{

@@ -14,6 +14,7 @@ import (
 	"bearerd/config"
 	"bearerd/engine"
 	"bearerd/engine/oauth"
+	"bearerd/secrets"
 )
 
 // patience is how long a request waits for a token: MCP clients give up after 60 s.
@@ -30,22 +31,23 @@ type route struct {
 	headers   *headers
 	transport atomic.Pointer[http.Transport]
 	oauth     *config.OAuth // the certificates for upstream; nil: none
+	resolve   *secrets.Resolver
 	budget    *budget
 	log       *slog.Logger
 	warned    atomic.Int64 // when, in Unix nanoseconds
 }
 
-// newRoute prepares a server; source may be nil. With certificate files that cannot be read it is unavailable until they
-// can.
+// newRoute prepares a server; source may be nil. With certificates that cannot be read it is unavailable until they can.
+// Those that may come over the network are read by the first request.
 func (p *Proxy) newRoute(s *config.Server, source *engine.Source) (*route, error) {
 	target, err := url.Parse(s.URL)
 	if err != nil {
 		return nil, err // the loader has parsed it before
 	}
 	rt := &route{
-		name: s.Name, path: "/" + s.Name, target: target, source: source, budget: &p.budget, log: p.log,
+		name: s.Name, path: "/" + s.Name, target: target, source: source, budget: &p.budget, log: p.log, resolve: p.resolve,
 		guard:   guard{server: s.Name, keys: p.keys, local: s.Local},
-		headers: &headers{refs: s.Headers, resolve: p.resolve},
+		headers: &headers{server: s.Name, refs: s.Headers, resolve: p.resolve, log: p.log},
 		inQuery: source != nil && !s.OAuth.TokenInHeaderOnly,
 	}
 	if s.Listen != "" {
@@ -54,14 +56,17 @@ func (p *Proxy) newRoute(s *config.Server, source *engine.Source) (*route, error
 	if source != nil {
 		rt.oauth = s.OAuth
 	}
-	if err := rt.connect(); err != nil {
+	if rt.oauth != nil && (remote(rt.oauth.CABundlePath) || remote(rt.oauth.ClientCertPath) || remote(rt.oauth.ClientKeyPath)) {
+		return rt, nil
+	}
+	if err := rt.connect(context.Background()); err != nil { // it reads files at the most
 		p.log.Error("requests to this server are answered with 502 until its certificates can be used", "server", s.Name, "error", err)
 	}
 	return rt, nil
 }
 
 // connect makes the transport, unless it is there.
-func (rt *route) connect() error {
+func (rt *route) connect(ctx context.Context) error {
 	if rt.transport.Load() != nil {
 		return nil
 	}
@@ -80,7 +85,7 @@ func (rt *route) connect() error {
 	}
 	if rt.oauth != nil {
 		var err error
-		if t.TLSClientConfig, err = oauth.TLSConfig(rt.oauth); err != nil {
+		if t.TLSClientConfig, err = oauth.TLSConfig(ctx, rt.oauth, rt.resolve); err != nil {
 			return err
 		}
 	}
@@ -121,7 +126,10 @@ func (rt *route) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // forward sends the request with a token, renews the token once if upstream refuses it, and passes the answer on.
 func (rt *route) forward(w http.ResponseWriter, r *http.Request, body *body) (status int) {
-	if rt.connect() != nil { // logged when the route was made
+	if err := rt.connect(r.Context()); err != nil {
+		if r.Context().Err() == nil {
+			rt.warn("the certificates for upstream cannot be used", err)
+		}
 		refuse(w, http.StatusBadGateway, body.head, rt.name,
 			fmt.Sprintf("the certificates for server %q cannot be used: see the log of bearerd", rt.name))
 		return http.StatusBadGateway

@@ -107,10 +107,6 @@ func (s *Server) token(w http.ResponseWriter, r Request) {
 		fail(w, http.StatusUnauthorized, "invalid_client", err.Error())
 		return
 	}
-	if r.Form.Get("grant_type") != "client_credentials" {
-		fail(w, http.StatusBadRequest, "unsupported_grant_type", "only client_credentials")
-		return
-	}
 	for name, values := range r.Form {
 		if len(values) > 1 && name != "resource" { // RFC 6749 §3.2; RFC 8707 §2
 			fail(w, http.StatusBadRequest, "invalid_request", "a parameter is repeated")
@@ -118,12 +114,25 @@ func (s *Server) token(w http.ResponseWriter, r Request) {
 		}
 	}
 	scope := c.allowed(r.Form.Get("scope"))
-	token, lifetime := s.issue(Grant{
-		ClientID: c.ID, Scope: scope, Resource: r.Form["resource"], Audience: r.Form.Get("audience"),
-	})
-	answer := map[string]any{
-		"access_token": token, "token_type": "Bearer", "expires_in": int(lifetime / time.Second),
+	grant := Grant{ClientID: c.ID, Scope: scope, Resource: r.Form["resource"], Audience: r.Form.Get("audience")}
+	answer := map[string]any{"token_type": "Bearer"}
+	switch r.Form.Get("grant_type") {
+	case "client_credentials":
+	case "refresh_token":
+		next, chain, err := s.spend(c, r.Form.Get("refresh_token"))
+		if err != nil {
+			fail(w, http.StatusBadRequest, "invalid_grant", err.Error())
+			return
+		}
+		if grant.chain = chain; next != "" {
+			answer["refresh_token"] = next
+		}
+	default:
+		fail(w, http.StatusBadRequest, "unsupported_grant_type", "only client_credentials and refresh_token")
+		return
 	}
+	token, lifetime := s.issue(grant)
+	answer["access_token"], answer["expires_in"] = token, int(lifetime/time.Second)
 	if scope != "" {
 		answer["scope"] = scope
 	}
@@ -150,7 +159,9 @@ func (s *Server) revoke(w http.ResponseWriter, r Request) {
 		return
 	}
 	token := r.Form.Get("token")
-	if g, ok := s.Introspect(token); ok && g.ClientID == c.ID {
+	g, live := s.Introspect(token)
+	chain, known := s.Chain(token)
+	if live && g.ClientID == c.ID || known && chain.ClientID == c.ID {
 		s.Revoke(token)
 	}
 	w.WriteHeader(http.StatusOK) // for an unknown token too (RFC 7009 §2.2)
@@ -176,9 +187,9 @@ func (s *Server) metadata(w http.ResponseWriter, _ *http.Request) {
 	reply(w, http.StatusOK, map[string]any{
 		"issuer": s.URL(), "token_endpoint": s.TokenURL(), "revocation_endpoint": s.RevocationURL(),
 		"introspection_endpoint":                s.IntrospectionURL(),
-		"grant_types_supported":                 []string{"client_credentials"},
+		"grant_types_supported":                 []string{"client_credentials", "refresh_token"},
 		"response_types_supported":              []string{},
-		"token_endpoint_auth_methods_supported": []string{Basic, Post, MTLS},
+		"token_endpoint_auth_methods_supported": []string{Basic, Post, MTLS, None},
 	})
 }
 

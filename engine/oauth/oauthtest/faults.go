@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"strconv"
 )
 
 // Fault answers a request in the server's place. next gives the answer without the fault.
@@ -49,6 +50,27 @@ func Hang() Fault {
 	return func(w http.ResponseWriter, r *http.Request, _ http.Handler) {
 		<-r.Context().Done()
 		reset(w) // just returning would write an empty answer, which a client may still see
+	}
+}
+
+// Lost lets the server do what it was asked, then f answers in its place: a refresh token is spent and its successor is
+// lost.
+func Lost(f Fault) Fault {
+	return func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+		capture(r, next)
+		f(w, r, next)
+	}
+}
+
+// CutShort gives half of the normal answer and closes the connection.
+func CutShort() Fault {
+	return func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+		status, answer := capture(r, next)
+		body, _ := json.Marshal(answer) // it was JSON before
+		w.Header().Set("Content-Type", "application/json")
+		w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+		w.WriteHeader(status)
+		_, _ = w.Write(body[:len(body)/2]) // net/http closes a connection that is owed bytes
 	}
 }
 

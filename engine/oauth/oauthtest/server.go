@@ -1,5 +1,5 @@
-// Package oauthtest is an authorization server on a loopback port, for tests and for the demo: client credentials, three
-// ways to authenticate a client, revocation, introspection, TLS with a CA of its own, and faults on demand.
+// Package oauthtest is an authorization server on a loopback port, for tests and for the demo: client credentials, refresh
+// tokens, four ways to authenticate a client, revocation, introspection, TLS with a CA of its own, and faults on demand.
 //
 // It is linked into the binary, so it uses the standard library only. It is no model of a safe server: it keeps
 // everything in memory and shows what it received.
@@ -22,14 +22,16 @@ const (
 	Basic = "client_secret_basic"
 	Post  = "client_secret_post"
 	MTLS  = "tls_client_auth"
+	None  = "none" // a public client: its id alone
 )
 
 // Client is a registered client.
 type Client struct {
 	ID, Secret  string
-	Methods     []string // of Basic, Post, MTLS; empty: Basic and Post
+	Methods     []string // of Basic, Post, MTLS, None; empty: Basic and Post
 	CertSubject string   // with MTLS: the common name of its certificate
 	Scopes      []string // what it may have; empty: all that it asks for
+	NonRotating bool     // its refresh tokens may be spent again and again, and answers hold none
 }
 
 // Grant is what an access token stands for.
@@ -39,6 +41,8 @@ type Grant struct {
 	Resource []string
 	Audience string
 	Expiry   time.Time
+
+	chain *chain // it ends with its chain; nil: it came from no refresh token
 }
 
 // Server is the authorization server. Its methods are safe for many goroutines.
@@ -53,7 +57,9 @@ type Server struct {
 	closed   bool
 	handlers sync.WaitGroup // Add only while !closed
 	clients  map[string]Client
-	grants   map[string]Grant // by access token
+	grants   map[string]Grant  // by access token
+	chains   map[string]*chain // by every refresh token that was ever theirs
+	reused   int
 	lifetime time.Duration
 	requests []Request
 	faults   []Fault
@@ -76,7 +82,7 @@ func start(secure bool) (*Server, error) {
 	}
 	s := &Server{
 		base: "http://" + l.Addr().String(), ca: ca, tls: ca.serverTLS(), served: make(chan struct{}), lifetime: time.Hour,
-		clients: map[string]Client{}, grants: map[string]Grant{},
+		clients: map[string]Client{}, grants: map[string]Grant{}, chains: map[string]*chain{},
 	}
 	if secure {
 		s.base = "https://" + l.Addr().String()
@@ -138,18 +144,21 @@ func (s *Server) Introspect(token string) (Grant, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	g, ok := s.grants[token]
-	if !ok || !time.Now().Before(g.Expiry) {
+	if !ok || !time.Now().Before(g.Expiry) || g.chain != nil && g.chain.revoked {
 		return Grant{}, false
 	}
 	g.Resource = slices.Clone(g.Resource)
 	return g, true
 }
 
-// Revoke ends an access token.
+// Revoke ends an access token, or the whole chain of a refresh token.
 func (s *Server) Revoke(token string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.grants, token)
+	if c, ok := s.chains[token]; ok {
+		c.revoked = true
+	}
 }
 
 // Requests are those that reached the token, revocation and introspection endpoints, oldest first.
@@ -189,6 +198,9 @@ func (s *Server) client(r Request) (Client, error) {
 	s.mu.Lock()
 	c, ok := s.clients[id]
 	s.mu.Unlock()
+	if method == MTLS && slices.Contains(c.Methods, None) { // neither has anything in the body
+		return c, nil
+	}
 	switch {
 	case !ok || !slices.Contains(c.Methods, method):
 		return Client{}, errAuthentication

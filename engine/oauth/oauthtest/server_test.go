@@ -81,6 +81,7 @@ func TestTokenLivesUntilRevokedOrExpired(t *testing.T) {
 func TestRefusals(t *testing.T) {
 	s := newPlain(t)
 	s.Register(Client{ID: "m", Methods: []string{MTLS}, CertSubject: "m"})
+	s.Register(Client{ID: "n", Methods: []string{None}})
 	s.Register(Client{ID: "p", Secret: "b", Methods: []string{Post}})
 	grant := "grant_type=client_credentials"
 	for _, test := range []struct {
@@ -88,6 +89,7 @@ func TestRefusals(t *testing.T) {
 	}{
 		{"two methods", "a", grant + "&client_id=a&client_secret=b", "invalid_client"},
 		{"method not registered", "p", grant, "invalid_client"},
+		{"secret of a public client left out", "", "grant_type=password&client_id=n", "unsupported_grant_type"},
 		{"no certificate", "", grant + "&client_id=m", "invalid_client"},
 		{"secret left out", "", grant + "&client_id=p", "invalid_client"},
 		{"unknown client", "x", grant, "invalid_client"},
@@ -104,6 +106,82 @@ func TestRefusals(t *testing.T) {
 		if _, answer := do(t, req); answer["error"] != test.code {
 			t.Errorf("%s: %v", test.name, answer)
 		}
+	}
+}
+
+// renew spends a refresh token as client a and gives what came: the next one, or the error code.
+func renew(t *testing.T, s *Server, token string) (next, code string) {
+	t.Helper()
+	_, answer := post(t, s.TokenURL(), url.Values{"grant_type": {"refresh_token"}, "refresh_token": {token}})
+	next, _ = answer["refresh_token"].(string)
+	code, _ = answer["error"].(string)
+	if access, _ := answer["access_token"].(string); code == "" {
+		if _, ok := s.Introspect(access); !ok {
+			t.Error("the access token is not active")
+		}
+	}
+	return next, code
+}
+
+func TestReuseRevokesTheChain(t *testing.T) {
+	s := newPlain(t)
+	first, other := s.Grant("a"), s.Grant("a")
+	second, _ := renew(t, s, first)
+	third, code := renew(t, s, second)
+	if code != "" || third == "" || third == second || second == first {
+		t.Fatalf("%s, %d bytes", code, len(third))
+	}
+	if c, ok := s.Chain(first); !ok || c != (Chain{ClientID: "a", Current: third, Rotations: 2}) {
+		t.Errorf("%+v", c)
+	}
+	_, answer := post(t, s.TokenURL(), url.Values{"grant_type": {"refresh_token"}, "refresh_token": {third}})
+	access, _ := answer["access_token"].(string)
+	last, _ := answer["refresh_token"].(string)
+	for _, token := range []string{first, last} {
+		if _, code := renew(t, s, token); code != "invalid_grant" {
+			t.Errorf("code %q", code)
+		}
+	}
+	if _, ok := s.Introspect(access); ok {
+		t.Error("an access token outlives its chain")
+	}
+	if c, _ := s.Chain(last); !c.Revoked || c.Current != "" || s.Reused() != 1 {
+		t.Errorf("%+v, %d reused", c, s.Reused())
+	}
+	if _, code := renew(t, s, other); code != "" {
+		t.Errorf("the other chain: %s", code)
+	}
+}
+
+func TestRefreshTokensThatDoNotRotate(t *testing.T) {
+	s := newPlain(t)
+	s.Register(Client{ID: "a", Secret: "b", NonRotating: true})
+	token := s.Grant("a")
+	for range 2 {
+		if next, code := renew(t, s, token); next != "" || code != "" {
+			t.Errorf("%q %q", next, code)
+		}
+	}
+	if s.Reused() != 0 {
+		t.Error("reuse was seen")
+	}
+}
+
+func TestRefreshTokenOfAnother(t *testing.T) {
+	s := newPlain(t)
+	s.Register(Client{ID: "other", Secret: "b"})
+	theirs := s.Grant("other")
+	if _, code := renew(t, s, theirs); code != "invalid_grant" {
+		t.Errorf("code %q", code)
+	}
+	post(t, s.RevocationURL(), url.Values{"token": {theirs}})
+	if c, _ := s.Chain(theirs); c.Revoked || c.Rotations != 0 {
+		t.Errorf("%+v", c)
+	}
+	mine := s.Grant("a")
+	post(t, s.RevocationURL(), url.Values{"token": {mine}, "token_type_hint": {"refresh_token"}})
+	if _, code := renew(t, s, mine); code != "invalid_grant" {
+		t.Errorf("after the revocation: code %q", code)
 	}
 }
 

@@ -1,0 +1,112 @@
+package proxy
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"bearerd/secrets"
+)
+
+// headers are a server's configured extra headers. Their references are read again once a minute, not at each request:
+// a sealed or remote value takes far longer than the request itself.
+type headers struct {
+	server  string
+	refs    map[string]secrets.Ref
+	resolve *secrets.Resolver
+	log     *slog.Logger
+
+	reading sync.Mutex // held while values are read
+	kept    atomic.Pointer[headerValues]
+}
+
+type headerValues struct {
+	byName map[string]secrets.Secret
+	until  time.Time
+}
+
+const (
+	headersAge    = time.Minute
+	headersJitter = 10 * time.Second // for remote values, to both sides: servers that started together do not ask together
+	rereadTimeout = 5 * time.Second  // for remote values, while those before can serve
+)
+
+// remote reports whether reading a reference may use the network. A stored secret may be in Vault too.
+func remote(ref secrets.Ref) bool { return ref.Kind == secrets.Vault || ref.Kind == secrets.Stored }
+
+func (h *headers) set(ctx context.Context, out http.Header) error {
+	if len(h.refs) == 0 {
+		return nil
+	}
+	values, err := h.current(ctx)
+	if err != nil {
+		return err
+	}
+	for name, v := range values.byName {
+		out.Set(name, v.Reveal())
+	}
+	return nil
+}
+
+// current reads the values when they are old. Requests that come meanwhile use those before, if there are any.
+func (h *headers) current(ctx context.Context) (*headerValues, error) {
+	kept := h.kept.Load()
+	if kept != nil && !time.Now().After(kept.until) {
+		return kept, nil
+	}
+	if kept == nil {
+		h.reading.Lock()
+	} else if !h.reading.TryLock() {
+		return kept, nil
+	}
+	defer h.reading.Unlock()
+	if again := h.kept.Load(); again != kept { // somebody else has just read them
+		return again, nil
+	}
+	next, err := h.read(ctx, kept)
+	if err == nil {
+		h.kept.Store(next)
+	}
+	return next, err
+}
+
+// read gives the values as they are now. A remote one that cannot be read keeps its value of old, which may be nil.
+func (h *headers) read(ctx context.Context, old *headerValues) (*headerValues, error) {
+	next := &headerValues{byName: map[string]secrets.Secret{}, until: time.Now().Add(headersAge)}
+	if old != nil {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, rereadTimeout)
+		defer cancel()
+	}
+	for name, ref := range h.refs {
+		v, err := h.resolve.Resolve(ctx, ref)
+		if remote(ref) {
+			next.until = time.Now().Add(headersAge - headersJitter + rand.N(2*headersJitter))
+			if old != nil {
+				v, err = h.again(name, old.byName[name], v, err), nil
+			}
+		}
+		if err != nil {
+			return nil, fmt.Errorf("header %s: %w", name, err)
+		}
+		next.byName[name] = v
+	}
+	return next, nil
+}
+
+// again chooses between the value of a remote header that is held and what reading it again gave.
+func (h *headers) again(name string, old, next secrets.Secret, err error) secrets.Secret {
+	switch {
+	case err != nil:
+		h.log.Warn("a header cannot be read again: its last value stays in use", "server", h.server, "header", name, "error", err)
+		return old
+	case next.Reveal() != old.Reveal():
+		h.log.Info("a header has a new value", "server", h.server, "header", name)
+	}
+	return next
+}
