@@ -28,6 +28,7 @@ func Run(t *testing.T, open func(t *testing.T) secrets.Store) {
 		{"no aliasing", noAliasing},
 		{"absent", absent},
 		{"delete", deletes},
+		{"deleted revision", deletedRevision},
 		{"list", list},
 		{"odd keys", oddKeys},
 		{"cancelled", cancelled},
@@ -184,6 +185,23 @@ func deletes(t *testing.T, s secrets.Store) {
 	get(t, s, "a/c", "stays")
 }
 
+// deletedRevision deletes and writes again, so that a revision that counts writes would come twice.
+func deletedRevision(t *testing.T, s secrets.Store) {
+	stale := put(t, s, "k", "one", "")
+	for _, next := range []string{"", "two"} {
+		if err := s.Delete(t.Context(), "k"); err != nil {
+			t.Fatal(err)
+		}
+		if next != "" {
+			put(t, s, "k", next, "")
+		}
+		if rev, err := s.Put(t.Context(), "k", []byte("lost"), stale); !errors.Is(err, secrets.ErrConflict) || rev != "" {
+			t.Errorf("Put with a revision of before Delete: revision %q and error %v, want none and ErrConflict", rev, err)
+		}
+	}
+	get(t, s, "k", "two")
+}
+
 func list(t *testing.T, s secrets.Store) {
 	for _, key := range []string{"grant/search", "secret/x", "grant/legacy", "grant/a/b/c", "grant/a", "grants"} {
 		put(t, s, key, "v", "")
@@ -197,8 +215,10 @@ func list(t *testing.T, s secrets.Store) {
 }
 
 func oddKeys(t *testing.T, s secrets.Store) {
+	longest := string(bytes.Repeat([]byte("long"), 16)) // as the name of a server may be
 	keys := []string{"odd/with space", "odd/ünï→", "odd/a.b", "odd/a+b%2Fc", "odd/a=b&c?d#e", "odd/~x", "odd/it's",
-		"odd/UPPER", "odd/upper", "odd/-", "odd/" + string(bytes.Repeat([]byte("long"), 40))}
+		"odd/UPPER", "odd/upper", "odd/-", "odd/" + longest, "odd/.", "odd/..", "odd/a..b", "odd//x",
+		"odd/x/", "odd/*", "odd/=20"}
 	slices.Sort(keys)
 	for _, key := range keys {
 		put(t, s, key, "value of "+key, "")
