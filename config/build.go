@@ -184,12 +184,16 @@ func (l *loader) oauthBlock(w *written, hb *hcl.Block) {
 		return
 	}
 	w.oauth = b
-	w.OAuth = &OAuth{
+	w.OAuth = defaultOAuth()
+	l.decode(b, hb.Body, w.OAuth)
+	w.OAuth.Scope = strings.Join(strings.Fields(w.OAuth.Scope), " ")
+}
+
+func defaultOAuth() *OAuth {
+	return &OAuth{
 		Version: "2.0", GrantType: "client_credentials", TokenExpiryBuffer: defaultBuffer,
 		UseBasicAuth: true, EnforceHTTPS: true, TokenInHeaderOnly: true, ValidateScopes: true,
 	}
-	l.decode(b, hb.Body, w.OAuth)
-	w.OAuth.Scope = strings.Join(strings.Fields(w.OAuth.Scope), " ")
 }
 
 // inherit fills in how the listener of a url server treats its callers: what the server says, else what the proxy block

@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/agext/levenshtein"
 	"github.com/hashicorp/hcl/v2"
@@ -104,14 +105,20 @@ func OAuthFieldNames() []string {
 	return slices.Sorted(maps.Keys(fields(reflect.TypeFor[OAuth]())))
 }
 
+var fieldCache sync.Map // reflect.Type → map[string]reflect.StructField
+
 // fields maps attribute names to the struct's fields, those of embedded structs included.
 func fields(t reflect.Type) map[string]reflect.StructField {
+	if m, ok := fieldCache.Load(t); ok {
+		return m.(map[string]reflect.StructField)
+	}
 	m := map[string]reflect.StructField{}
 	for _, f := range reflect.VisibleFields(t) {
 		if name := f.Tag.Get("hcl"); name != "" {
 			m[name] = f
 		}
 	}
+	fieldCache.Store(t, m)
 	return m
 }
 

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"net/url"
 	"path"
 	"slices"
 	"strings"
@@ -43,6 +44,22 @@ func (s *Server) URLArgument() int {
 		}
 	}
 	return -1
+}
+
+// Origin is where the token goes, as SCHEME://HOST: the origin of the url, or of the URL among the arguments of a remote
+// program. A plain child has none, "": new arguments give it no right to another token.
+func (s *Server) Origin() string {
+	address := s.URL
+	if delivery, _ := s.Delivery(); delivery == DeliverArguments {
+		if at := s.URLArgument(); at >= 0 {
+			address = s.Args[at]
+		}
+	}
+	u, err := url.Parse(address)
+	if err != nil || u.Host == "" {
+		return ""
+	}
+	return strings.ToLower(u.Scheme + "://" + u.Host)
 }
 
 // RemoteProgram names the program that reaches a remote server by itself: "mcp-remote", "curl", or "" when the command

@@ -16,6 +16,8 @@ type loader struct {
 	diags      Diagnostics
 	sources    []*source
 	connection *secrets.Connection // of the vault block, from when it is decoded
+	alone      bool                // the configuration is one file, not a folder
+	empty      bool                // and there is nothing in it
 }
 
 // source is one file.
@@ -58,21 +60,20 @@ func DefaultPath() string {
 func Load(path string) (*Config, Diagnostics) {
 	l := &loader{}
 	l.find(path)
-	var parsed []*source
-	for _, s := range l.sources {
-		if l.parse(s) {
-			parsed = append(parsed, s)
-		}
-	}
-	var cfg *Config
-	if len(parsed) > 0 {
-		cfg = l.build(parsed)
+	cfg, _ := l.finish()
+	return cfg, l.diags
+}
+
+// finish makes a configuration of what find found. attempted is what could be decoded in spite of errors, or nil.
+func (l *loader) finish() (cfg, attempted *Config) {
+	if parsed := l.parseAll(); len(parsed) > 0 {
+		attempted = l.build(parsed)
 	}
 	l.diags = l.diags.tidy()
 	if l.diags.HasErrors() {
-		return nil, l.diags
+		return nil, attempted
 	}
-	return cfg, l.diags
+	return attempted, attempted
 }
 
 func (l *loader) find(path string) {
@@ -83,10 +84,8 @@ func (l *loader) find(path string) {
 		return
 	}
 	if !info.IsDir() {
-		before := len(l.diags)
-		if s := l.read(path); s != nil && len(l.diags) == before && s.blank() {
-			l.failFile(path, "the configuration is empty", `write at least one server "NAME" { … } block`)
-		}
+		l.alone = true
+		l.read(path)
 		return
 	}
 	files := append(l.list(path), l.list(filepath.Join(path, "conf.d"))...)
@@ -128,20 +127,14 @@ func (l *loader) list(dir string) []string {
 	return files
 }
 
-// read opens, guards and keeps one file.
-func (l *loader) read(path string) *source {
+// read opens and keeps one file.
+func (l *loader) read(path string) {
 	s, message, remedy := open(path)
 	if message != "" {
 		l.failFile(path, message, remedy)
-		return nil
-	}
-	if rng, message, remedy := s.guard(); message != "" {
-		s.broken = true
-		l.report(Error, place{src: s, rng: rng}, message, remedy)
-		return nil
+		return
 	}
 	l.sources = append(l.sources, s)
-	return s
 }
 
 // open reads a file under the limits on size, kind, owner and mode.

@@ -3,7 +3,9 @@ package config
 import (
 	"errors"
 	"fmt"
+	"runtime"
 	"strings"
+	"sync"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
@@ -12,6 +14,44 @@ import (
 )
 
 const syntaxRemedy = "look at this line and the ones before it: a quote, a bracket or a comma is missing or too many"
+
+// parseAll guards and parses every file, several at once: thousands of servers are many files.
+func (l *loader) parseAll() (parsed []*source) {
+	parts := make([]loader, len(l.sources))
+	good := make([]bool, len(l.sources))
+	var group sync.WaitGroup
+	room := make(chan struct{}, runtime.GOMAXPROCS(0))
+	for i, s := range l.sources {
+		room <- struct{}{}
+		group.Go(func() {
+			parts[i].alone = l.alone
+			good[i] = parts[i].guarded(s) && parts[i].parse(s)
+			<-room
+		})
+	}
+	group.Wait()
+	for i, s := range l.sources {
+		l.diags = append(l.diags, parts[i].diags...)
+		l.empty = l.empty || parts[i].empty
+		if good[i] {
+			parsed = append(parsed, s)
+		}
+	}
+	return parsed
+}
+
+// guarded says what the parsers must not see.
+func (l *loader) guarded(s *source) bool {
+	if rng, message, remedy := s.guard(); message != "" {
+		s.broken = true
+		l.report(Error, place{src: s, rng: rng}, message, remedy)
+		return false
+	}
+	if l.empty = l.alone && s.blank(); l.empty {
+		l.failFile(s.path, "the configuration is empty", `write at least one server "NAME" { … } block`)
+	}
+	return !l.empty
+}
 
 // parse fills in the contents of s; false when it does not parse. HCL's own words are never passed on, since some quote
 // the file.

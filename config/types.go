@@ -13,7 +13,8 @@ import (
 //
 // A field with an hcl tag is an attribute of that name. The form tag says how a value is read that its Go type alone does
 // not tell: "path" (~ expands, relative to the configuration file), "words" (a string, or a list joined by a space), "one
-// or many" (a string, or a list of them).
+// or many" (a string, or a list of them). The reload tag is the Class of a change of the value; one that has none needs a
+// restart, but for those of Log.
 type Config struct {
 	Log     Log
 	Store   Store
@@ -45,15 +46,15 @@ type Shared struct {
 
 // Local says how a local HTTP listener treats its callers.
 type Local struct {
-	LocalAuth    string   `hcl:"local_auth"`    // key, none
-	AllowHosts   []string `hcl:"allow_hosts"`   // beside loopback names
-	AllowOrigins []string `hcl:"allow_origins"` // beside loopback origins
-	AllowRemote  bool     `hcl:"allow_remote"`  // listen on other than loopback addresses
+	LocalAuth    string   `hcl:"local_auth" reload:"live"`     // key, none
+	AllowHosts   []string `hcl:"allow_hosts" reload:"live"`    // beside loopback names
+	AllowOrigins []string `hcl:"allow_origins" reload:"live"`  // beside loopback origins
+	AllowRemote  bool     `hcl:"allow_remote" reload:"rebind"` // listen on other than loopback addresses
 }
 
 // Proxy is the proxy block: the one listener that serves each url server at /NAME.
 type Proxy struct {
-	Listen string `hcl:"listen"` // HOST:PORT or unix:PATH
+	Listen string `hcl:"listen" reload:"rebind"` // HOST:PORT or unix:PATH
 	Local
 }
 
@@ -64,27 +65,29 @@ type Admin struct {
 
 // Server is one server block.
 type Server struct {
-	Name    string
-	Command string                 `hcl:"command"` // with Args: a stdio server
-	Args    []string               `hcl:"args"`
-	Env     map[string]secrets.Ref `hcl:"env"`
-	PassEnv []string               `hcl:"pass_env"`        // names of bearerd's variables that the child gets too
-	Dir     string                 `hcl:"dir" form:"path"` // working directory of the child; "": bearerd's own
+	Name      string
+	MovedFrom string `hcl:"moved_from" reload:"none"` // the name that it had: what is stored of it comes along
 
-	URL     string                 `hcl:"url"` // a Streamable HTTP server
-	Headers map[string]secrets.Ref `hcl:"headers"`
-	Listen  string                 `hcl:"listen"` // a listener of its own, at the path of URL
+	Command string                 `hcl:"command" reload:"respawn"` // with Args: a stdio server
+	Args    []string               `hcl:"args" reload:"respawn"`
+	Env     map[string]secrets.Ref `hcl:"env" reload:"respawn"`
+	PassEnv []string               `hcl:"pass_env" reload:"respawn"`        // names of bearerd's variables that the child gets too
+	Dir     string                 `hcl:"dir" form:"path" reload:"respawn"` // working directory of the child; "": bearerd's own
+
+	URL     string                 `hcl:"url" reload:"retoken"` // a Streamable HTTP server
+	Headers map[string]secrets.Ref `hcl:"headers" reload:"live"`
+	Listen  string                 `hcl:"listen" reload:"rebind"` // a listener of its own, at the path of URL
 	Local
 
-	InjectEnv      []string      `hcl:"inject_env"` // nil: the six documented variables
-	TokenFile      string        `hcl:"token_file" form:"path"`
-	TokenFileMode  string        `hcl:"token_file_mode"` // octal, default 0600
-	TokenFileGroup string        `hcl:"token_file_group"`
-	Via            string        `hcl:"via"` // proxy, header: how mcp-remote gets the token
-	StopGrace      time.Duration `hcl:"stop_grace"`
-	KillGrace      time.Duration `hcl:"kill_grace"`
+	InjectEnv      []string      `hcl:"inject_env" reload:"respawn"` // nil: the six documented variables
+	TokenFile      string        `hcl:"token_file" form:"path" reload:"respawn"`
+	TokenFileMode  string        `hcl:"token_file_mode" reload:"respawn"` // octal, default 0600
+	TokenFileGroup string        `hcl:"token_file_group" reload:"respawn"`
+	Via            string        `hcl:"via" reload:"respawn"` // proxy, header: how mcp-remote gets the token
+	StopGrace      time.Duration `hcl:"stop_grace" reload:"live"`
+	KillGrace      time.Duration `hcl:"kill_grace" reload:"live"`
 
-	RevokeOnShutdown bool `hcl:"revoke_on_shutdown"`
+	RevokeOnShutdown bool `hcl:"revoke_on_shutdown" reload:"live"`
 
 	OAuth *OAuth // nil: no oauth_config block
 }
@@ -92,37 +95,37 @@ type Server struct {
 // OAuth is the oauth_config block: the documented fields under their documented names. It is the only description of
 // them; engine and inject read it.
 type OAuth struct {
-	Enabled  bool  `hcl:"enabled"`
-	IsRemote *bool `hcl:"is_remote"` // nil: detected
+	Enabled  bool  `hcl:"enabled" reload:"retoken"`
+	IsRemote *bool `hcl:"is_remote" reload:"respawn"` // nil: detected
 
-	Version      string      `hcl:"OAUTH_VERSION"` // 2.0, 2.1
-	GrantType    string      `hcl:"OAUTH_GRANT_TYPE"`
-	ClientID     string      `hcl:"OAUTH_CLIENT_ID"`
-	ClientSecret secrets.Ref `hcl:"OAUTH_CLIENT_SECRET"`
-	RefreshToken secrets.Ref `hcl:"OAUTH_REFRESH_TOKEN"` // what the grant refresh_token starts from
-	TokenURL     string      `hcl:"OAUTH_TOKEN_URL"`
+	Version      string      `hcl:"OAUTH_VERSION" reload:"live"` // 2.0, 2.1
+	GrantType    string      `hcl:"OAUTH_GRANT_TYPE" reload:"retoken"`
+	ClientID     string      `hcl:"OAUTH_CLIENT_ID" reload:"retoken"`
+	ClientSecret secrets.Ref `hcl:"OAUTH_CLIENT_SECRET" reload:"retoken"`
+	RefreshToken secrets.Ref `hcl:"OAUTH_REFRESH_TOKEN" reload:"live"` // what the grant refresh_token starts from
+	TokenURL     string      `hcl:"OAUTH_TOKEN_URL" reload:"retoken"`
 
-	Audience     string   `hcl:"OAUTH_AUDIENCE"`
-	Organization string   `hcl:"OAUTH_ORGANIZATION"`
-	Scope        string   `hcl:"OAUTH_SCOPE" form:"words"`          // space-separated
-	Resource     []string `hcl:"OAUTH_RESOURCE" form:"one or many"` // RFC 8707; nil: not written; empty: "" was written, send none
+	Audience     string   `hcl:"OAUTH_AUDIENCE" reload:"retoken"`
+	Organization string   `hcl:"OAUTH_ORGANIZATION" reload:"retoken"`
+	Scope        string   `hcl:"OAUTH_SCOPE" form:"words" reload:"retoken"`          // space-separated
+	Resource     []string `hcl:"OAUTH_RESOURCE" form:"one or many" reload:"retoken"` // RFC 8707; nil: not written; empty: "" was written, send none
 
-	UseBasicAuth      bool `hcl:"OAUTH_USE_BASIC_AUTH"`
-	EnforceHTTPS      bool `hcl:"OAUTH_ENFORCE_HTTPS"`
-	TokenInHeaderOnly bool `hcl:"OAUTH_TOKEN_IN_HEADER_ONLY"`
-	ValidateScopes    bool `hcl:"OAUTH_VALIDATE_SCOPES"`
+	UseBasicAuth      bool `hcl:"OAUTH_USE_BASIC_AUTH" reload:"live"`
+	EnforceHTTPS      bool `hcl:"OAUTH_ENFORCE_HTTPS" reload:"live"`
+	TokenInHeaderOnly bool `hcl:"OAUTH_TOKEN_IN_HEADER_ONLY" reload:"live"`
+	ValidateScopes    bool `hcl:"OAUTH_VALIDATE_SCOPES" reload:"live"`
 
-	TokenExpiryBuffer int `hcl:"OAUTH_TOKEN_EXPIRY_BUFFER"` // seconds
+	TokenExpiryBuffer int `hcl:"OAUTH_TOKEN_EXPIRY_BUFFER" reload:"live"` // seconds
 
-	UseMTLS        bool        `hcl:"OAUTH_USE_MTLS"`
-	ClientCertPath secrets.Ref `hcl:"OAUTH_CLIENT_CERT_PATH" form:"path"` // PEM
-	ClientKeyPath  secrets.Ref `hcl:"OAUTH_CLIENT_KEY_PATH" form:"path"`  // PEM
-	CABundlePath   secrets.Ref `hcl:"OAUTH_CA_BUNDLE_PATH" form:"path"`   // PEM; replaces the system roots
+	UseMTLS        bool        `hcl:"OAUTH_USE_MTLS" reload:"retoken"`
+	ClientCertPath secrets.Ref `hcl:"OAUTH_CLIENT_CERT_PATH" form:"path" reload:"retoken"` // PEM
+	ClientKeyPath  secrets.Ref `hcl:"OAUTH_CLIENT_KEY_PATH" form:"path" reload:"live"`     // PEM
+	CABundlePath   secrets.Ref `hcl:"OAUTH_CA_BUNDLE_PATH" form:"path" reload:"live"`      // PEM; replaces the system roots
 
-	RevocationURL string `hcl:"OAUTH_REVOCATION_URL"`
+	RevocationURL string `hcl:"OAUTH_REVOCATION_URL" reload:"live"`
 
-	AdditionalParams map[string]secrets.Ref `hcl:"OAUTH_ADDITIONAL_PARAMS"`
-	CustomHeaders    map[string]secrets.Ref `hcl:"OAUTH_CUSTOM_HEADERS"`
+	AdditionalParams map[string]secrets.Ref `hcl:"OAUTH_ADDITIONAL_PARAMS" reload:"retoken"`
+	CustomHeaders    map[string]secrets.Ref `hcl:"OAUTH_CUSTOM_HEADERS" reload:"live"`
 }
 
 // Rotating reports whether the grant is a chain of refresh tokens, each of which may be spent once.

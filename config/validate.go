@@ -83,6 +83,7 @@ func (l *loader) validate(t *tree) {
 			c.oauthConfig()
 		}
 	}
+	l.moves(t)
 	l.listeners(t)
 	l.stateFolder(t)
 	l.tokenFiles(t)

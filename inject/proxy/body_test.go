@@ -128,7 +128,7 @@ func (p *pipes) dial(context.Context, string, string) (net.Conn, error) {
 func inMemory(t *testing.T, upstream http.HandlerFunc) net.Conn {
 	t.Helper()
 	p := New(NewKeys(), nil, slog.New(slog.DiscardHandler))
-	rt := must(p.newRoute(&config.Server{Name: "s", URL: "http://up/", Local: config.Local{LocalAuth: "none"}}, nil))(t)
+	rt := must(p.newRoute("127.0.0.1:1", &config.Server{Name: "s", URL: "http://up/", Local: config.Local{LocalAuth: "none"}}, nil))(t)
 	near, far := newPipes(), newPipes()
 	rt.transport.Load().DialContext = far.dial
 	f := &front{}

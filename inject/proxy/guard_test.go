@@ -170,6 +170,7 @@ func TestUnixSocket(t *testing.T) {
 	}
 	wantRefused(t, ask("/v1/mcp", "http://evil.example"), 403, "Origin")
 	f.serve()
+	f.proxy.closing.Wait()
 	if _, err := os.Stat(path); !os.IsNotExist(err) {
 		t.Errorf("the socket stays: %v", err)
 	}

@@ -10,6 +10,8 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"reflect"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -25,7 +27,11 @@ type Proxy struct {
 	resolve *secrets.Resolver
 	log     *slog.Logger
 	budget  budget
-	fronts  map[string]*front // by configured address; touched by Prepare and Close only
+	fronts  map[string]*front // by configured address; touched by Prepare, Commit and Close only
+	closing sync.WaitGroup    // the listeners that a plan has ended
+
+	mu     sync.Mutex
+	ending map[*front]bool // guarded by mu: those that still have requests
 }
 
 // front is one configured address: one or two sockets and the routes behind them.
@@ -54,7 +60,7 @@ func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // New makes a proxy without listeners.
 func New(keys Keys, resolve *secrets.Resolver, log *slog.Logger) *Proxy {
-	p := &Proxy{keys: keys, resolve: resolve, log: log, fronts: map[string]*front{}}
+	p := &Proxy{keys: keys, resolve: resolve, log: log, fronts: map[string]*front{}, ending: map[*front]bool{}}
 	p.budget.left.Store(replayBudget)
 	return p
 }
@@ -74,11 +80,14 @@ func (p *Proxy) Prepare(cfg *config.Config, source func(server string) *engine.S
 		if s.URL == "" {
 			continue
 		}
-		rt, err := p.newRoute(s, source(s.Name))
-		if err != nil {
-			return nil, fmt.Errorf("server %q: %w", s.Name, err)
-		}
 		address, _ := Local(cfg, s)
+		rt := p.unchanged(address, s, source(s.Name))
+		if rt == nil {
+			var err error
+			if rt, err = p.newRoute(address, s, source(s.Name)); err != nil {
+				return nil, fmt.Errorf("server %q: %w", s.Name, err)
+			}
+		}
 		plan.add(address, rt)
 	}
 	for address := range plan.tables {
@@ -95,11 +104,32 @@ func (p *Proxy) Prepare(cfg *config.Config, source func(server string) *engine.S
 	return plan, nil
 }
 
+// unchanged finds the present route of a server that is served as before: it keeps its connections. Nil: there is none.
+func (p *Proxy) unchanged(address string, s *config.Server, source *engine.Source) *route {
+	f, ok := p.fronts[address]
+	if !ok {
+		return nil
+	}
+	path := localPath(s)
+	if rt := (*f.routes.Load())[path]; rt != nil && rt.source == source && reflect.DeepEqual(rt.server, s) {
+		return rt
+	}
+	return nil
+}
+
+// localPath is the path that local callers use.
+func localPath(s *config.Server) string {
+	if s.Listen != "" {
+		return upstreamPath(s.URL)
+	}
+	return "/" + s.Name
+}
+
 // Local tells where a url server is served, as configured, and the URL that a local client asks for.
 func Local(cfg *config.Config, s *config.Server) (address, url string) {
-	address, path := cfg.Proxy.Listen, "/"+s.Name
+	address, path := cfg.Proxy.Listen, localPath(s)
 	if s.Listen != "" {
-		address, path = s.Listen, upstreamPath(s.URL)
+		address = s.Listen
 	}
 	if isUnix(address) {
 		return address, "http://localhost" + path
@@ -108,7 +138,6 @@ func Local(cfg *config.Config, s *config.Server) (address, url string) {
 }
 
 func (plan *Plan) add(address string, rt *route) {
-	rt.guard.unix = isUnix(address)
 	t, ok := plan.tables[address]
 	if !ok {
 		t = &table{}
@@ -126,8 +155,11 @@ func (plan *Plan) Discard() {
 	}
 }
 
-// Commit puts the plan in force: requests in flight finish on the old settings, listeners without servers are closed
-// once they are idle.
+// drain is how long the requests of a listener that is not wanted any more may go on.
+const drain = 30 * time.Second
+
+// Commit puts the plan in force and waits for nobody: requests in flight finish on the old settings. A listener without
+// servers takes no new connection; what is open there is cut after half a minute, or when ctx ends.
 func (plan *Plan) Commit(ctx context.Context) {
 	p := plan.proxy
 	for address, f := range plan.bound {
@@ -141,12 +173,43 @@ func (plan *Plan) Commit(ctx context.Context) {
 	for address, f := range p.fronts {
 		if t, ok := plan.tables[address]; ok {
 			if old := f.routes.Swap(t); old != t {
-				old.rest()
+				old.rest(t)
 			}
 			continue
 		}
 		delete(p.fronts, address)
+		p.end(ctx, f)
+	}
+}
+
+// end closes a listener and owns it until it is closed.
+func (p *Proxy) end(ctx context.Context, f *front) {
+	mark := func(ending bool) {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		if ending {
+			p.ending[f] = true
+		} else {
+			delete(p.ending, f)
+		}
+	}
+	mark(true)
+	p.closing.Go(func() {
+		defer mark(false)
+		ctx, cancel := context.WithTimeout(ctx, drain)
+		defer cancel()
 		f.close(ctx)
+	})
+}
+
+// Renew lets the routes that trust one of these CA bundles read it again.
+func (p *Proxy) Renew(ctx context.Context, paths []string) {
+	for _, f := range p.fronts {
+		for _, rt := range *f.routes.Load() {
+			if rt.oauth != nil && slices.Contains(paths, rt.oauth.CABundlePath.Name) {
+				rt.renew(ctx)
+			}
+		}
 	}
 }
 
@@ -178,14 +241,18 @@ func (f *front) close(ctx context.Context) {
 		_ = f.server.Close()
 	}
 	f.served.Wait()
-	f.routes.Load().rest()
+	f.routes.Load().rest(&table{})
 }
 
-// rest closes the connections to upstream that are idle, and those in use once they are.
-func (t *table) rest() {
-	for _, rt := range *t {
-		if t := rt.transport.Load(); t != nil {
-			t.CloseIdleConnections()
+// rest closes the connections to upstream of the routes that are not in next: the idle ones now, those in use once they
+// are.
+func (t *table) rest(next *table) {
+	for path, rt := range *t {
+		if (*next)[path] == rt {
+			continue
+		}
+		if transport := rt.transport.Load(); transport != nil {
+			transport.CloseIdleConnections()
 		}
 	}
 }
@@ -196,7 +263,13 @@ func (p *Proxy) Close(ctx context.Context) {
 	for _, f := range p.fronts {
 		wg.Go(func() { f.close(ctx) })
 	}
+	p.mu.Lock()
+	for f := range p.ending {
+		wg.Go(func() { f.close(ctx) })
+	}
+	p.mu.Unlock()
 	wg.Wait()
+	p.closing.Wait()
 }
 
 // Bound tells the addresses that a configured address is really bound to: with port 0 the port is known only then.

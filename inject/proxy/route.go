@@ -23,7 +23,9 @@ const patience = 50 * time.Second
 // route serves one url server: requests to its path go to exactly the configured URL.
 type route struct {
 	name      string
-	path      string // the path that local callers use
+	address   string         // of the listener, as configured
+	server    *config.Server // what it was made of
+	path      string         // the path that local callers use
 	target    *url.URL
 	guard     guard
 	source    *engine.Source // nil: delivered without a token
@@ -39,19 +41,17 @@ type route struct {
 
 // newRoute prepares a server; source may be nil. With certificates that cannot be read it is unavailable until they can.
 // Those that may come over the network are read by the first request.
-func (p *Proxy) newRoute(s *config.Server, source *engine.Source) (*route, error) {
+func (p *Proxy) newRoute(address string, s *config.Server, source *engine.Source) (*route, error) {
 	target, err := url.Parse(s.URL)
 	if err != nil {
 		return nil, err // the loader has parsed it before
 	}
 	rt := &route{
-		name: s.Name, path: "/" + s.Name, target: target, source: source, budget: &p.budget, log: p.log, resolve: p.resolve,
-		guard:   guard{server: s.Name, keys: p.keys, local: s.Local},
+		name: s.Name, address: address, server: s, path: localPath(s), target: target, source: source,
+		budget: &p.budget, log: p.log, resolve: p.resolve,
+		guard:   guard{server: s.Name, keys: p.keys, local: s.Local, unix: isUnix(address)},
 		headers: &headers{server: s.Name, refs: s.Headers, resolve: p.resolve, log: p.log},
 		inQuery: source != nil && !s.OAuth.TokenInHeaderOnly,
-	}
-	if s.Listen != "" {
-		rt.path = upstreamPath(s.URL)
 	}
 	if source != nil {
 		rt.oauth = s.OAuth
@@ -70,6 +70,26 @@ func (rt *route) connect(ctx context.Context) error {
 	if rt.transport.Load() != nil {
 		return nil
 	}
+	t, err := rt.newTransport(ctx)
+	if err == nil {
+		rt.transport.CompareAndSwap(nil, t) // another request may have been faster
+	}
+	return err
+}
+
+// renew replaces the transport, as a certificate has changed; the present one serves on when the new one cannot be used.
+func (rt *route) renew(ctx context.Context) {
+	t, err := rt.newTransport(ctx)
+	if err != nil {
+		rt.log.Error("the changed certificates of this server cannot be used: the ones before stay in use", "server", rt.name, "error", err)
+		return
+	}
+	if old := rt.transport.Swap(t); old != nil {
+		old.CloseIdleConnections()
+	}
+}
+
+func (rt *route) newTransport(ctx context.Context) (*http.Transport, error) {
 	t := &http.Transport{
 		Proxy:               http.ProxyFromEnvironment,
 		DialContext:         (&net.Dialer{Timeout: 10 * time.Second}).DialContext,
@@ -86,11 +106,10 @@ func (rt *route) connect(ctx context.Context) error {
 	if rt.oauth != nil {
 		var err error
 		if t.TLSClientConfig, err = oauth.TLSConfig(ctx, rt.oauth, rt.resolve); err != nil {
-			return err
+			return nil, err
 		}
 	}
-	rt.transport.CompareAndSwap(nil, t) // another request may have been faster
-	return nil
+	return t, nil
 }
 
 // upstreamPath is the path of a url, for a listener that serves one server at the same place.

@@ -222,7 +222,14 @@ func TestCloseLeavesNoConnectionOpen(t *testing.T) {
 	t.Cleanup(up.Close)
 	f.serve(f.server("search", up.URL))
 	f.post("search")
-	f.serve(f.server("search", up.URL))
+	f.serve(f.server("search", up.URL)) // equal settings: the connection stays
+	f.post("search")
+	if len(closed) > 0 {
+		t.Error("settings that did not change have closed the connection")
+	}
+	changed := f.server("search", up.URL)
+	changed.AllowHosts = []string{"other"}
+	f.serve(changed)
 	receive(t, closed, "closing the connection of the settings before")
 	f.post("search")
 	f.proxy.Close(t.Context())

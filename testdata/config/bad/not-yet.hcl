@@ -1,5 +1,4 @@
 # want: unknown attribute "login"
-# want: unknown attribute "moved_from"
 # want: unknown attribute "on_rotate"
 # want: unknown attribute "restart"
 server "search" {
@@ -7,7 +6,6 @@ server "search" {
   args = ["acme-search-mcp"]
   on_rotate = "replay"
   restart = true
-  moved_from = "x"
   login = "auto"
   oauth_config {
     enabled             = true

@@ -1,0 +1,182 @@
+package config
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"time"
+)
+
+// maxReadings is how often Load reads a file that is being written.
+const maxReadings = 20
+
+// Load is the function Load, for the first time and for whoever asks for it now: it waits for a file that is being written,
+// and for nothing else. Run tells of what changes from here on.
+func (w *Watcher) Load(ctx context.Context) (*Config, Diagnostics) {
+	r := read(w.path, w.paths())
+	w.mu.Lock()
+	fresh := w.seen == "" || w.seen == r.text
+	w.mu.Unlock()
+	for i := 0; !fresh && i < maxReadings && pause(ctx, w.settle); i++ {
+		next := read(w.path, w.paths())
+		fresh = next.same(r)
+		r = next
+	}
+	cfg, attempted := r.loader.finish()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.keep(r, attempted)
+	return cfg, r.loader.diags
+}
+
+// Follow says which configuration is in force: the files that it names are watched, and a file that would end most of its
+// servers is doubted.
+func (w *Watcher) Follow(cfg *Config) {
+	w.mu.Lock()
+	w.inUse = named(cfg)
+	w.names = w.names[:0]
+	for _, s := range cfg.Servers {
+		w.names = append(w.names, s.Name)
+	}
+	w.track()
+	w.mu.Unlock()
+	select {
+	case w.poke <- struct{}{}:
+	default:
+	}
+}
+
+func named(cfg *Config) map[string]struct{} {
+	m := map[string]struct{}{}
+	cfg.files(func(path string) { m[path] = struct{}{} })
+	return m
+}
+
+// paths are the files to read beside the configuration.
+func (w *Watcher) paths() map[string]string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return maps.Clone(w.files)
+}
+
+// keep remembers what was loaded.
+func (w *Watcher) keep(r reading, attempted *Config) {
+	w.seen, w.last, w.tried, w.named = r.text, r.loader.diags, r.files, named(attempted)
+	w.track()
+}
+
+// track keeps the hashes of the files that are named, and reads those that are new.
+func (w *Watcher) track() {
+	files := make(map[string]string, len(w.named))
+	for _, set := range []map[string]struct{}{w.named, w.inUse} {
+		for path := range set {
+			sum, ok := w.files[path]
+			if !ok {
+				sum = contentHash(path)
+			}
+			files[path] = sum
+		}
+	}
+	w.files = files
+}
+
+// check reads, and calls apply when there is something to tell. It returns when to look again without an event; 0: not.
+func (w *Watcher) check(ctx context.Context, settle time.Duration, apply func(Event)) time.Duration {
+	w.follow()
+	paths := w.paths()
+	before := read(w.path, paths)
+	if !pause(ctx, settle) {
+		return 0
+	}
+	r := read(w.path, paths)
+	if !r.same(before) {
+		return w.quiet
+	}
+	event, wait := w.judge(r)
+	if event.Loaded || len(event.Materials) > 0 {
+		apply(event)
+	}
+	return wait
+}
+
+// judge says what a reading means.
+func (w *Watcher) judge(r reading) (event Event, wait time.Duration) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	retry := w.last.HasErrors() && !maps.Equal(r.files, w.tried) // a file that was missing may be there
+	if r.text != w.seen || retry {
+		missing := r.loader.diags.HasErrors() // a file could not be read
+		cfg, attempted := r.loader.finish()
+		if wait := w.doubt(r.text, missing || r.loader.empty, cfg); wait > 0 {
+			return Event{}, wait
+		}
+		if r.text != w.seen || !slices.Equal(w.last, r.loader.diags) {
+			event = Event{Loaded: true, Config: cfg, Diagnostics: r.loader.diags}
+		}
+		w.keep(r, attempted)
+		if cfg == nil {
+			wait = w.quiet // what it names is watched from then on
+		}
+	}
+	w.doubted = ""
+	event.Materials = w.changed(r.files)
+	return event, wait
+}
+
+// changed keeps the new hashes and lists the files in use that have another content than before.
+func (w *Watcher) changed(files map[string]string) (list []string) {
+	for path, sum := range files {
+		old, ok := w.files[path]
+		if !ok || sum == "" || sum == old {
+			continue
+		}
+		w.files[path] = sum
+		if _, ok := w.inUse[path]; ok {
+			list = append(list, path)
+		}
+	}
+	slices.Sort(list)
+	return list
+}
+
+// doubt is how long to wait for the same text: most servers are gone, or a file is, or all that was in it. Programs that save a file leave such
+// things for a moment.
+func (w *Watcher) doubt(text string, missing bool, cfg *Config) time.Duration {
+	if len(w.names) == 0 || !missing && !w.endsMost(cfg) {
+		return 0
+	}
+	if w.doubted != text {
+		w.doubted, w.doubtedSince = text, time.Now()
+		w.log.Info("the configuration is not complete, or ends most servers: waiting whether it stays like this", "for", w.hold)
+	}
+	return max(0, w.hold-time.Since(w.doubtedSince))
+}
+
+func (w *Watcher) endsMost(cfg *Config) bool {
+	if cfg == nil {
+		return false
+	}
+	there := map[string]bool{}
+	for _, s := range cfg.Servers {
+		there[s.Name], there[s.MovedFrom] = true, true
+	}
+	gone := 0
+	for _, name := range w.names {
+		if !there[name] {
+			gone++
+		}
+	}
+	return gone == len(w.names) && len(cfg.Servers) == 0 || len(w.names) > 1 && 2*gone > len(w.names)
+}
+
+// pause waits; false when ctx ended before.
+func pause(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-timer.C:
+		return true
+	}
+}

@@ -1,0 +1,90 @@
+package engine
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"bearerd/config"
+	"bearerd/engine/oauth/oauthtest"
+)
+
+func renamed(s *config.Server, from, to string) *config.Server {
+	n := *s
+	n.Name, n.MovedFrom = to, from
+	return &n
+}
+
+func TestARenamedServerKeepsItsRecord(t *testing.T) {
+	as := authorizationServer(t)
+	first := as.Grant("id")
+	b := start(t, rotating(as, "old", first), server(as, "plain"))
+	b.KeepFresh()
+	token, plain := b.token(t, "old"), b.token(t, "plain")
+	b.Prepare(&config.Config{Servers: []*config.Server{
+		renamed(rotating(as, "old", first), "old", "new"), renamed(server(as, "plain"), "plain", "plainer"),
+	}}).Commit()
+	if !b.token(t, "new").Access().Equal(token.Access()) || !b.token(t, "plainer").Access().Equal(plain.Access()) {
+		t.Error("it has another token")
+	}
+	wantAsked(t, as, 2)
+	if _, err := b.source(t, "new").Refresh(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	wantAlive(t, as, first)
+	if _, _, err := b.store.Get(t.Context(), "grant/old"); err == nil {
+		t.Error("the old record is still there")
+	}
+}
+
+func TestARenameWaitsForARefreshTokenOnItsWay(t *testing.T) {
+	as := authorizationServer(t)
+	first := as.Grant("id")
+	arrived, answer := make(chan struct{}), make(chan struct{})
+	as.Fail(1, oauthtest.Edit(func(map[string]any) {
+		close(arrived)
+		<-answer
+	}))
+	b := start(t, rotating(as, "old", first))
+	b.KeepFresh()
+	<-arrived
+	b.Prepare(&config.Config{Servers: []*config.Server{renamed(rotating(as, "old", first), "old", "new")}}).Commit()
+	close(answer)
+	b.token(t, "new")
+	if _, err := b.source(t, "new").Refresh(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	wantAlive(t, as, first)
+	wantAsked(t, as, 2)
+}
+
+func TestTheTokenOfARemovedServerIsDropped(t *testing.T) {
+	as := authorizationServer(t)
+	first := as.Grant("id")
+	synctest.Test(t, func(t *testing.T) {
+		plain, chain, revoked := server(as, "plain"), rotating(as, "chain", first), server(as, "revoked")
+		revoked.RevokeOnShutdown = true
+		b := start(t, plain, chain, revoked)
+		b.KeepFresh()
+		for _, name := range []string{"plain", "chain", "revoked"} {
+			b.token(t, name)
+		}
+		time.Sleep(time.Second)
+		old := b.token(t, "revoked").Access().Reveal()
+		b.Prepare(&config.Config{}).Commit()
+		time.Sleep(time.Second)
+		if _, alive := as.Introspect(old); alive {
+			t.Error("it was not revoked, though the server says so")
+		}
+		if _, _, err := b.store.Get(t.Context(), "grant/plain"); err == nil {
+			t.Error("it is still in the store")
+		}
+		if r := stored(t, b.store, "grant/chain"); r.AccessToken != "" || r.Refresh == "" {
+			t.Error("of a chain the access token goes, the refresh token stays")
+		}
+		b.Prepare(&config.Config{Servers: []*config.Server{chain}}).Commit()
+		b.token(t, "chain")
+		wantAlive(t, as, first)
+		b.Close()
+	})
+}

@@ -1,0 +1,4 @@
+server "search" {
+  command    = "uvx"
+  moved_from = "find"
+}
