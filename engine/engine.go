@@ -76,17 +76,19 @@ type Plan struct {
 	engine  *Engine
 	sources map[string]*Source
 	live    []func()
+	moved   map[string]bool // old names of servers
 }
 
 // Prepare builds the sources of cfg; those whose credential is unchanged keep their tokens. Without Commit nothing has
 // happened.
 func (e *Engine) Prepare(cfg *config.Config) *Plan {
 	old := *e.sources.Load()
-	p := &Plan{engine: e, sources: map[string]*Source{}}
+	p := &Plan{engine: e, sources: map[string]*Source{}, moved: map[string]bool{}}
 	for _, server := range cfg.Servers {
 		if server.OAuth == nil || !server.OAuth.Enabled {
 			continue
 		}
+		p.moved[server.MovedFrom] = true
 		fp := fingerprint(server)
 		if s, ok := old[server.Name]; ok && s.fingerprint == fp {
 			p.sources[server.Name] = s
@@ -108,8 +110,13 @@ func (p *Plan) Commit() {
 	}
 	old := p.engine.sources.Swap(&p.sources)
 	for name, s := range *old {
-		if p.sources[name] != s {
-			s.retire()
+		if p.sources[name] == s {
+			continue
+		}
+		upTo := generation(s.current.Load())
+		s.retire()
+		if p.sources[name] == nil && !p.moved[name] {
+			p.engine.spawn(func(ctx context.Context) { s.dropRemoved(ctx, upTo) })
 		}
 	}
 	if p.engine.eager.Load() {

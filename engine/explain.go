@@ -50,6 +50,8 @@ func (s *Source) describe(err error) *Error {
 		e.Remedy = cmp.Or(own.Remedy, "see its log, or try again later")
 	case errors.Is(err, secrets.ErrUnavailable): // what the request needs is in Vault
 		e.State, e.Reason, e.Remedy = Pending, "a secret cannot be read while Vault cannot be reached", "nothing, if Vault comes back soon: it is tried again"
+	case errors.Is(err, secrets.ErrDenied):
+		e.Reason, e.Remedy = "Vault does not give out a secret that the request needs", "let bearerd's Vault login, or its policy, allow it"
 	case errors.As(err, &wire) && wire.Code == "invalid_grant" && s.chain != "":
 		e.State, e.Reason = NeedsReauth, "the authorization server does not accept the refresh token any more"
 		e.Remedy = "put a new one where OAUTH_REFRESH_TOKEN refers to, " + s.server.Load().OAuth.RefreshToken.String()
@@ -61,6 +63,15 @@ func (s *Source) describe(err error) *Error {
 		e.Reason, e.Remedy = "the token could not be acquired", "see `bearerd status` for the cause"
 	}
 	return e
+}
+
+// tell logs a failure that came before any request, when it is news; requests and the store are logged where they fail. mu
+// is held.
+func (s *Source) tell(e *Error) {
+	mine := e.local || e.State == NeedsReauth && e.Err == nil
+	if mine && (s.trouble == nil || s.trouble.Error() != e.Error()) {
+		s.engine.log.Error("No token for "+s.name+": "+e.Reason, "server", s.name, "error", e.Err, "remedy", e.Remedy)
+	}
 }
 
 // unsent reports a local cause, such as a secret that is not set: only a person can mend it, and then wants it to work soon.

@@ -133,6 +133,9 @@ func (s *Source) once(ctx context.Context, f *flight) (*Token, error) {
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
 	}
+	if err := s.takeMoved(ctx); err != nil {
+		return nil, err
+	}
 	g, err := s.recall(ctx)
 	if errors.Is(err, errLeased) {
 		return nil, err
@@ -230,6 +233,7 @@ func (s *Source) failed(f *flight, err error) (wait time.Duration) {
 	defer s.mu.Unlock()
 	s.failures++
 	f.err = s.describe(err)
+	s.tell(f.err)
 	s.trouble = f.err
 	wait = max(pause(s.failures, f.err), f.err.RetryAfter)
 	if f.err.State == Revoked {

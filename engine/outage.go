@@ -20,7 +20,7 @@ func storeRemedy(err error) string {
 	case errors.Is(err, secrets.ErrUnavailable):
 		return "nothing, if Vault comes back soon: it is tried again; else see to Vault"
 	case errors.Is(err, secrets.ErrDenied):
-		return "allow the path in the policy of bearerd's Vault token"
+		return "let bearerd's Vault login, or its policy, allow it"
 	}
 	return "make the state folder writable and give it space; the next renewal is kept again"
 }
@@ -36,7 +36,7 @@ func (s *Source) storeTrouble(err error) {
 	}
 	s.mu.Lock()
 	news := s.store != trouble
-	s.store = trouble
+	s.store, s.storeError = trouble, err.Error()
 	s.mu.Unlock()
 	if news {
 		s.engine.log.Error(trouble+": "+text, "server", s.name, "error", err, "remedy", storeRemedy(err))
@@ -46,7 +46,7 @@ func (s *Source) storeTrouble(err error) {
 func (s *Source) storeWritten() {
 	s.mu.Lock()
 	news := s.store != ""
-	s.store = ""
+	s.store, s.storeError = "", ""
 	s.mu.Unlock()
 	if news {
 		s.engine.log.Info("the token of "+s.name+" is in the store again", "server", s.name)

@@ -83,8 +83,11 @@ func (s *Source) toSpend(ctx context.Context, g *reading) (secrets.Secret, error
 	ref := s.server.Load().OAuth.RefreshToken
 	supplied, err := s.engine.resolve.Resolve(ctx, ref)
 	if err != nil {
-		return held, &Error{Server: s.name, local: true, Reason: "OAUTH_REFRESH_TOKEN cannot be read", Remedy: "set it where bearerd runs",
-			Err: fmt.Errorf("OAUTH_REFRESH_TOKEN: %w", err)}
+		err = fmt.Errorf("OAUTH_REFRESH_TOKEN: %w", err)
+		if errors.Is(err, secrets.ErrUnavailable) || errors.Is(err, secrets.ErrDenied) {
+			return held, err
+		}
+		return held, &Error{Server: s.name, local: true, Reason: "OAUTH_REFRESH_TOKEN cannot be read", Remedy: "set it where bearerd runs", Err: err}
 	}
 	if supplied.Fingerprint() == g.Origin {
 		return held, &Error{Server: s.name, State: NeedsReauth, Reason: "the refresh token is spent or was refused",

@@ -64,19 +64,25 @@ func (s *Source) plan() {
 	if s.timer != nil {
 		s.timer.Stop()
 	}
+	if s.retired || s.state == Revoked || !s.engine.eager.Load() {
+		return
+	}
+	if at, ok := s.next(); ok {
+		s.timer = time.AfterFunc(time.Until(at), s.wake)
+	}
+}
+
+// next is when wake has something to do; false: never. A token that is not due yet waits for that even after a renewal
+// that was wished for has failed. mu is held.
+func (s *Source) next() (at time.Time, ok bool) {
 	t := s.current.Load()
-	var at time.Time
-	switch {
-	case s.retired || s.state == Revoked || !s.engine.eager.Load():
-		return
-	case s.trouble != nil:
-		at = s.retryAt
-	case t == nil || t.Expires.IsZero():
-		return
-	default:
+	if t != nil && !t.Expires.IsZero() {
 		at = s.due(t)
 	}
-	s.timer = time.AfterFunc(time.Until(at), s.wake)
+	if s.trouble != nil && s.retryAt.After(at) {
+		at = s.retryAt
+	}
+	return at, t != nil && !t.Expires.IsZero() || t == nil && s.trouble != nil
 }
 
 // wake begins a flight if one is due.
@@ -86,8 +92,8 @@ func (s *Source) wake() {
 	if s.retired || s.flight != nil || s.state == Revoked {
 		return // a revocation ends by a person's wish
 	}
-	now, t := time.Now(), s.current.Load()
-	if t != nil && now.Before(s.due(t)) || s.trouble != nil && now.Before(s.retryAt) {
+	t := s.current.Load()
+	if at, ok := s.next(); t != nil && !ok || time.Now().Before(at) {
 		s.plan()
 		return
 	}

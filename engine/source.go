@@ -34,6 +34,7 @@ type Source struct {
 	retryAt      time.Time
 	challengedAt time.Time
 	store        string  // what is wrong with the store; "": nothing
+	storeError   string  // the same in the store's words
 	seen         seen    // the lease of another process
 	uncommitted  *record // the newest refresh token, while the store may not have it
 	rejected     refused

@@ -20,6 +20,7 @@ type Status struct {
 	Remedy      string     `json:"remedy,omitempty"`       //
 	NextTry     *time.Time `json:"next_try,omitempty"`     //
 	Store       string     `json:"store,omitempty"`        // store_unwritable, store_unavailable, store_denied; absent: in order
+	StoreError  string     `json:"store_error,omitempty"`  // in the store's words: what it was asked for, and why not
 	Uncommitted bool       `json:"uncommitted,omitempty"`  // the newest refresh token is in the journal, not yet in the store
 }
 
@@ -29,7 +30,7 @@ func (s *Source) Status() Status {
 	defer s.mu.Unlock()
 	now := time.Now()
 	st := Status{Server: s.name, State: s.state, Status: "none"}
-	st.Store, st.Uncommitted = s.store, s.uncommitted != nil
+	st.Store, st.StoreError, st.Uncommitted = s.store, s.storeError, s.uncommitted != nil
 	if s.trouble != nil {
 		st.Error, st.Remedy = s.trouble.Error(), s.trouble.Remedy
 		if s.state != Revoked {
