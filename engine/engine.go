@@ -147,18 +147,18 @@ func (e *Engine) follow() {
 		return
 	}
 	e.spawn(func(ctx context.Context) {
-		due := map[*Source]time.Time{}
+		last := map[*Source]time.Time{}
 		for sleep(ctx, followPause) {
 			for _, s := range *e.sources.Load() {
-				if time.Now().Before(due[s]) {
+				if time.Since(last[s]) < s.syncPause() {
 					continue
 				}
 				if err := s.Sync(ctx); errors.Is(err, secrets.ErrUnavailable) {
 					break // each of the others would wait as long
 				}
-				due[s] = time.Now().Add(s.syncPause())
+				last[s] = time.Now()
 			}
-			maps.DeleteFunc(due, func(s *Source, _ time.Time) bool { return time.Since(due[s]) > time.Hour }) // retired ones
+			maps.DeleteFunc(last, func(s *Source, _ time.Time) bool { return (*e.sources.Load())[s.name] != s }) // retired ones
 		}
 	})
 }

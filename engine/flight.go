@@ -100,7 +100,7 @@ func (s *Source) fly(ctx context.Context, f *flight) {
 		}
 		wait := s.failed(f, err)
 		if ctx.Err() != nil || f.err.final() || f.err.unsent() || try == f.tries || wait > longestWait {
-			if !errors.As(err, new(*unchanged)) {
+			if !onlyLooked(err) {
 				s.stats.failed(f.err)
 			}
 			return

@@ -57,7 +57,7 @@ var remedies = map[string]string{
 	"invalid_target":         "verify OAUTH_RESOURCE",
 	"invalid_request":        "verify OAUTH_TOKEN_URL and OAUTH_ADDITIONAL_PARAMS",
 	"scope":                  "request correct scopes or set OAUTH_VALIDATE_SCOPES = false",
-	"local":                  "set it where bearerd runs",
+	"local":                  "once it is mended where bearerd runs, the next try uses it",
 	"network":                "verify OAUTH_TOKEN_URL and that the authorization server runs",
 	"answer":                 "verify OAUTH_TOKEN_URL",
 }

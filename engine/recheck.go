@@ -22,6 +22,12 @@ type unchanged struct{ err error }
 func (u *unchanged) Error() string { return u.err.Error() }
 func (u *unchanged) Unwrap() error { return u.err }
 
+// onlyLooked reports whether an attempt ended before anybody was asked, as what was refused has not changed.
+func onlyLooked(err error) bool {
+	var own *Error
+	return errors.As(err, new(*unchanged)) || errors.As(err, &own) && own.State == NeedsReauth
+}
+
 // mayChange reports whether a secret is kept where it can change while bearerd runs.
 func mayChange(r secrets.Ref) bool {
 	return r.Kind == secrets.Vault || r.Kind == secrets.Stored || r.Kind == secrets.File || r.Kind == secrets.Credential

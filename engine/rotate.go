@@ -87,7 +87,7 @@ func (s *Source) toSpend(ctx context.Context, g *reading) (secrets.Secret, error
 		if errors.Is(err, secrets.ErrUnavailable) || errors.Is(err, secrets.ErrDenied) {
 			return held, err
 		}
-		return held, &Error{Server: s.name, local: true, Reason: "OAUTH_REFRESH_TOKEN cannot be read", Remedy: "set it where bearerd runs", Err: err}
+		return held, &Error{Server: s.name, local: true, Reason: "OAUTH_REFRESH_TOKEN cannot be read", Remedy: "once it is mended where bearerd runs, the next try uses it", Err: err}
 	}
 	if supplied.Fingerprint() == g.Origin {
 		return held, &Error{Server: s.name, State: NeedsReauth, Reason: "the refresh token is spent or was refused",

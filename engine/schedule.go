@@ -41,6 +41,8 @@ func pause(failures int, err *Error) time.Duration {
 		wait = finalPause
 	case errors.Is(err.Err, secrets.ErrUnavailable):
 		wait = min(wait, outagePause)
+	case errors.Is(err.Err, secrets.ErrDenied): // nobody tells when a policy is mended
+		wait = min(wait, recheckPause)
 	}
 	wait += rand.N(wait / 4)
 	return max(wait, min(err.retryAfter(), maxRetryAfter))

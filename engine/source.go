@@ -260,13 +260,17 @@ func (s *Source) takeOver(g *reading, stored *Token) bool {
 	return true
 }
 
-// syncPause is how long the record of s may go unread: seldom while its token lives long, as there is no way to be told.
+// syncPause is how long the record of s may go unread: seldom while its token lives long, as there is no way to be told;
+// more often while the store is in trouble, to see its end.
 func (s *Source) syncPause() time.Duration {
+	s.mu.Lock()
+	store := s.store
+	s.mu.Unlock()
 	t := s.current.Load()
 	switch {
-	case !s.engine.shared || t == nil || t.copied:
+	case !s.engine.shared || t == nil || t.copied || store == storeUnavailable:
 		return 0
-	case t.Expires.IsZero():
+	case t.Expires.IsZero() || store != "":
 		return sharedPause
 	}
 	return max(sharedPause, time.Until(t.Expires)/10)

@@ -33,14 +33,14 @@ func (s *stats) failed(err *Error) {
 	reason := "shared"
 	var wire *oauth.Error
 	switch {
+	case errors.Is(err.Err, secrets.ErrUnavailable), errors.Is(err.Err, secrets.ErrDenied):
+		reason = "store"
 	case errors.As(err.Err, &wire):
 		reason = kind(wire)
 	case err.State == Revoked:
 		reason = "revoked"
 	case err.State == NeedsReauth:
 		reason = "needs_reauth"
-	case errors.Is(err.Err, secrets.ErrUnavailable), errors.Is(err.Err, secrets.ErrDenied):
-		reason = "store"
 	case err.local:
 		reason = "local"
 	}

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"log/slog"
 	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -11,6 +13,8 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"bearerd/cmd/internal/app"
+	"bearerd/config"
 	"bearerd/engine"
 )
 
@@ -71,17 +75,55 @@ func TestEveryCommandIsDocumented(t *testing.T) {
 func TestEveryMetricIsDocumented(t *testing.T) {
 	text := read(t, "../../docs/metrics.md")
 	documented, _ := rows(text, "bearerd_")
-	descs := make(chan *prometheus.Desc, 100)
-	engine.Collector{}.Describe(descs)
+	descs := make(chan *prometheus.Desc, 1000)
+	withVault(t).API(0).Registry.Describe(descs)
 	close(descs)
 	var have []string
 	for d := range descs {
-		have = append(have, regexp.MustCompile(`fqName: "([a-z_]+)"`).FindStringSubmatch(d.String())[1])
+		name := regexp.MustCompile(`fqName: "([^"]+)"`).FindStringSubmatch(d.String())[1]
+		if strings.HasPrefix(name, "bearerd_") {
+			have = append(have, name)
+		}
 	}
 	slices.Sort(have)
 	slices.Sort(documented)
 	if !slices.Equal(have, documented) {
-		t.Errorf("the collector has\n%v, docs/metrics.md\n%v", have, documented)
+		t.Errorf("the registry has\n%v, docs/metrics.md\n%v", have, documented)
+	}
+}
+
+// withVault is an app that has everything which has metrics. Nothing is asked of anybody.
+func withVault(t *testing.T) *app.App {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "bearerd.hcl") // a checkout may be writable by its group
+	if err := os.WriteFile(path, []byte(read(t, "../../examples/vault/bearerd.hcl")), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cfg, diagnostics := config.Load(path)
+	if diagnostics.HasErrors() {
+		t.Fatal(diagnostics)
+	}
+	cfg.Store.Path = filepath.Join(t.TempDir(), "state")
+	a, err := app.Open(t.Context(), cfg, slog.New(slog.DiscardHandler), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(a.Close)
+	return a
+}
+
+// The states of a token, the words for the store and the reasons of failures that a person meets are explained.
+func TestEveryWordIsDocumented(t *testing.T) {
+	states, _ := rows(read(t, "../../docs/commands.md"), "")
+	for _, s := range []engine.State{engine.Pending, engine.Authorized, engine.Refreshing, engine.NeedsReauth, engine.Failed, engine.Revoked} {
+		if !slices.Contains(states, string(s)) {
+			t.Errorf("docs/commands.md has no row for the state %s", s)
+		}
+	}
+	for word := range storeWords {
+		if !slices.Contains(states, word) {
+			t.Errorf("docs/commands.md has no row for %s", word)
+		}
 	}
 }
 
