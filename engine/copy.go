@@ -119,6 +119,27 @@ func (s *Source) committed(ctx context.Context, r record) {
 	s.keepCopy(ctx, r)
 }
 
+// keepCommitting sees to a journal that an earlier process has left while the store cannot be written: until it is
+// committed, the record of everybody else holds a refresh token that is spent.
+func (s *Source) keepCommitting(ctx context.Context) {
+	if s.chain == "" {
+		return
+	}
+	j := s.copied(ctx)
+	if j == nil || !j.Pending {
+		return
+	}
+	s.mu.Lock()
+	news := s.uncommitted == nil
+	if news {
+		s.uncommitted = j
+	}
+	s.mu.Unlock()
+	if news {
+		s.engine.spawn(s.commitLater)
+	}
+}
+
 // commitLater goes on until the store has taken the answer to a spent refresh token.
 func (s *Source) commitLater(ctx context.Context) {
 	for wait := firstPause; sleep(ctx, wait); wait = min(2*wait, longestCommitPause) {

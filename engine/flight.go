@@ -99,6 +99,9 @@ func (s *Source) fly(ctx context.Context, f *flight) {
 			return
 		}
 		wait := s.failed(f, err)
+		if s.isRetired() {
+			return
+		}
 		if ctx.Err() != nil || f.err.final() || f.err.unsent() || try == f.tries || wait > longestWait {
 			if !onlyLooked(err) {
 				s.stats.failed(f.err)
@@ -119,6 +122,9 @@ func (s *Source) attempt(ctx context.Context, f *flight) (*Token, error) {
 		t, err := s.once(ctx, f)
 		if !errors.Is(err, errLeased) {
 			return t, err
+		}
+		if s.isRetired() {
+			return nil, ErrGone
 		}
 		if !sleep(ctx, leasePoll+rand.N(2*leasePoll)) {
 			return nil, ctx.Err()
@@ -268,12 +274,14 @@ func (s *Source) land(f *flight) {
 	if f.err != nil {
 		f.err.State = s.state
 	}
-	if s.retired && f.err == nil {
+	if s.retired {
 		f.token, f.err = nil, &Error{Server: s.name, State: s.state, Reason: ErrGone.Error(), Err: ErrGone}
 	}
 	s.plan()
 	close(f.done)
 }
+
+func (s *Source) isRetired() bool { return isClosed(s.gone) }
 
 func isClosed(c chan struct{}) bool {
 	select {

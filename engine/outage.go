@@ -57,6 +57,7 @@ func (s *Source) storeWritten() {
 // refusal is no outage, and ends the use of copies.
 func (s *Source) withoutStore(ctx context.Context, err error) *Token {
 	s.storeTrouble(err)
+	s.keepCommitting(ctx)
 	if errors.Is(err, secrets.ErrDenied) {
 		s.mu.Lock()
 		defer s.mu.Unlock()

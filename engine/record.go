@@ -109,8 +109,9 @@ func (r *record) token(buffer time.Duration) *Token {
 // reading is a record as it was read, and what was known at that moment.
 type reading struct {
 	record
-	rev    secrets.Revision
-	locked bool // the lock of this host is held
+	rev     secrets.Revision
+	locked  bool // the lock of this host is held
+	foreign bool // it was of another credential: what it said of its token is not in here
 }
 
 // load reads the record of s. An absent one, and one of another credential, is an empty record to be written over; a chain
@@ -128,14 +129,15 @@ func (s *Source) load(ctx context.Context) (*reading, error) {
 	if err := json.Unmarshal(b, &r); err != nil {
 		return &reading{record: empty, rev: rev}, nil // it carries nothing that could be saved: the next token is written over it
 	}
-	if r.Fingerprint != s.fingerprint {
+	foreign := r.Fingerprint != s.fingerprint
+	if foreign {
 		empty.Generation, empty.Origin, empty.Dead, empty.Place, empty.Rotation = r.Generation, r.Origin, r.Dead, r.Place, r.Rotation
 		if r.Chain == s.chain && s.chain != "" {
 			empty.Refresh, empty.Lease = r.Refresh, r.Lease
 		}
 		r = empty
 	}
-	return &reading{record: r, rev: rev}, nil
+	return &reading{record: r, rev: rev, foreign: foreign}, nil
 }
 
 // save writes a record that was read at rev. Whether a write was applied whose answer got lost is told by its nonce.

@@ -32,3 +32,22 @@ func TestFailedWishLeavesAFreshTokenAlone(t *testing.T) {
 		b.Close()
 	})
 }
+
+// Two that keep different credentials under one name, as while an edit reaches one host after the other, leave each
+// other's token alone.
+func TestSyncLeavesATokenWhenTheRecordIsOfAnotherCredential(t *testing.T) {
+	as := authorizationServer(t)
+	here, edited := server(as, "a"), server(as, "a")
+	edited.OAuth.Scope = "more"
+	store, lock := newMemory(), locks()
+	one, two := startWith(t, store, lock, here), startWith(t, store, lock, edited)
+	held := one.token(t, "a")
+	two.token(t, "a")
+	if err := one.source(t, "a").Sync(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if one.token(t, "a") != held {
+		t.Error("the token was dropped")
+	}
+	wantAsked(t, as, 2)
+}

@@ -22,6 +22,7 @@ type Source struct {
 	owner       string                        // of the leases that it takes
 	origin      atomic.Pointer[string]        // the fingerprint of the supplied refresh token
 	server      atomic.Pointer[config.Server] // its settings; those outside the fingerprint may be swapped
+	gone        chan struct{}                 // closed when it is retired
 	current     atomic.Pointer[Token]         // nil: none, or none that may be used
 	stats       stats
 
@@ -43,7 +44,7 @@ type Source struct {
 }
 
 func newSource(e *Engine, server *config.Server, fp string) *Source {
-	s := &Source{engine: e, name: server.Name, fingerprint: fp, chain: chain(server), owner: newOwner(), state: Pending}
+	s := &Source{engine: e, name: server.Name, fingerprint: fp, chain: chain(server), owner: newOwner(), gone: make(chan struct{}), state: Pending}
 	s.server.Store(server)
 	return s
 }
@@ -94,7 +95,12 @@ func (s *Source) slow(ctx context.Context) (*Token, error) {
 		if t := s.current.Load(); t != nil {
 			return t, nil
 		}
+		if s.isRetired() {
+			return nil, ErrGone
+		}
 		return nil, s.explain()
+	case <-s.gone:
+		return nil, ErrGone
 	case <-ctx.Done():
 		return nil, s.waited(ctx)
 	}
@@ -130,6 +136,8 @@ func (s *Source) await(ctx context.Context, f *flight) (*Token, error) {
 	select {
 	case <-f.done:
 		return f.token, f.failure()
+	case <-s.gone:
+		return nil, ErrGone
 	case <-ctx.Done():
 		return nil, s.waited(ctx)
 	}
@@ -231,7 +239,7 @@ func (s *Source) Sync(ctx context.Context) error {
 		return err // of a file the next renewal tells
 	}
 	stored := g.token(s.buffer())
-	if s.takeOver(g, stored) && stored != nil {
+	if !g.foreign && s.takeOver(g, stored) && stored != nil {
 		s.keepShared(ctx, g, nil)
 	} else if s.engine.shared {
 		s.storeWritten()
@@ -287,6 +295,9 @@ func (s *Source) publish(t *Token) {
 func (s *Source) retire() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if !s.retired {
+		close(s.gone)
+	}
 	s.retired = true
 	s.publish(nil)
 	if s.timer != nil {

@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -97,8 +98,9 @@ func (c *caller) call(ctx context.Context, method, path string, body []byte, out
 		return fmt.Errorf("asking the daemon: %w", err)
 	}
 	defer resp.Body.Close()
-	if theirs := resp.Header.Get(admin.ConfigHeader); c.note != nil && theirs != c.digest {
-		_, _ = fmt.Fprintln(c.note, "note: the daemon runs with another configuration than the one here; restart it to use this one")
+	reloads := path == "/api/reload" || strings.HasPrefix(path, "/api/plan")
+	if theirs := resp.Header.Get(admin.ConfigHeader); c.note != nil && theirs != c.digest && !reloads {
+		_, _ = fmt.Fprintln(c.note, "note: the configuration here is not the one in force; `bearerd reload` says why, or puts it in force")
 	}
 	answer, err := io.ReadAll(resp.Body)
 	if err != nil {

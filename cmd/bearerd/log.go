@@ -13,12 +13,18 @@ import (
 
 // newLog writes to stderr: for people on a terminal, as JSON otherwise.
 func newLog(c config.Log) *slog.Logger {
-	return slog.New(logHandler(os.Stderr, c, term.IsTerminal(int(os.Stderr.Fd()))))
+	log, _ := newLiveLog(c)
+	return log
 }
 
-func logHandler(w io.Writer, c config.Log, terminal bool) slog.Handler {
-	var level slog.Level
+// newLiveLog is newLog with a level that can be changed.
+func newLiveLog(c config.Log) (*slog.Logger, *slog.LevelVar) {
+	level := new(slog.LevelVar)
 	_ = level.UnmarshalText([]byte(c.Level)) // the loader has checked it; the zero Level is info
+	return slog.New(logHandler(os.Stderr, c, level, term.IsTerminal(int(os.Stderr.Fd())))), level
+}
+
+func logHandler(w io.Writer, c config.Log, level slog.Leveler, terminal bool) slog.Handler {
 	if c.Format == "text" || c.Format == "auto" && terminal {
 		return tint.NewTextHandler(w, &tint.Options{
 			Level: level, TimeFormat: "15:04:05", NoColor: !terminal || os.Getenv("NO_COLOR") != "",

@@ -64,7 +64,9 @@ func run() int {
 // stopSignals end a command. SIGHUP is not among them for exec, which passes it on, and under nohup.
 func stopSignals(root *cobra.Command, args []string) []os.Signal {
 	signals := []os.Signal{os.Interrupt, syscall.SIGTERM}
-	if found, _, err := root.Find(args); err == nil && found.Name() == "exec" || signal.Ignored(syscall.SIGHUP) {
+	found, _, err := root.Find(args)
+	reloads := err == nil && found.Name() == "run" && !hangupStops()
+	if err == nil && found.Name() == "exec" || reloads || signal.Ignored(syscall.SIGHUP) {
 		return signals
 	}
 	return append(signals, syscall.SIGHUP)
@@ -86,7 +88,7 @@ func root(umask int) *cobra.Command {
 	})
 	cmd.AddCommand(runCommand(), execCommand(umask), checkCommand(), statusCommand(), metricsCommand(), tokenCommand(),
 		refreshCommand(), invalidateCommand(), revokeCommand(), secretCommand(), clientConfigCommand(), storeCommand(),
-		demoCommand(), versionCommand())
+		demoCommand(), versionCommand(), planCommand(), reloadCommand())
 	cmd.CompletionOptions.DisableDefaultCmd = true
 	wrongUsage(cmd)
 	return cmd

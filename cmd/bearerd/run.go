@@ -1,9 +1,15 @@
 package main
 
 import (
+	"os"
+	"os/signal"
+	"syscall"
+
 	"github.com/spf13/cobra"
+	"golang.org/x/term"
 
 	"bearerd/cmd/internal/app"
+	"bearerd/config"
 )
 
 func runCommand() *cobra.Command {
@@ -12,11 +18,29 @@ func runCommand() *cobra.Command {
 		Short: "Serve every url server, keep all tokens fresh, answer the other commands",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			cfg, err := load(cmd, true)
+			path, err := configPath(cmd)
 			if err != nil {
 				return err
 			}
-			return app.Daemon(cmd.Context(), cfg, newLog(cfg.Log), version(), nil)
+			early := newLog(config.Log{Level: "info", Format: "auto"}) // until the configuration says otherwise
+			watcher := config.NewWatcher(path, early)
+			cfg, diagnostics := watcher.Load(cmd.Context())
+			_, _ = diagnostics.WriteTo(cmd.ErrOrStderr())
+			if diagnostics.HasErrors() {
+				return exitCode(exitError)
+			}
+			log, level := newLiveLog(cfg.Log)
+			service := app.Service{Watcher: watcher, Level: level}
+			if !hangupStops() {
+				hangup := make(chan os.Signal, 1)
+				signal.Notify(hangup, syscall.SIGHUP)
+				defer signal.Stop(hangup)
+				service.Hangup = hangup
+			}
+			return app.Daemon(cmd.Context(), cfg, service, log, version())
 		},
 	}
 }
+
+// hangupStops reports whether SIGHUP says that the terminal is gone. A service is told by it to reload.
+func hangupStops() bool { return term.IsTerminal(int(os.Stderr.Fd())) }

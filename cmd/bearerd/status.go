@@ -49,6 +49,9 @@ func printStatus(w io.Writer, st admin.Status, now time.Time) {
 	if v := st.Vault; v != nil {
 		_, _ = fmt.Fprintln(w, vaultLine(v, now))
 	}
+	if r := st.Reload; r != nil && r.Error != "" {
+		_, _ = fmt.Fprintf(w, "The edited configuration is not in force (%s ago):\n%s\n", now.Sub(r.At).Round(time.Second), r.Error)
+	}
 	t := tabwriter.NewWriter(w, 0, 4, 2, ' ', 0)
 	_, _ = fmt.Fprintln(t, "SERVER\tDELIVERY\tSTATE\tTOKEN\tEXPIRES\tAT")
 	for _, s := range st.Servers {
@@ -63,7 +66,7 @@ func printStatus(w io.Writer, st admin.Status, now time.Time) {
 			_, _ = fmt.Fprintf(w, "\n%s\n", s.Token.Error)
 		}
 		if words, ok := storeWords[s.Token.Store]; ok {
-			_, _ = fmt.Fprintf(w, "\n%s: %s: %s\n", s.Name, s.Token.Store, words)
+			_, _ = fmt.Fprintf(w, "\n%s: %s: %s: %s\n", s.Name, s.Token.Store, words, s.Token.StoreError)
 		}
 		if s.Token.Uncommitted {
 			_, _ = fmt.Fprintf(w, "\n%s: its newest refresh token is in the journal of the state folder and not yet in the store; keep the folder\n", s.Name)
@@ -79,7 +82,7 @@ func printStatus(w io.Writer, st admin.Status, now time.Time) {
 var storeWords = map[string]string{
 	"store_unwritable":  "the token is served, but not kept; make the state folder writable",
 	"store_unavailable": "degraded: the store cannot be reached; the token is served until it expires",
-	"store_denied":      "the store refuses; allow the path in the policy of bearerd's Vault token",
+	"store_denied":      "the store refuses",
 }
 
 func vaultLine(v *vault.Status, now time.Time) string {

@@ -340,3 +340,21 @@ func TestUpstreamThatIsAway(t *testing.T) {
 		t.Errorf("the log does not say why: %s", f.log)
 	}
 }
+
+func TestARequestThatWaitsForATokenGoesOnWithNewSettings(t *testing.T) {
+	f := newFixture(t)
+	asked := make(chan struct{})
+	f.as.Fail(1, func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+		close(asked)
+		oauthtest.Hang()(w, r, next)
+	})
+	before, after := upstream(t, say("before")), upstream(t, say("after"))
+	f.serve(f.server("search", before.URL))
+	got := make(chan answer)
+	go func() { got <- f.do(f.request("POST", "search", "{}")) }()
+	receive(t, asked, "the token request")
+	f.serve(f.server("search", after.URL))
+	if a := receive(t, got, "the answer"); a.StatusCode != 200 || a.body != "after" {
+		t.Errorf("%d %s", a.StatusCode, a.body)
+	}
+}

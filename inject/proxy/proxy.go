@@ -162,6 +162,17 @@ const drain = 30 * time.Second
 // servers takes no new connection; what is open there is cut after half a minute, or when ctx ends.
 func (plan *Plan) Commit(ctx context.Context) {
 	p := plan.proxy
+	for address, t := range plan.tables {
+		f := p.fronts[address]
+		if f == nil {
+			f = plan.bound[address]
+		}
+		for _, rt := range *t {
+			if rt.front == nil { // a new one: nobody has seen it yet
+				rt.front = f
+			}
+		}
+	}
 	for address, f := range plan.bound {
 		f.routes.Store(plan.tables[address])
 		f.serve()

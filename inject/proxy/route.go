@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -25,6 +26,7 @@ type route struct {
 	name      string
 	address   string         // of the listener, as configured
 	server    *config.Server // what it was made of
+	front     *front         // that it is served at, once a plan was committed
 	path      string         // the path that local callers use
 	target    *url.URL
 	guard     guard
@@ -154,6 +156,9 @@ func (rt *route) forward(w http.ResponseWriter, r *http.Request, body *body) (st
 		return http.StatusBadGateway
 	}
 	token, err := rt.token(r.Context())
+	if next := rt.successor(err); next != nil {
+		return next.forward(w, r, body)
+	}
 	if err != nil {
 		if r.Context().Err() == nil {
 			rt.noToken(w, body.head, err)
@@ -191,6 +196,18 @@ func (rt *route) token(ctx context.Context) (*engine.Token, error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	return rt.source.Token(ctx)
+}
+
+// successor is the route that a reload has put in this one's place before it had a token for a request. A request that has
+// one finishes on the old settings.
+func (rt *route) successor(err error) *route {
+	if !errors.Is(err, engine.ErrGone) || rt.front == nil {
+		return nil
+	}
+	if next := (*rt.front.routes.Load())[rt.path]; next != rt {
+		return next
+	}
+	return nil
 }
 
 // challenged deals with a 401. It gives the answer to pass on, or no response and why the token is dead.

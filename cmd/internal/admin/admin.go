@@ -25,15 +25,17 @@ import (
 
 // API is what the handlers work on.
 type API struct {
-	Config   func() *config.Config // the one in force
-	Engine   *engine.Engine
-	Store    secrets.Store
-	Vault    *vault.Client                             // nil: no Vault is configured
-	Outdated func(context.Context) ([]Outdated, error) // what running children hold that has changed
-	Keys     proxy.Keys
-	Registry *prometheus.Registry
-	Version  string
-	PID      int // of the daemon; 0: none runs
+	Config     func() *config.Config // the one in force
+	Engine     *engine.Engine
+	Store      secrets.Store
+	Vault      *vault.Client                             // nil: no Vault is configured
+	Outdated   func(context.Context) ([]Outdated, error) // what running children hold that has changed
+	Keys       proxy.Keys
+	Reload     func(ctx context.Context, why string) (config.Changes, error) // nil: no daemon
+	LastReload func() Reload                                                 // nil: no daemon
+	Registry   *prometheus.Registry
+	Version    string
+	PID        int // of the daemon; 0: none runs
 }
 
 // ConfigHeader carries the digest of the configuration in force, so that a command can tell that it has read another.
@@ -50,6 +52,8 @@ func (a *API) Handler() http.Handler {
 	mux.HandleFunc("POST /api/servers/{name}/invalidate", a.invalidate)
 	mux.HandleFunc("POST /api/servers/{name}/revoke", a.revoke)
 	mux.HandleFunc("GET /api/servers/{name}/key/{client}", a.key)
+	mux.HandleFunc("POST /api/reload", a.reload)
+	mux.HandleFunc("GET /api/plan", a.plan)
 	mux.HandleFunc("GET /api/secrets", a.listSecrets)
 	mux.HandleFunc("PUT /api/secrets/{name}", a.setSecret)
 	mux.HandleFunc("DELETE /api/secrets/{name}", a.removeSecret)
@@ -259,7 +263,7 @@ func fail(w http.ResponseWriter, err error) {
 	var bad *badInput
 	var token *engine.Error
 	switch {
-	case errors.As(err, &bad):
+	case errors.As(err, &bad), errors.As(err, new(*refusedEdit)):
 		status = http.StatusBadRequest
 	case errors.Is(err, engine.ErrUnknown), errors.Is(err, secrets.ErrNotFound):
 		status = http.StatusNotFound

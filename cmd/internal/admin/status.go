@@ -14,6 +14,7 @@ type Status struct {
 	Version  string        `json:"version"`
 	PID      int           `json:"pid,omitempty"`      // absent: no daemon runs, this is read from the store
 	Vault    *vault.Status `json:"vault,omitempty"`    // absent: no Vault is configured
+	Reload   *Reload       `json:"reload,omitempty"`   // absent: no daemon runs
 	Servers  []Server      `json:"servers"`            //
 	Outdated []Outdated    `json:"outdated,omitempty"` // children that hold values which have changed since
 }
@@ -63,6 +64,10 @@ func (a *API) status(w http.ResponseWriter, r *http.Request) {
 	if a.Vault != nil {
 		v := a.Vault.Status()
 		st.Vault = &v
+	}
+	if a.LastReload != nil {
+		last := a.LastReload()
+		st.Reload = &last
 	}
 	var err error
 	if st.Outdated, err = a.Outdated(r.Context()); err != nil {

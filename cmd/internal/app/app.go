@@ -34,6 +34,7 @@ type App struct {
 	resolve *secrets.Resolver
 	engine  *engine.Engine
 	keys    proxy.Keys
+	reload  *reloader // nil: no daemon
 }
 
 // Open opens the stores of cfg and prepares a source for each server; nothing is asked of anybody yet.
@@ -112,10 +113,15 @@ func (a *App) API(pid int) *admin.API {
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
-	return &admin.API{
+	api := &admin.API{
 		Config: a.config.Load, Engine: a.engine, Store: a.store, Vault: a.vault, Outdated: a.outdated, Keys: a.keys,
 		Registry: registry, Version: a.Version, PID: pid,
 	}
+	if r := a.reload; r != nil {
+		api.Reload, api.LastReload = r.now, r.report
+		registry.MustRegister(reloadCollector{r})
+	}
+	return api
 }
 
 // Handler answers the commands in-process, when no daemon runs.

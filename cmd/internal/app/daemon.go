@@ -29,9 +29,16 @@ const (
 // Socket is where the daemon of a state folder answers the commands.
 func Socket(cfg *config.Config) string { return filepath.Join(cfg.Store.Path, "bearerd.sock") }
 
-// Daemon serves until ctx ends, then stops in order: callers first, tokens last. ready, if not nil, is called once
-// everything is bound.
-func Daemon(ctx context.Context, cfg *config.Config, log *slog.Logger, version string, ready func()) (err error) {
+// Service is what a daemon needs beside the configuration that it starts with.
+type Service struct {
+	Watcher *config.Watcher  // has loaded that configuration
+	Level   *slog.LevelVar   // of the log
+	Hangup  <-chan os.Signal // each asks for a reload; nil: none comes
+	Ready   func()           // called once everything is bound; nil: nobody waits
+}
+
+// Daemon serves until ctx ends, then stops in order: callers first, tokens last. It follows its configuration.
+func Daemon(ctx context.Context, cfg *config.Config, service Service, log *slog.Logger, version string) (err error) {
 	// What is in flight may finish after ctx has ended; the ordered stop below ends it.
 	work, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
@@ -52,6 +59,7 @@ func Daemon(ctx context.Context, cfg *config.Config, log *slog.Logger, version s
 	defer endVault()
 
 	p := proxy.New(a.keys, a.resolve, log)
+	a.reload = &reloader{app: a, proxy: p, watcher: service.Watcher, level: service.Level, systemd: &systemd{log}}
 	plan := a.engine.Prepare(cfg)
 	front, err := p.Prepare(cfg, plan.Source)
 	if err != nil {
@@ -62,21 +70,40 @@ func Daemon(ctx context.Context, cfg *config.Config, log *slog.Logger, version s
 		front.Discard()
 		return err
 	}
-	plan.Commit()
 	front.Commit(work)
+	plan.Commit()
 	a.engine.KeepFresh()
 	log.Info("bearerd is ready", "servers", len(cfg.Servers), "state", cfg.Store.Path)
-	if ready != nil {
-		ready()
-	}
-
-	select {
-	case <-ctx.Done():
-	case err = <-door.failed:
-	}
+	err = a.serve(ctx, work, service, door)
 	log.Info("stopping")
+	a.reload.systemd.stopping()
 	a.stop(p, door)
 	return err
+}
+
+// serve follows the configuration until ctx ends or a listener fails.
+func (a *App) serve(ctx, work context.Context, service Service, d *door) (err error) {
+	follow, cancel := context.WithCancel(work)
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	defer cancel()
+	r := a.reload
+	r.begin(a.config.Load())
+	wg.Go(func() { r.run(follow) })
+	wg.Go(func() { r.systemd.watchdog(follow, r.alive) })
+	if service.Ready != nil {
+		service.Ready()
+	}
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case err := <-d.failed:
+			return err
+		case <-service.Hangup:
+			_, _ = r.now(work, "SIGHUP") // logged, and in status and metrics
+		}
+	}
 }
 
 func (a *App) stop(p *proxy.Proxy, d *door) {

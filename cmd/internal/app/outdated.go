@@ -40,12 +40,16 @@ func (a *App) watch(ctx context.Context, s *config.Server, held map[string]secre
 		case <-ctx.Done():
 			return
 		}
-		changed := a.changed(ctx, s, held)
-		if slices.Equal(changed, known) {
+		changed := a.changed(ctx, s, held, known)
+		if slices.Equal(changed, known) || ctx.Err() != nil {
 			continue
 		}
 		known = changed
-		a.Log.Warn("values that the server was started with have changed: restart it to use them", "server", s.Name, "env", changed)
+		if len(changed) > 0 {
+			a.Log.Warn("values that the server was started with have changed: restart it to use them", "server", s.Name, "env", changed)
+		} else {
+			a.Log.Info("the values that the server was started with are in force again", "server", s.Name)
+		}
 		note, _ := json.Marshal(admin.Outdated{Server: s.Name, PID: pid, Env: changed}) // strings and a number
 		_, rev, _ := a.local.Get(ctx, key)
 		if _, err := a.local.Put(ctx, key, note, rev); err != nil {
@@ -54,13 +58,14 @@ func (a *App) watch(ctx context.Context, s *config.Server, held map[string]secre
 	}
 }
 
-// changed names the variables whose value is another one now. One that cannot be read has not changed.
-func (a *App) changed(ctx context.Context, s *config.Server, held map[string]secrets.Secret) (names []string) {
+// changed names the variables whose value is another one now. Of one that cannot be read the last answer, in known, holds.
+func (a *App) changed(ctx context.Context, s *config.Server, held map[string]secrets.Secret, known []string) (names []string) {
 	for name, ref := range s.Env {
 		if !mayChange(ref) {
 			continue
 		}
-		if v, err := a.resolve.ResolveText(ctx, ref); err == nil && !v.Equal(held[name]) {
+		v, err := a.resolve.ResolveText(ctx, ref)
+		if err == nil && !v.Equal(held[name]) || err != nil && slices.Contains(known, name) {
 			names = append(names, name)
 		}
 	}

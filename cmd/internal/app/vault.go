@@ -10,7 +10,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"bearerd/config"
-	"bearerd/secrets"
 	"bearerd/secrets/vault"
 )
 
@@ -62,12 +61,12 @@ func (a *App) verify(ctx context.Context) error {
 	}
 	for _, mount := range mounts {
 		err := a.vault.Verify(ctx, mount)
-		if errors.Is(err, secrets.ErrUnavailable) || errors.Is(err, secrets.ErrDenied) || ctx.Err() != nil {
+		switch {
+		case errors.Is(err, vault.ErrEngine):
+			return err
+		case err != nil:
 			a.Log.Warn("starting without Vault", "error", err)
 			return nil
-		}
-		if err != nil {
-			return err
 		}
 	}
 	return nil

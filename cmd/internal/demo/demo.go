@@ -45,15 +45,21 @@ func Run(ctx context.Context, out io.Writer, log *slog.Logger, version string, o
 		return fmt.Errorf("starting the MCP server: %w", err)
 	}
 	defer mcp.close()
-	cfg, path, err := configure(dir, as, mcp)
+	path, err := configure(dir, as, mcp)
 	if err != nil {
 		return err
+	}
+	watcher := config.NewWatcher(path, log)
+	cfg, diagnostics := watcher.Load(ctx)
+	if diagnostics.HasErrors() {
+		return diagnostics
 	}
 
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	ready, ended := make(chan struct{}), make(chan error, 1)
-	go func() { ended <- app.Daemon(ctx, cfg, log, version, func() { close(ready) }) }()
+	service := app.Service{Watcher: watcher, Level: new(slog.LevelVar), Ready: func() { close(ready) }}
+	go func() { ended <- app.Daemon(ctx, cfg, service, log, version) }()
 	defer func() {
 		stop()
 		<-ended
@@ -98,28 +104,24 @@ server "demo" {
 }
 `
 
-// configure writes the configuration and loads it as any other.
-func configure(dir string, as *oauthtest.Server, mcp *server) (*config.Config, string, error) {
+// configure writes the configuration.
+func configure(dir string, as *oauthtest.Server, mcp *server) (path string, err error) {
 	listen, err := freeAddress()
 	if err != nil {
-		return nil, "", err
+		return "", err
 	}
-	path := filepath.Join(dir, "bearerd.hcl")
+	path = filepath.Join(dir, "bearerd.hcl")
 	text := fmt.Sprintf(configuration, listen, mcp.url, clientID, as.TokenURL())
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-		return nil, "", err
+		return "", err
 	}
 	if err := os.WriteFile(filepath.Join(dir, "client-secret"), []byte(clientSecret+"\n"), 0o600); err != nil {
-		return nil, "", err
+		return "", err
 	}
 	if err := as.WriteCA(filepath.Join(dir, "ca.pem")); err != nil {
-		return nil, "", err
+		return "", err
 	}
-	cfg, diagnostics := config.Load(path)
-	if diagnostics.HasErrors() {
-		return nil, "", diagnostics
-	}
-	return cfg, path, nil
+	return path, nil
 }
 
 // freeAddress finds a port that is free now, so that a second demo, or a bearerd that runs already, is not disturbed.
