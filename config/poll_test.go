@@ -7,6 +7,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/fsnotify/fsnotify"
 )
 
 // polled runs f with a clock of its own, where the system tells of no changes.
@@ -44,6 +46,28 @@ func TestPollTakesOver(t *testing.T) {
 	})
 }
 
+// Instances there are, but no room for another folder.
+func TestPollWithoutFolders(t *testing.T) {
+	path := write(t, "config.hcl", version(1, servers))
+	synctest.Test(t, func(t *testing.T) {
+		w, events := started(t, path, func(w *Watcher) {
+			w.open = func() (*fsnotify.Watcher, error) {
+				closed, err := fsnotify.NewWatcher()
+				if err != nil {
+					return nil, err
+				}
+				return closed, closed.Close()
+			}
+		})
+		put(t, path, version(2, servers))
+		wantVersion(t, <-events, 2)
+		silent(t, events, time.Minute)
+		if w.Failures.Load() == 0 {
+			t.Error("no failure was counted")
+		}
+	})
+}
+
 // That there is no inotify is said once.
 func TestFailureIsLoggedOnce(t *testing.T) {
 	path := write(t, "config.hcl", version(1, servers))
@@ -68,14 +92,13 @@ func TestDoubt(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			polled(t, version(1, servers), func(t *testing.T, path string, w *Watcher, events <-chan Event) {
 				put(t, path, text)
-				begin := time.Now()
 				w.poke <- struct{}{}
 				silent(t, events, 4*time.Second)
 				put(t, path, version(1, servers)) // it was half of a save
 				silent(t, events, time.Minute)
 
 				put(t, path, text)
-				begin = time.Now()
+				begin := time.Now()
 				w.poke <- struct{}{}
 				silent(t, events, 3*time.Second)
 				put(t, path, text+"# more\n")

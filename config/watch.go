@@ -71,10 +71,15 @@ func (w *Watcher) Run(ctx context.Context, apply func(Event)) {
 		select {
 		case <-ctx.Done():
 			return
-		case <-events:
-			told = true
+		case _, told = <-events:
+			if !told { // the library gave up; follow begins anew
+				w.folders = folders{}
+				continue
+			}
 		case err := <-errs:
-			w.fail("events were lost: reading the configuration anew", err)
+			if err != nil {
+				w.fail("events were lost: the configuration is read anew", err)
+			}
 		case <-w.poke:
 		case <-poll.C:
 		case <-timer.C:

@@ -192,7 +192,9 @@ func TestSaves(t *testing.T) {
 func TestSlowerThanTheLimit(t *testing.T) {
 	t.Parallel()
 	path := write(t, "config.hcl", version(1, servers))
-	_, events := started(t, path, func(w *Watcher) { w.quiet, w.limit = 250*time.Millisecond, 200*time.Millisecond })
+	_, events := started(t, path, func(w *Watcher) {
+		w.quiet, w.limit, w.settle = 250*time.Millisecond, 200*time.Millisecond, 5*time.Millisecond
+	})
 	slowly(t, path, version(2, servers), 30*time.Millisecond)
 	wantVersion(t, only(t, events), 2)
 }
