@@ -9,9 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"net/url"
 	"slices"
-	"strings"
 	"time"
 
 	"bearerd/config"
@@ -58,7 +56,7 @@ func fingerprint(s *config.Server) string {
 		params = append(params, name+"="+o.AdditionalParams[name].Identity())
 	}
 	b, _ := json.Marshal([]any{
-		upstreamOrigin(s), o.GrantType, o.TokenURL, o.ClientID, o.ClientSecret.Identity(), o.Resource, o.Scope, o.Audience,
+		s.Origin(), o.GrantType, o.TokenURL, o.ClientID, o.ClientSecret.Identity(), o.Resource, o.Scope, o.Audience,
 		o.Organization, params, o.UseMTLS, o.ClientCertPath.Identity(),
 	})
 	sum := sha256.Sum256(b)
@@ -74,22 +72,6 @@ func chain(s *config.Server) string {
 	b, _ := json.Marshal([]any{s.OAuth.TokenURL, s.OAuth.ClientID})
 	sum := sha256.Sum256(b)
 	return hex.EncodeToString(sum[:])
-}
-
-// upstreamOrigin is where the token goes: the origin of the url, or of the URL among the arguments of mcp-remote. A
-// plain child has none: new arguments give it no right to another token.
-func upstreamOrigin(s *config.Server) string {
-	address := s.URL
-	if delivery, _ := s.Delivery(); delivery == config.DeliverArguments {
-		if at := s.URLArgument(); at >= 0 {
-			address = s.Args[at]
-		}
-	}
-	u, err := url.Parse(address)
-	if err != nil || u.Host == "" {
-		return ""
-	}
-	return strings.ToLower(u.Scheme + "://" + u.Host)
 }
 
 // clockSkew is how far in the future a stored token may have been issued. One from later than that was stored while
