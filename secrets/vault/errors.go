@@ -40,6 +40,14 @@ func denied(format string, args ...any) error {
 	return &fault{kind: secrets.ErrDenied, text: fmt.Sprintf(format, args...)}
 }
 
+// ErrEngine says that Vault has another kind of engine at a mount than KV v2, or at another path: only an edit of the
+// configuration mends it. It is secrets.ErrDenied too.
+var ErrEngine = errors.New("no KV v2 engine")
+
+func wrongEngine(format string, args ...any) error {
+	return &fault{kind: secrets.ErrDenied, cause: ErrEngine, text: fmt.Sprintf(format, args...)}
+}
+
 func notFound(format string, args ...any) error {
 	return &fault{kind: secrets.ErrNotFound, text: fmt.Sprintf(format, args...)}
 }

@@ -65,8 +65,8 @@ func (c *Client) get(ctx context.Context, mount, path string) (*api.Secret, erro
 	return answer, err
 }
 
-// Verify asks Vault whether mount is a KV v2 engine, and refuses anything else by name: a KV v1 engine would ignore
-// check-and-set without a word.
+// Verify asks Vault whether mount is a KV v2 engine, and refuses anything else by name with ErrEngine: a KV v1 engine would
+// ignore check-and-set without a word.
 func (c *Client) Verify(ctx context.Context, mount string) error {
 	mount = strings.Trim(mount, "/")
 	full := "sys/internal/ui/mounts/" + mount
@@ -87,13 +87,13 @@ func (c *Client) Verify(ctx context.Context, mount string) error {
 	case kind == "kv" && version == "2" && at == mount:
 		return nil
 	case kind == "kv" && version == "2":
-		return denied("Vault at %s has no engine at %q, it has one at %q: write that as mount, and the rest into the path or "+
+		return wrongEngine("Vault at %s has no engine at %q, it has one at %q: write that as mount, and the rest into the path or "+
 			"prefix", c.conn.Address, mount, at)
 	case kind == "kv", kind == "generic":
-		return denied("the engine %q of Vault at %s is KV version 1, which has no versions and no check-and-set: use a KV v2 "+
+		return wrongEngine("the engine %q of Vault at %s is KV version 1, which has no versions and no check-and-set: use a KV v2 "+
 			"engine, or upgrade it with `vault kv enable-versioning %s`", at, c.conn.Address, at)
 	}
-	return denied("the engine %q of Vault at %s is of the kind %q: write the mount of a KV v2 engine", at, c.conn.Address, kind)
+	return wrongEngine("the engine %q of Vault at %s is of the kind %q: write the mount of a KV v2 engine", at, c.conn.Address, kind)
 }
 
 // verified is Verify, until it has succeeded once for the mount.

@@ -12,7 +12,9 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"sync"
+	"sync/atomic"
 	"testing"
 )
 
@@ -116,12 +118,19 @@ func (s *Server) configure() error {
 
 func (s *Server) path(name string) string { return filepath.Join(s.folder, name) }
 
+var nextPort atomic.Int64
+
+// freePort is one below those that systems hand out by themselves, and never the same again: the port of a killed Vault
+// is wanted by nobody else until it is restarted.
 func freePort() (string, error) {
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
+	nextPort.CompareAndSwap(0, int64(10000+os.Getpid()%9000))
+	for range 1000 {
+		address := net.JoinHostPort("127.0.0.1", strconv.FormatInt(nextPort.Add(1), 10))
+		if ln, err := net.Listen("tcp", address); err == nil {
+			return address, ln.Close()
+		}
 	}
-	return ln.Addr().String(), ln.Close()
+	return "", errors.New("no port is free")
 }
 
 // Seal seals Vault; every request but those that unseal it is then answered with 503.
