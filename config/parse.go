@@ -84,11 +84,10 @@ func (l *loader) parse(s *source) bool {
 		}
 		first = first && duplicate(d)
 	}
-	if s.broken || file == nil {
-		return false
+	if file != nil {
+		s.contents = file.Body // of a broken file what comes before the error
 	}
-	s.contents = file.Body
-	return true
+	return !s.broken && file != nil
 }
 
 func (l *loader) syntax(s *source, d *hcl.Diagnostic) {

@@ -31,18 +31,22 @@ type caller struct {
 
 // dial finds out who answers.
 func dial(cmd *cobra.Command) (*caller, error) {
-	cfg, err := load(cmd, false)
+	path, err := configPath(cmd)
 	if err != nil {
 		return nil, err
 	}
-	socket := app.Socket(cfg)
-	connect := func(ctx context.Context, _, _ string) (net.Conn, error) {
-		return (&net.Dialer{Timeout: 2 * time.Second}).DialContext(ctx, "unix", socket)
+	cfg, diagnostics := config.Load(path)
+	if diagnostics.HasErrors() {
+		if c := daemonAt(cmd, config.StatePath(path)); c != nil {
+			_, _ = fmt.Fprintln(c.note, "note: the configuration here is broken; the daemon goes on with the one before (`bearerd check` says more)")
+			return c, nil
+		}
+		_, _ = diagnostics.WriteTo(cmd.ErrOrStderr())
+		return nil, exitCode(exitError)
 	}
-	if c, err := connect(cmd.Context(), "", ""); err == nil {
-		_ = c.Close()
-		t := &http.Transport{DialContext: connect}
-		return &caller{transport: t, close: t.CloseIdleConnections, digest: cfg.Digest(), note: cmd.ErrOrStderr()}, nil
+	if c := daemonAt(cmd, cfg.Store.Path); c != nil {
+		c.digest = cfg.Digest()
+		return c, nil
 	}
 	// A command's own output says what happened; the log would only repeat it.
 	quiet := cfg.Log
@@ -51,6 +55,21 @@ func dial(cmd *cobra.Command) (*caller, error) {
 		quiet = cfg.Log
 	}
 	return inProcess(cmd.Context(), cfg, newLog(quiet))
+}
+
+// daemonAt is the daemon of a state folder; nil: none answers.
+func daemonAt(cmd *cobra.Command, state string) *caller {
+	socket := app.Socket(state)
+	connect := func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return (&net.Dialer{Timeout: 2 * time.Second}).DialContext(ctx, "unix", socket)
+	}
+	c, err := connect(cmd.Context(), "", "")
+	if state == "" || err != nil {
+		return nil
+	}
+	_ = c.Close()
+	t := &http.Transport{DialContext: connect}
+	return &caller{transport: t, close: t.CloseIdleConnections, note: cmd.ErrOrStderr()}
 }
 
 func inProcess(ctx context.Context, cfg *config.Config, log *slog.Logger) (*caller, error) {
@@ -99,7 +118,7 @@ func (c *caller) call(ctx context.Context, method, path string, body []byte, out
 	}
 	defer resp.Body.Close()
 	reloads := path == "/api/reload" || strings.HasPrefix(path, "/api/plan")
-	if theirs := resp.Header.Get(admin.ConfigHeader); c.note != nil && theirs != c.digest && !reloads {
+	if theirs := resp.Header.Get(admin.ConfigHeader); c.digest != "" && theirs != c.digest && !reloads {
 		_, _ = fmt.Fprintln(c.note, "note: the configuration here is not the one in force; `bearerd reload` says why, or puts it in force")
 	}
 	answer, err := io.ReadAll(resp.Body)

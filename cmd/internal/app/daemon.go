@@ -27,7 +27,7 @@ const (
 )
 
 // Socket is where the daemon of a state folder answers the commands.
-func Socket(cfg *config.Config) string { return filepath.Join(cfg.Store.Path, "bearerd.sock") }
+func Socket(state string) string { return filepath.Join(state, "bearerd.sock") }
 
 // Service is what a daemon needs beside the configuration that it starts with.
 type Service struct {
@@ -147,7 +147,7 @@ type door struct {
 
 func (a *App) openDoor(cfg *config.Config) (*door, error) {
 	api := a.API(os.Getpid())
-	commands, err := proxy.ListenUnix(Socket(cfg))
+	commands, err := proxy.ListenUnix(Socket(cfg.Store.Path))
 	if err != nil {
 		return nil, err
 	}
