@@ -29,3 +29,19 @@ func StatePath(path string) string {
 	}
 	return l.statePath(l.sources[0])
 }
+
+// LoadServer is Load for whoever needs one server: what is wrong with another server's block is a warning.
+func LoadServer(path, name string) (*Config, Diagnostics) {
+	l := &loader{}
+	l.find(path)
+	_, attempted := l.finish()
+	for i, d := range l.diags {
+		if d.Severity == Error && d.Server != "" && d.Server != name {
+			l.diags[i].Severity = Warning
+		}
+	}
+	if l.diags.HasErrors() {
+		return nil, l.diags
+	}
+	return attempted, l.diags
+}

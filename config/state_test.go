@@ -30,3 +30,21 @@ func TestStatePathOfABrokenConfiguration(t *testing.T) {
 		t.Errorf("no file: %q", got)
 	}
 }
+
+func TestAnErrorInAnotherServersBlock(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "c.hcl")
+	text := "server \"good\" { command = \"true\" }\nserver \"bad\" {\n command = \"true\"\n listen = 1\n}\n"
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cfg, diagnostics := LoadServer(path, "good")
+	if cfg == nil || cfg.Server("good") == nil || len(diagnostics) == 0 {
+		t.Errorf("got %v", diagnostics)
+	}
+	if cfg, _ := LoadServer(path, "bad"); cfg != nil {
+		t.Error("its own errors do not count")
+	}
+	if cfg, _ := Load(path); cfg != nil {
+		t.Error("the test shows nothing")
+	}
+}

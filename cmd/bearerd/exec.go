@@ -4,6 +4,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"bearerd/cmd/internal/app"
+	"bearerd/config"
 )
 
 func execCommand(umask int) *cobra.Command {
@@ -14,11 +15,16 @@ func execCommand(umask int) *cobra.Command {
 			"An MCP client runs it in place of the server: bearerd exec NAME",
 		Args: oneName,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			cfg, err := load(cmd, false)
+			path, err := configPath(cmd)
 			if err != nil {
 				return err
 			}
-			code, err := app.Exec(cmd.Context(), cfg, args[0], newLog(cfg.Log), version(), umask)
+			cfg, diagnostics := config.LoadServer(path, args[0])
+			if cfg == nil {
+				_, _ = diagnostics.WriteTo(cmd.ErrOrStderr())
+				return exitCode(exitError)
+			}
+			code, err := app.Exec(cmd.Context(), cfg, path, args[0], newLog(cfg.Log), version(), umask)
 			if err != nil {
 				return err
 			}

@@ -74,7 +74,7 @@ func printStatus(w io.Writer, st admin.Status, now time.Time) {
 	}
 	for _, o := range st.Outdated {
 		_, _ = fmt.Fprintf(w, "\n%s (pid %d) was started with values that have changed since: %s; restart it to use them\n",
-			o.Server, o.PID, strings.Join(o.Env, ", "))
+			o.Server, o.PID, strings.Join(append(o.Env, o.Fields...), ", "))
 	}
 }
 

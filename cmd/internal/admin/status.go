@@ -19,11 +19,13 @@ type Status struct {
 	Outdated []Outdated    `json:"outdated,omitempty"` // children that hold values which have changed since
 }
 
-// Outdated names the variables of a running child whose value has changed where it is kept.
+// Outdated names what a running child was started with and is different now: variables whose value has changed where it
+// is kept, and fields of the configuration that were edited.
 type Outdated struct {
 	Server string   `json:"server"`
 	PID    int      `json:"pid"` // of the `bearerd exec` that started it
-	Env    []string `json:"env"`
+	Env    []string `json:"env,omitempty"`
+	Fields []string `json:"fields,omitempty"`
 }
 
 // Server is one server's part of the status.

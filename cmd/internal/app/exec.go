@@ -19,8 +19,8 @@ import (
 )
 
 // Exec starts one stdio server and serves it until it ends, and returns its exit code. Without a token there is no
-// child: the error says why.
-func Exec(ctx context.Context, cfg *config.Config, name string, log *slog.Logger, version string, umask int) (int, error) {
+// child: the error says why. It follows the configuration at path.
+func Exec(ctx context.Context, cfg *config.Config, path, name string, log *slog.Logger, version string, umask int) (int, error) {
 	s := cfg.Server(name)
 	if s == nil {
 		return 1, fmt.Errorf("server %q is not in the configuration", name)
@@ -44,7 +44,7 @@ func Exec(ctx context.Context, cfg *config.Config, name string, log *slog.Logger
 		return 1, err
 	}
 	defer endVault()
-	c := &child{app: a, server: s, umask: umask}
+	c := &child{app: a, server: s, path: path, umask: umask}
 	defer c.close()
 	return c.run(ctx)
 }
@@ -53,12 +53,15 @@ func Exec(ctx context.Context, cfg *config.Config, name string, log *slog.Logger
 type child struct {
 	app    *App
 	server *config.Server
+	path   string // of the configuration
 	umask  int
 	proxy  *proxy.Proxy              // nil: the arguments need none
 	env    map[string]secrets.Secret // what the configuration declares, as the child holds it
 }
 
 func (c *child) run(ctx context.Context) (int, error) {
+	ctx, end := context.WithCancelCause(ctx)
+	defer end(nil)
 	launch, source, err := c.prepare(ctx)
 	if err != nil {
 		return 1, err
@@ -76,10 +79,14 @@ func (c *child) run(ctx context.Context) (int, error) {
 		return 1, errors.Join(err, stdio.RemoveToken(c.server))
 	}
 	c.app.Log.Debug("started", "server", c.server.Name)
-	end := c.attend(ctx, process, source, signals)
+	leave := c.attend(ctx, process, source, signals, end)
 	code := process.Wait(ctx)
-	end()
-	return code, stdio.RemoveToken(c.server)
+	leave()
+	err = stdio.RemoveToken(c.server)
+	if cause := context.Cause(ctx); errors.Is(cause, errRemoved) {
+		return 1, errors.Join(cause, err)
+	}
+	return code, err
 }
 
 // prepare gets the token and decides what the child is started with.
@@ -157,7 +164,7 @@ func (c *child) tokenFile(ctx context.Context, source *engine.Source) error {
 }
 
 // attend passes signals on and keeps the token file fresh until the returned function is called.
-func (c *child) attend(ctx context.Context, p *stdio.Process, source *engine.Source, signals <-chan os.Signal) (end func()) {
+func (c *child) attend(ctx context.Context, p *stdio.Process, source *engine.Source, signals <-chan os.Signal, end context.CancelCauseFunc) (leave func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	ended := make(chan struct{})
 	var wg sync.WaitGroup
@@ -166,6 +173,7 @@ func (c *child) attend(ctx context.Context, p *stdio.Process, source *engine.Sou
 		wg.Go(func() { c.follow(ctx, source) })
 	}
 	wg.Go(func() { c.app.watch(ctx, c.server, c.env, os.Getpid()) })
+	wg.Go(func() { c.followFile(ctx, c.path, end) })
 	return func() {
 		cancel()
 		close(ended)

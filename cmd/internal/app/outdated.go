@@ -50,11 +50,16 @@ func (a *App) watch(ctx context.Context, s *config.Server, held map[string]secre
 		} else {
 			a.Log.Info("the values that the server was started with are in force again", "server", s.Name)
 		}
-		note, _ := json.Marshal(admin.Outdated{Server: s.Name, PID: pid, Env: changed}) // strings and a number
-		_, rev, _ := a.local.Get(ctx, key)
-		if _, err := a.local.Put(ctx, key, note, rev); err != nil {
-			a.Log.Warn("the change is not shown in status", "server", s.Name, "error", err)
-		}
+		a.note(ctx, key, admin.Outdated{Server: s.Name, PID: pid, Env: changed})
+	}
+}
+
+// note keeps what a child holds that has changed, for status to find.
+func (a *App) note(ctx context.Context, key string, o admin.Outdated) {
+	b, _ := json.Marshal(o) // strings and a number
+	_, rev, _ := a.local.Get(ctx, key)
+	if _, err := a.local.Put(ctx, key, b, rev); err != nil {
+		a.Log.Warn("the change is not shown in status", "server", o.Server, "error", err)
 	}
 }
 
@@ -90,7 +95,7 @@ func (a *App) outdated(ctx context.Context) (notes []admin.Outdated, err error) 
 			continue
 		}
 		var note admin.Outdated
-		if b, _, err := a.local.Get(ctx, key); err == nil && json.Unmarshal(b, &note) == nil && len(note.Env) > 0 {
+		if b, _, err := a.local.Get(ctx, key); err == nil && json.Unmarshal(b, &note) == nil && len(note.Env)+len(note.Fields) > 0 {
 			notes = append(notes, note)
 		}
 	}
