@@ -57,3 +57,7 @@ bench: ## cache hit, storm at expiry, start of exec, resident memory
 
 bench-proxy: build ## requests a second beside nginx (needs nginx and wrk)
 	inject/proxy/bench/run.sh
+
+.PHONY: figures-vault
+figures-vault: vaultdev ## start with a cold and a warm record, requests to Vault for each rotation, memory
+	go test -run '^$$' -bench Vault -benchtime 15x ./cmd/bearerd

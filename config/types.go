@@ -101,7 +101,7 @@ type OAuth struct {
 	Version      string      `hcl:"OAUTH_VERSION" reload:"live"` // 2.0, 2.1
 	GrantType    string      `hcl:"OAUTH_GRANT_TYPE" reload:"retoken"`
 	ClientID     string      `hcl:"OAUTH_CLIENT_ID" reload:"retoken"`
-	ClientSecret secrets.Ref `hcl:"OAUTH_CLIENT_SECRET" reload:"retoken"`
+	ClientSecret secrets.Ref `hcl:"OAUTH_CLIENT_SECRET" reload:"live"`
 	RefreshToken secrets.Ref `hcl:"OAUTH_REFRESH_TOKEN" reload:"live"` // what the grant refresh_token starts from
 	TokenURL     string      `hcl:"OAUTH_TOKEN_URL" reload:"retoken"`
 

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"maps"
 	"net/url"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -92,7 +93,7 @@ func (e *Engine) Prepare(cfg *config.Config) *Plan {
 		fp := fingerprint(server)
 		if s, ok := old[server.Name]; ok && s.fingerprint == fp {
 			p.sources[server.Name] = s
-			p.live = append(p.live, func() { s.server.Store(server) })
+			p.live = append(p.live, func() { s.use(server) })
 			continue
 		}
 		p.sources[server.Name] = newSource(e, server, fp)
@@ -102,6 +103,17 @@ func (e *Engine) Prepare(cfg *config.Config) *Plan {
 
 // Source finds a source of the plan; nil: the server is delivered without a token.
 func (p *Plan) Source(server string) *Source { return p.sources[server] }
+
+// use swaps settings that the token does not depend on. They may be what a failure was waiting for.
+func (s *Source) use(server *config.Server) {
+	old := s.server.Swap(server)
+	if reflect.DeepEqual(old, server) {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.retryAt, s.rejected = time.Time{}, refused{}
+}
 
 // Commit puts the plan in force. It cannot fail.
 func (p *Plan) Commit() {

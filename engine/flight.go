@@ -134,7 +134,7 @@ func (s *Source) attempt(ctx context.Context, f *flight) (*Token, error) {
 
 // once is one look at the record and, if nothing in it will do, one acquisition. It holds the host's lock.
 func (s *Source) once(ctx context.Context, f *flight) (*Token, error) {
-	unlock, locked := s.engine.lockOrGoOn(ctx, s.name)
+	unlock, locked := s.lockToFly(ctx)
 	defer unlock()
 	if ctx.Err() != nil {
 		return nil, ctx.Err()

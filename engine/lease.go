@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"context"
 	"crypto/rand"
 	"errors"
 	"os"
@@ -24,6 +25,7 @@ const (
 	sendBudget  = 20 * time.Second // two requests
 	longestHold = 5 * time.Minute  // for the owner to come back with its journal, while the access token still lives
 	leasePoll   = 250 * time.Millisecond
+	lockGlance  = 2 * time.Second // for the lock of this host: the lease does the rest
 )
 
 // errLeased says that another process may spend the refresh token now: look again in a moment.
@@ -61,6 +63,21 @@ func (s *Source) leased(g *reading) bool {
 		hold = max(hold, min(left, longestHold))
 	}
 	return now.Sub(s.seen.at) < hold
+}
+
+// lockToFly takes the lock of this host before a record is read. A lease keeps a refresh token from being spent twice anyway,
+// so its holder is not waited for where there is one: it may have been stopped, and each look at the lease would take as long.
+func (s *Source) lockToFly(ctx context.Context) (unlock func(), locked bool) {
+	if s.chain == "" {
+		return s.engine.lockOrGoOn(ctx, s.name)
+	}
+	ctx, cancel := context.WithTimeout(ctx, lockGlance)
+	defer cancel()
+	unlock, err := s.engine.local.Lock(ctx, s.name)
+	if err != nil {
+		return func() {}, false
+	}
+	return unlock, true
 }
 
 // stopwatch measures by the larger of the wall clock, the monotonic one, and one that runs on while the machine sleeps.

@@ -7,6 +7,7 @@ import (
 
 	"bearerd/config"
 	"bearerd/engine/oauth/oauthtest"
+	"bearerd/secrets"
 )
 
 func renamed(s *config.Server, from, to string) *config.Server {
@@ -85,6 +86,31 @@ func TestTheTokenOfARemovedServerIsDropped(t *testing.T) {
 		b.Prepare(&config.Config{Servers: []*config.Server{chain}}).Commit()
 		b.token(t, "chain")
 		wantAlive(t, as, first)
+		b.Close()
+	})
+}
+
+func TestAChangedClientSecretIsTriedAtOnce(t *testing.T) {
+	as := authorizationServer(t)
+	synctest.Test(t, func(t *testing.T) {
+		wrong := server(as, "a")
+		wrong.OAuth.ClientSecret = secrets.LiteralRef("wrong")
+		b := start(t, wrong)
+		b.KeepFresh()
+		time.Sleep(time.Second)
+		wantState(t, b.source(t, "a"), Failed)
+		b.Prepare(&config.Config{Servers: []*config.Server{server(as, "a")}}).Commit()
+		time.Sleep(time.Second)
+		wantState(t, b.source(t, "a"), Authorized)
+		token := b.token(t, "a")
+		// Where the secret is kept says nothing about the token: it stays.
+		elsewhere := server(as, "a")
+		elsewhere.OAuth.ClientSecret = secrets.Ref{Kind: secrets.File, Name: "/nowhere"}
+		b.Prepare(&config.Config{Servers: []*config.Server{elsewhere}}).Commit()
+		if !b.token(t, "a").Access().Equal(token.Access()) {
+			t.Error("it has another token")
+		}
+		wantAsked(t, as, 2)
 		b.Close()
 	})
 }

@@ -56,7 +56,7 @@ func fingerprint(s *config.Server) string {
 		params = append(params, name+"="+o.AdditionalParams[name].Identity())
 	}
 	b, _ := json.Marshal([]any{
-		s.Origin(), o.GrantType, o.TokenURL, o.ClientID, o.ClientSecret.Identity(), o.Resource, o.Scope, o.Audience,
+		s.Origin(), o.GrantType, o.TokenURL, o.ClientID, o.Resource, o.Scope, o.Audience,
 		o.Organization, params, o.UseMTLS, o.ClientCertPath.Identity(),
 	})
 	sum := sha256.Sum256(b)
