@@ -29,7 +29,7 @@ const (
 
 // rootBlocks are the blocks of a file, with whether they carry a name.
 var rootBlocks = map[string]bool{
-	"log": false, "store": true, "vault": false, "proxy": false, "admin": false, "server": true,
+	"log": false, "store": true, "vault": false, "proxy": false, "admin": false, "use": false, "server": true,
 }
 
 var serverName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$`)
@@ -37,7 +37,7 @@ var serverName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$`)
 // tree is a configuration with the blocks that it was written in.
 type tree struct {
 	cfg     *Config
-	single  map[string]*block // log, store "file", store "vault", vault, proxy, admin
+	single  map[string]*block // log, store "file", store "vault", vault, proxy, admin, use
 	auth    *block            // inside vault
 	servers []*written
 	names   map[string]*written // the first server of each name, in lower case
@@ -145,6 +145,9 @@ func (l *loader) root(t *tree, s *source, hb *hcl.Block) {
 	case "admin":
 		t.cfg.Admin.Listen = defaultAdminListen
 		l.decode(b, hb.Body, &t.cfg.Admin)
+	case "use":
+		t.cfg.Use = &Use{}
+		l.decode(b, hb.Body, t.cfg.Use)
 	default:
 		l.report(Error, b.head(), "unknown "+name, `the kinds of store are store "file" and store "vault"`)
 	}

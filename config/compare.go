@@ -95,6 +95,7 @@ func Compare(from, to *Config) (changes Changes) {
 		{"vault", differVault(from.Vault, to.Vault)},
 		{"proxy", differ("", Restart, &from.Proxy, &to.Proxy)},
 		{"admin", differ("", Restart, &from.Admin, &to.Admin)},
+		{"use", differ("", Restart, from.Use, to.Use)},
 	} {
 		if len(b.fields) > 0 {
 			changes = append(changes, Change{Action: Modify, Block: b.name, Fields: b.fields})

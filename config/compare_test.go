@@ -114,6 +114,8 @@ func TestCompare(t *testing.T) {
 		{`"read"
     OAUTH_A`, `["read", "write"]
     OAUTH_A`, "~ server \"remote\" (new token)\n    ~ OAUTH_SCOPE: read → read write   retoken\n"},
+		{`  headers = { X-T`, `  allow_users = ["anna"]
+  headers = { X-T`, "~ server \"remote\"\n    ~ allow_users: (none) → anna   live\n"},
 		{`https://mcp.example.com/mcp`, `https://mcp.example.com/other`, "~ server \"remote\"\n    ~ url   live\n"},
 		{`https://mcp.example.com/mcp`, `https://two.example.com/mcp`,
 			"~ server \"remote\" (new token)\n    ~ url: https://mcp.example.com → https://two.example.com   retoken\n"},
@@ -210,6 +212,7 @@ func TestRestartRequired(t *testing.T) {
 		{`secret_id = env("ID")`, `secret_id = env("OTHER")`, `vault: auth.secret_id`},
 		{`prefix = "a"`, `prefix = "b"`, `store "vault": prefix`},
 		{`store "vault" { prefix = "a" }`, ``, `store "vault": mount, store "vault": prefix`},
+		{`log {}`, `use { socket = "/run/use.sock" }`, `use: socket, use: mode`},
 	} {
 		changes := compareText(t, baseConfig, replaced(t, baseConfig, c.old, c.new))
 		if got := strings.Join(changes.RestartRequired(), ", "); got != c.want {

@@ -91,7 +91,7 @@ var knownNames = func() map[string]bool {
 		known[name] = true
 	}
 	for _, v := range []any{
-		Log{}, Store{}, Shared{}, secrets.Connection{}, secrets.Auth{}, Proxy{}, Admin{}, Server{}, OAuth{},
+		Log{}, Store{}, Shared{}, secrets.Connection{}, secrets.Auth{}, Proxy{}, Admin{}, Use{}, Server{}, OAuth{},
 	} {
 		for name := range fields(reflect.TypeOf(v)) {
 			known[name] = true

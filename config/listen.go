@@ -18,7 +18,7 @@ const controlSocket = "bearerd.sock"
 
 // listener is one address with what is allowed on it.
 type listener struct {
-	block *block
+	block *block // nil: not written, or what is wrong with it is said elsewhere
 	what  string // for messages: "proxy", "admin", a server's name
 	addr  string
 }
@@ -63,6 +63,9 @@ func (l *loader) sharedListeners(t *tree) []listener {
 		l.local(proxy, t.cfg.Proxy.Local)
 	}
 	all := []listener{{proxy, "the proxy", t.cfg.Proxy.Listen}}
+	if t.cfg.Use != nil {
+		all = append([]listener{{nil, "use", "unix:" + t.cfg.Use.Socket}}, all...)
+	}
 	if admin != nil {
 		l.listen(admin, &t.cfg.Admin.Listen, Local{}, "")
 		all = append(all, listener{admin, "admin", t.cfg.Admin.Listen})

@@ -62,7 +62,19 @@ func (w *Watcher) paths() map[string]string {
 // keep remembers what was loaded.
 func (w *Watcher) keep(r reading, attempted *Config) {
 	w.seen, w.last, w.tried, w.named = r.text, r.loader.diags, r.files, named(attempted)
+	w.newest = attempted
+	if w.last.HasErrors() {
+		w.newest = nil
+	}
 	w.track()
+}
+
+// Newest reports whether cfg is of the last reading, be it one of Load or of Run; nil stands for one with errors. Who has an
+// older one comes too late with it.
+func (w *Watcher) Newest(cfg *Config) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return cfg == w.newest
 }
 
 // track keeps the hashes of the files that are named, and reads those that are new.

@@ -147,7 +147,7 @@ func attributeNames() map[string][]string {
 	names := map[string][]string{}
 	for block, v := range map[string]any{
 		"log": Log{}, `store "file"`: Store{}, `store "vault"`: Shared{}, "vault": secrets.Connection{},
-		`auth "METHOD"`: secrets.Auth{}, "proxy": Proxy{}, "admin": Admin{}, `server "NAME"`: Server{},
+		`auth "METHOD"`: secrets.Auth{}, "proxy": Proxy{}, "admin": Admin{}, "use": Use{}, `server "NAME"`: Server{},
 		"oauth_config": OAuth{},
 	} {
 		names[block] = slices.Sorted(maps.Keys(fields(reflect.TypeOf(v))))

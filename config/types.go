@@ -22,6 +22,7 @@ type Config struct {
 	Vault   *secrets.Connection // nil: no vault block
 	Proxy   Proxy
 	Admin   Admin
+	Use     *Use      // nil: other users of this host get no token
 	Servers []*Server // sorted by name
 }
 
@@ -63,6 +64,13 @@ type Admin struct {
 	Listen string `hcl:"listen"` // "": no TCP listener
 }
 
+// Use is the use block: a unix socket where other users of this host get the access tokens of the servers that list them.
+type Use struct {
+	Socket string `hcl:"socket" form:"path"`
+	Mode   string `hcl:"mode"`  // octal; default 0666, and 0660 with a group. Who asks is looked at whatever it is
+	Group  string `hcl:"group"` // name or number; "": that of the daemon
+}
+
 // Server is one server block.
 type Server struct {
 	Name      string
@@ -88,6 +96,9 @@ type Server struct {
 	KillGrace      time.Duration `hcl:"kill_grace" reload:"live"`
 
 	RevokeOnShutdown bool `hcl:"revoke_on_shutdown" reload:"live"`
+
+	AllowUsers  []string `hcl:"allow_users" reload:"live"`  // names or numbers: who gets the token at Use.Socket beside the daemon's user
+	AllowGroups []string `hcl:"allow_groups" reload:"live"` // the same for whoever is in one of them
 
 	OAuth *OAuth // nil: no oauth_config block
 }

@@ -87,6 +87,7 @@ func (l *loader) validate(t *tree) {
 	l.listeners(t)
 	l.stateFolder(t)
 	l.tokenFiles(t)
+	l.use(t)
 	l.refreshTokens(t)
 }
 
@@ -182,7 +183,7 @@ func (c check) urlOnly() {
 func (c check) needsToken() {
 	if !c.enabled() && !(c.oauth != nil && c.oauth.failed["enabled"]) {
 		c.refuse("needs an oauth_config that is enabled", "write oauth_config { enabled = true … }, or remove it",
-			"inject_env", "token_file", "token_file_mode", "token_file_group", "via", "revoke_on_shutdown")
+			"inject_env", "token_file", "token_file_mode", "token_file_group", "via", "revoke_on_shutdown", "allow_users", "allow_groups")
 		return
 	}
 	switch {

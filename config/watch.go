@@ -38,14 +38,15 @@ type Watcher struct {
 	doubted      string
 	doubtedSince time.Time
 
-	mu    sync.Mutex
-	seen  string              // the text of the reading that was last loaded; "": none was
-	last  Diagnostics         // of that load
-	named map[string]struct{} // the files that it names
-	inUse map[string]struct{} // those that the configuration in force names
-	files map[string]string   // path → hash of the content that was last told, of all of them
-	names []string            // the servers of the configuration in force
-	tried map[string]string   // path → hash, as of the last load: one that failed may succeed with others
+	mu     sync.Mutex
+	seen   string              // the text of the reading that was last loaded; "": none was
+	last   Diagnostics         // of that load
+	newest *Config             // what that load gave; nil: errors
+	named  map[string]struct{} // the files that it names
+	inUse  map[string]struct{} // those that the configuration in force names
+	files  map[string]string   // path → hash of the content that was last told, of all of them
+	names  []string            // the servers of the configuration in force
+	tried  map[string]string   // path → hash, as of the last load: one that failed may succeed with others
 }
 
 // NewWatcher is for the file or folder at path.

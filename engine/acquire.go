@@ -16,6 +16,9 @@ import (
 
 // acquire asks for a token that needs no lease.
 func (s *Source) acquire(ctx context.Context, f *flight, g *reading, stored *Token) (*Token, error) {
+	if s.engine.local.Fetch != nil {
+		return s.fetch(ctx, f, g, stored)
+	}
 	release, err := s.engine.limits.take(ctx, s.server.Load().OAuth.TokenURL)
 	if err != nil {
 		return nil, err
@@ -94,7 +97,7 @@ func (s *Source) logFailure(ctx context.Context, log *slog.Logger, id string, er
 func (s *Source) keep(ctx context.Context, f *flight, answer *oauth.Token, g *reading) (*Token, error) {
 	r := s.renewed(f, &g.record, answer)
 	_, err := s.engine.save(ctx, &r, g.rev)
-	for errors.Is(err, secrets.ErrConflict) {
+	for try := 1; errors.Is(err, secrets.ErrConflict) && try < maxTries && sleep(ctx, leasePoll/10); try++ {
 		now, readErr := s.load(ctx)
 		if readErr != nil {
 			err = readErr
@@ -131,7 +134,7 @@ func (s *Source) renewed(f *flight, r *record, answer *oauth.Token) record {
 	}
 	n := *r
 	n.Generation = max(r.Generation, generation(s.current.Load()), f.after) + 1 // the record may have been lost
-	n.Revoked, n.Backoff, n.Lease, n.Dead = false, time.Time{}, nil, ""
+	n.Revoked, n.Backoff, n.Lease, n.Dead, n.Moved = false, time.Time{}, nil, "", ""
 	if s.chain != "" {
 		n.Rotation++
 	}

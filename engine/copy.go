@@ -17,44 +17,50 @@ type Local struct {
 	Reserve func(ctx context.Context, key string) (put func(context.Context, []byte) error, release func(), err error)
 	Place   string // tells this folder from a copy of it; "": cannot be told
 	Network string // the network filesystem that it lies on; "": a local disk
+	Fetch   Fetch  // nil: tokens come from their authorization servers
 }
 
-// A copy is a record in the sealed local store: the journal of a new refresh token until that is committed and, of a shared
-// store, what is served while that is away.
+// A copy is a record in the sealed local store: the journal of a new refresh token until that is committed; of a shared
+// store, what is served while that is away; and, without any token, what is known of a chain.
 func copyKey(server string) string { return "copy/" + server }
 
-// copied reads the local copy of the record of s; nil when there is none that fits.
-func (s *Source) copied(ctx context.Context) *record {
+// localCopy reads the local copy of the record of s; nil when there is none.
+func (s *Source) localCopy(ctx context.Context) *record {
 	b, _, err := s.engine.local.Store.Get(ctx, copyKey(s.name))
-	var r record
-	if err != nil || json.Unmarshal(b, &r) != nil || r.Server != s.name {
+	if err != nil {
 		return nil
 	}
-	if r.Fingerprint == s.fingerprint || r.Pending && r.Chain == s.chain {
+	if r, ok := decode(b); ok && r.Server == s.name {
 		return &r
 	}
 	return nil
 }
 
-// keepCopy writes the local copy of what the shared store holds, without the refresh token, or removes that of a record
-// which lies beside it anyway. A journal that is not yet committed is left alone.
+// copied is the local copy if its access token is one of the present credential.
+func (s *Source) copied(ctx context.Context) *record {
+	if r := s.localCopy(ctx); r != nil && r.Fingerprint == s.fingerprint {
+		return r
+	}
+	return nil
+}
+
+// keepCopy writes the local copy of what the store holds, without the refresh token; of a store in the same folder without
+// the access token too. A journal that is not yet committed is left alone.
 func (s *Source) keepCopy(ctx context.Context, r record) {
-	local := s.engine.local.Store
-	b, rev, err := local.Get(ctx, copyKey(s.name))
-	var there record
-	if err == nil && json.Unmarshal(b, &there) == nil && there.Pending && there.newer(&r) {
+	if !s.engine.shared && s.chain == "" {
 		return
 	}
-	if !s.engine.shared {
-		if err == nil {
-			err = local.Delete(ctx, copyKey(s.name))
-		}
-	} else {
-		r.Refresh, r.Lease, r.Pending = "", nil, false
-		b, _ = json.Marshal(r) // strings, numbers and times
-		_, err = local.Put(ctx, copyKey(s.name), b, rev)
+	local := s.engine.local.Store
+	b, rev, err := local.Get(ctx, copyKey(s.name))
+	if there, ok := decode(b); err == nil && ok && there.Pending && there.newer(&r) {
+		return
 	}
-	if err != nil && !errors.Is(err, secrets.ErrNotFound) && !errors.Is(err, secrets.ErrConflict) {
+	r.Refresh, r.Lease, r.Pending = "", nil, false
+	if !s.engine.shared {
+		r.AccessToken = ""
+	}
+	b, _ = json.Marshal(r) // strings, numbers and times
+	if _, err = local.Put(ctx, copyKey(s.name), b, rev); err != nil && !errors.Is(err, secrets.ErrConflict) {
 		s.engine.log.Warn("the local copy of a token was not kept", "server", s.name, "error", err)
 	}
 }
@@ -71,16 +77,32 @@ func (s *Source) journal(ctx context.Context) *record {
 	s.mu.Lock()
 	newest := s.uncommitted
 	s.mu.Unlock()
-	if r := s.copied(ctx); r != nil && r.Pending && (newest == nil || r.Rotation > newest.Rotation) {
+	if r := s.localCopy(ctx); r != nil && r.Pending && r.Chain == s.chain && (newest == nil || r.Rotation > newest.Rotation) {
 		newest = r
 	}
 	return newest
 }
 
+// remember adds to a record what this host knows of the chain. A record that is gone or older than that says nothing about
+// which refresh token is spent: Vault was restored from a backup, or somebody has removed it.
+func (s *Source) remember(ctx context.Context, g *reading) {
+	c := s.localCopy(ctx)
+	if c == nil || c.Pending || c.Chain != s.chain || c.Origin == "" || g.Origin != "" && g.Origin != c.Origin {
+		return
+	}
+	if g.Origin == "" {
+		g.Origin, g.Rotation = c.Origin, c.Rotation
+	}
+	if c.Rotation > g.Rotation && g.Refresh != "" {
+		g.Dead = secrets.New(g.Refresh).Fingerprint()
+		s.engine.log.Error("the store has gone back to an older state: its refresh token of "+s.name+" is spent", "server", s.name)
+	}
+}
+
 // newer reports whether r holds a refresh token that came from the one in o. Generations do not tell: dropping an access
 // token counts as one too.
 func (r *record) newer(o *record) bool {
-	return r.Rotation > o.Rotation && (r.Origin == o.Origin || o.Origin == "") && !o.Revoked
+	return r.Rotation > o.Rotation && (r.Origin == o.Origin || o.Origin == "") && !o.Revoked && o.Moved == ""
 }
 
 // recall reads the record and, where this host has a newer one that it could not commit, commits that first.
@@ -89,8 +111,12 @@ func (s *Source) recall(ctx context.Context) (*reading, error) {
 	if err != nil || s.chain == "" {
 		return g, err
 	}
+	if err := s.takeFromFolder(ctx, g); err != nil {
+		return g, err
+	}
 	j := s.journal(ctx)
 	if j == nil {
+		s.remember(ctx, g)
 		return g, nil
 	}
 	if j.newer(&g.record) {
@@ -114,8 +140,12 @@ func (s *Source) recall(ctx context.Context) (*reading, error) {
 // committed notes that the store has r or a later one.
 func (s *Source) committed(ctx context.Context, r record) {
 	s.mu.Lock()
-	s.uncommitted = nil
+	locks := s.locks
+	s.uncommitted, s.unjournaled, s.locks = nil, false, nil
 	s.mu.Unlock()
+	for _, unlock := range locks {
+		unlock()
+	}
 	s.keepCopy(ctx, r)
 }
 

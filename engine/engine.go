@@ -32,6 +32,9 @@ type Engine struct {
 	log     *slog.Logger
 	limits  *limits
 
+	mu      sync.Mutex         // guards what follows
+	origins map[string]*Source // whose chain began with this supplied refresh token, by fingerprint
+
 	sources   atomic.Pointer[map[string]*Source]
 	eager     atomic.Bool // acquire without being asked
 	following atomic.Bool
@@ -43,7 +46,8 @@ type Engine struct {
 // New makes an engine without sources; Prepare gives it some. A store other than local.Store is shared by hosts. Its
 // flights end with ctx or with Close.
 func New(ctx context.Context, store secrets.Store, local Local, resolve *secrets.Resolver, log *slog.Logger) *Engine {
-	e := &Engine{store: store, shared: store != local.Store, local: local, resolve: resolve, log: log, limits: newLimits()}
+	e := &Engine{store: store, shared: store != local.Store, local: local, resolve: resolve, log: log, limits: newLimits(),
+		origins: map[string]*Source{}}
 	e.sources.Store(&map[string]*Source{})
 	e.spawn, e.close = spawner(ctx)
 	return e

@@ -49,9 +49,9 @@ func (s *Source) describe(err error) *Error {
 		e.State = cmp.Or(own.State, Failed)
 		e.Remedy = cmp.Or(own.Remedy, "see its log, or try again later")
 	case errors.Is(err, secrets.ErrUnavailable): // what the request needs is in Vault
-		e.State, e.Reason, e.Remedy = Pending, "a secret cannot be read while Vault cannot be reached", "nothing, if Vault comes back soon: it is tried again"
+		e.State, e.Reason, e.Remedy = Pending, "a secret cannot be read while Vault cannot be reached", "it is tried again by itself"
 	case errors.Is(err, secrets.ErrDenied):
-		e.Reason, e.Remedy = "Vault does not give out a secret that the request needs", "let bearerd's Vault login, or its policy, allow it"
+		e.Reason = "Vault does not give out a secret that the request needs: `bearerd status` says why"
 	case errors.As(err, &wire) && wire.Code == "invalid_grant" && s.chain != "":
 		e.State, e.Reason = NeedsReauth, "the authorization server does not accept the refresh token any more"
 		e.Remedy = "put a new one where OAUTH_REFRESH_TOKEN refers to, " + s.server.Load().OAuth.RefreshToken.String()

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"time"
+
+	"bearerd/secrets"
 )
 
 // flight is one acquisition that any number of callers wait for.
@@ -92,6 +94,7 @@ func (s *Source) begin(after uint64, forced bool) (*flight, error) {
 // fly tries until a token is there, the tries are used up, or an answer is final.
 func (s *Source) fly(ctx context.Context, f *flight) {
 	defer s.land(f)
+	start := time.Now()
 	for try := 1; ; try++ {
 		t, err := s.attempt(ctx, f)
 		if err == nil {
@@ -102,7 +105,7 @@ func (s *Source) fly(ctx context.Context, f *flight) {
 		if s.isRetired() {
 			return
 		}
-		if ctx.Err() != nil || f.err.final() || f.err.unsent() || try == f.tries || wait > longestWait {
+		if ctx.Err() != nil || f.err.final() || f.err.unsent() || try == f.tries || wait > longestWait || hangs(err, start) {
 			if !onlyLooked(err) {
 				s.stats.failed(f.err)
 			}
@@ -135,14 +138,14 @@ func (s *Source) attempt(ctx context.Context, f *flight) (*Token, error) {
 // once is one look at the record and, if nothing in it will do, one acquisition. It holds the host's lock.
 func (s *Source) once(ctx context.Context, f *flight) (*Token, error) {
 	unlock, locked := s.lockToFly(ctx)
-	defer unlock()
+	defer func() { s.release(unlock) }()
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
 	}
 	if err := s.takeMoved(ctx); err != nil {
 		return nil, err
 	}
-	g, err := s.recall(ctx)
+	g, err := s.recallSoon(ctx, f)
 	if errors.Is(err, errLeased) {
 		return nil, err
 	}
@@ -150,6 +153,11 @@ func (s *Source) once(ctx context.Context, f *flight) (*Token, error) {
 	stored := g.token(s.buffer())
 	if err != nil {
 		stored = s.withoutStore(ctx, err)
+	}
+	if s.chain != "" && g.Origin != "" {
+		if err := s.claimOrigin(g.Origin); err != nil {
+			return nil, err
+		}
 	}
 	if !f.forced {
 		if err := s.mayNotAsk(f, g, stored); err != nil {
@@ -169,10 +177,37 @@ func (s *Source) once(ctx context.Context, f *flight) (*Token, error) {
 	}
 	if err != nil {
 		s.fallBack(f, stored)
-		return nil, &Error{Server: s.name, State: Pending, Reason: "the store cannot be read, and without it no refresh token is spent",
+		return nil, &Error{Server: s.name, State: withoutRecord(err), Reason: "the store cannot be read, and without it no refresh token is spent",
 			Remedy: storeRemedy(err), Err: err}
 	}
 	return s.rotate(ctx, f, g)
+}
+
+// hangs reports an outage that takes longer to notice than anybody waits.
+func hangs(err error, start time.Time) bool {
+	return errors.Is(err, secrets.ErrUnavailable) && time.Since(start) > longestWait
+}
+
+// copyPatience is how long a store that does not answer is waited for while a local copy would do.
+const copyPatience = 3 * time.Second
+
+// recallSoon is recall, which does not wait long for a store that hangs while there is a copy to serve.
+func (s *Source) recallSoon(ctx context.Context, f *flight) (*reading, error) {
+	if c := s.copied(ctx); s.engine.shared && !f.forced && c != nil {
+		if t := c.token(s.buffer()); t != nil && t.fresh(time.Now()) && t.Generation > f.after {
+			var cancel context.CancelFunc
+			ctx, cancel = context.WithTimeout(ctx, copyPatience)
+			defer cancel()
+		}
+	}
+	return s.recall(ctx)
+}
+
+func withoutRecord(err error) State {
+	if errors.Is(err, secrets.ErrUnavailable) {
+		return Pending
+	}
+	return Failed
 }
 
 // mayNotAsk stops an acquisition that nobody wished for while the grant is revoked or somebody has just failed.

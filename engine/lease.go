@@ -14,7 +14,7 @@ import (
 // whoever finds a lease must think that the token may be spent already.
 type lease struct {
 	Owner string `json:"owner"`           // one source of one process; never used again
-	Place string `json:"place,omitempty"` // the state folder whose lock the owner holds as long as it lives; "": none
+	Place string `json:"place,omitempty"` // whose lock the owner holds as long as it lives, see lockPlace; "": none
 	Life  int64  `json:"life_ms"`         // how long others wait, from when they first saw it
 }
 
@@ -22,7 +22,7 @@ type lease struct {
 const (
 	leaseLife   = 60 * time.Second
 	leaseMargin = 10 * time.Second
-	sendBudget  = 20 * time.Second // two requests
+	sendBudget  = 10 * time.Second // one request
 	longestHold = 5 * time.Minute  // for the owner to come back with its journal, while the access token still lives
 	leasePoll   = 250 * time.Millisecond
 	lockGlance  = 2 * time.Second // for the lock of this host: the lease does the rest
@@ -44,12 +44,22 @@ type seen struct {
 	at  time.Time
 }
 
+// lockPlace names the lock of this host: the state folder, and the run of the machine, as machines may be copies of one
+// another. It is "" when it cannot be told.
+func (s *Source) lockPlace() string {
+	folder, boot := s.engine.local.Place, bootID()
+	if folder == "" || boot == "" {
+		return ""
+	}
+	return folder + "/" + boot
+}
+
 // leased reports whether another process may hold the lease of g. One whose owner has died on this host is free: its lock
 // was released, and had it left a journal, that would be committed by now.
 func (s *Source) leased(g *reading) bool {
 	l := g.Lease
-	local := s.engine.local.Place
-	if l == nil || l.Owner == s.owner || g.locked && local != "" && l.Place == local {
+	here := s.lockPlace()
+	if l == nil || l.Owner == s.owner || g.locked && here != "" && l.Place == here {
 		return false
 	}
 	s.mu.Lock()
@@ -58,7 +68,7 @@ func (s *Source) leased(g *reading) bool {
 	if s.seen.rev != g.rev {
 		s.seen = seen{g.rev, now}
 	}
-	hold := min(max(time.Duration(l.Life)*time.Millisecond, time.Second), longestHold)
+	hold := time.Duration(min(max(l.Life, 1000), longestHold.Milliseconds())) * time.Millisecond
 	if left := g.Expires.Sub(s.seen.at) - leaseMargin; !g.Expires.IsZero() && g.AccessToken != "" {
 		hold = max(hold, min(left, longestHold))
 	}
@@ -78,6 +88,20 @@ func (s *Source) lockToFly(ctx context.Context) (unlock func(), locked bool) {
 		return func() {}, false
 	}
 	return unlock, true
+}
+
+// release gives the lock of this host back, unless a new refresh token is in memory alone: who finds the lock free takes
+// this process for dead, and would spend the old one.
+func (s *Source) release(unlock func()) {
+	s.mu.Lock()
+	keep := s.unjournaled && s.uncommitted != nil
+	if keep {
+		s.locks = append(s.locks, unlock)
+	}
+	s.mu.Unlock()
+	if !keep {
+		unlock()
+	}
 }
 
 // stopwatch measures by the larger of the wall clock, the monotonic one, and one that runs on while the machine sleeps.

@@ -18,9 +18,9 @@ const (
 func storeRemedy(err error) string {
 	switch {
 	case errors.Is(err, secrets.ErrUnavailable):
-		return "nothing, if Vault comes back soon: it is tried again; else see to Vault"
+		return "it is tried again by itself"
 	case errors.Is(err, secrets.ErrDenied):
-		return "let bearerd's Vault login, or its policy, allow it"
+		return "" // the error names the path, or what is wrong with the login
 	}
 	return "make the state folder writable and give it space; the next renewal is kept again"
 }
@@ -59,6 +59,9 @@ func (s *Source) withoutStore(ctx context.Context, err error) *Token {
 	s.storeTrouble(err)
 	s.keepCommitting(ctx)
 	if errors.Is(err, secrets.ErrDenied) {
+		if s.engine.shared && s.journal(ctx) == nil {
+			s.dropCopy(ctx)
+		}
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		if t := s.current.Load(); t != nil && t.copied {

@@ -41,6 +41,7 @@ type record struct {
 	Rotation uint64 `json:"rotation,omitempty"` // counts the refresh tokens
 	Origin   string `json:"origin,omitempty"`   // the fingerprint of the supplied refresh token that it began with
 	Dead     string `json:"dead,omitempty"`     // the fingerprint of the refresh token that was refused
+	Moved    string `json:"moved_to,omitempty"` // the server that has taken all this over: a stub
 	Place    string `json:"place,omitempty"`    // the state folder that it lives in; "": a shared store
 	Lease    *lease `json:"lease,omitempty"`    // who may spend the refresh token now; nil: whoever takes it
 	Pending  bool   `json:"pending,omitempty"`  // in a local copy: not yet committed
@@ -96,6 +97,21 @@ type reading struct {
 	foreign bool // it was of another credential: what it said of its token is not in here
 }
 
+// mostCounted is beyond any count that is real: a larger one was not written by bearerd, and adding to it could overflow.
+const mostCounted = 1 << 53
+
+// decode reads a record; of one that cannot be read the schema alone, as far as that can be.
+func decode(b []byte) (r record, ok bool) {
+	if err := json.Unmarshal(b, &r); err == nil && r.Generation < mostCounted && r.Rotation < mostCounted {
+		return r, true
+	}
+	var head struct {
+		Schema int `json:"schema"`
+	}
+	_ = json.Unmarshal(b, &head) // zero will do
+	return record{Schema: head.Schema}, false
+}
+
 // load reads the record of s. An absent one, and one of another credential, is an empty record to be written over; a chain
 // of refresh tokens goes on in it.
 func (s *Source) load(ctx context.Context) (*reading, error) {
@@ -107,12 +123,18 @@ func (s *Source) load(ctx context.Context) (*reading, error) {
 	if err != nil {
 		return &reading{record: empty}, fmt.Errorf("reading the stored token: %w", err)
 	}
-	var r record
-	if err := json.Unmarshal(b, &r); err != nil {
-		return &reading{record: empty, rev: rev}, nil // it carries nothing that could be saved: the next token is written over it
+	r, ok := decode(b)
+	if !ok { // it carries nothing that could be saved: the next token is written over it
+		empty.Schema = max(empty.Schema, r.Schema)
+		if s.chain != "" {
+			return &reading{record: empty, rev: rev}, fmt.Errorf("the stored record %s cannot be read, and may hold the only refresh token: "+
+				"restore it, or remove it and put a new refresh token where OAUTH_REFRESH_TOKEN refers to", recordKey(s.name))
+		}
+		return &reading{record: empty, rev: rev}, nil
 	}
 	foreign := r.Fingerprint != s.fingerprint
 	if foreign {
+		empty.Schema, empty.Moved = max(empty.Schema, r.Schema), r.Moved
 		empty.Generation, empty.Origin, empty.Dead, empty.Place, empty.Rotation = r.Generation, r.Origin, r.Dead, r.Place, r.Rotation
 		if r.Chain == s.chain && s.chain != "" {
 			empty.Refresh, empty.Lease = r.Refresh, r.Lease

@@ -80,7 +80,11 @@ type heldToken struct {
 
 // held lists the tokens that are in use here or stored, the refresh token first: without it nobody gets another.
 func (s *Source) held(ctx context.Context) (tokens []heldToken) {
-	r, err := s.recall(ctx)
+	g, err := s.recall(ctx)
+	r := g.record
+	if j := s.journal(ctx); err != nil && j != nil {
+		r, err = *j, nil // the store is away, and what it has is not the newest
+	}
 	if err == nil && r.Refresh != "" {
 		tokens = append(tokens, heldToken{secrets.New(r.Refresh), "refresh_token"})
 	}

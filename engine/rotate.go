@@ -24,6 +24,7 @@ func (s *Source) rotate(ctx context.Context, f *flight, g *reading) (*Token, err
 		s.serveStored(f, g.token(s.buffer()))
 		return nil, errLeased
 	}
+	begun := g.Origin
 	token, err := s.toSpend(ctx, g)
 	if err != nil {
 		return nil, err
@@ -42,20 +43,43 @@ func (s *Source) rotate(ctx context.Context, f *flight, g *reading) (*Token, err
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
 	}
-	watch := startStopwatch()
+	watch, stop := startStopwatch(), ctx
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaseLife-leaseMargin)
 	defer cancel()
 	if err := s.claim(ctx, g); err != nil {
 		return nil, err
 	}
-	if watch.elapsed() > leaseLife-leaseMargin-sendBudget {
-		return nil, s.giveBack(ctx, f, g, errLeased)
+	if g.Origin != begun {
+		if err := s.markOrigin(ctx, g.Origin); err != nil {
+			if onlyLooked(err) { // it was in use before
+				g.Dead = token.Fingerprint()
+			}
+			return nil, s.giveBack(ctx, f, g, err)
+		}
 	}
-	answer, err := s.spend(ctx, token)
+	answer, err := s.spend(ctx, token, watch)
 	if err != nil {
 		return nil, s.giveBack(ctx, f, g, s.notRenewed(ctx, g, token, err, put))
 	}
+	ctx, cancel = soonAfter(ctx, stop)
+	defer cancel()
 	return s.commit(ctx, f, g, answer, put)
+}
+
+// stopPatience is how long a stop waits for the commit of what is in the journal.
+const stopPatience = 3 * time.Second
+
+// soonAfter is ctx, ended a moment after stop has ended.
+func soonAfter(ctx, stop context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(ctx)
+	detach := context.AfterFunc(stop, func() {
+		sleep(ctx, stopPatience)
+		cancel()
+	})
+	return ctx, func() {
+		detach()
+		cancel()
+	}
 }
 
 // mayRotate refuses to spend what may be spent elsewhere too.
@@ -87,26 +111,57 @@ func (s *Source) toSpend(ctx context.Context, g *reading) (secrets.Secret, error
 		if errors.Is(err, secrets.ErrUnavailable) || errors.Is(err, secrets.ErrDenied) {
 			return held, err
 		}
-		return held, &Error{Server: s.name, local: true, Reason: "OAUTH_REFRESH_TOKEN cannot be read", Remedy: "once it is mended where bearerd runs, the next try uses it", Err: err}
+		return held, &Error{Server: s.name, local: true, Reason: "OAUTH_REFRESH_TOKEN cannot be read",
+			Remedy: "once it is mended where bearerd runs, the next try uses it", Err: err}
 	}
 	if supplied.Fingerprint() == g.Origin {
-		return held, &Error{Server: s.name, State: NeedsReauth, Reason: "the refresh token is spent or was refused",
-			Remedy: "put a new one where OAUTH_REFRESH_TOKEN refers to, " + ref.String()}
+		return held, s.spentAlready(g, ref)
 	}
-	g.Refresh, g.Origin, g.Dead, g.AccessToken = supplied.Reveal(), supplied.Fingerprint(), "", ""
+	g.Refresh, g.Origin, g.Dead, g.AccessToken, g.Moved = supplied.Reveal(), supplied.Fingerprint(), "", "", ""
 	return supplied, s.claimOrigin(g.Origin)
+}
+
+// spentAlready is the error for a chain that only a new refresh token can go on from.
+func (s *Source) spentAlready(g *reading, ref secrets.Ref) error {
+	e := &Error{Server: s.name, State: NeedsReauth, Reason: "the refresh token is spent or was refused",
+		Remedy: "put a new one where OAUTH_REFRESH_TOKEN refers to, " + ref.String()}
+	if g.Moved != "" {
+		e.Reason = "its refresh token was taken over by " + g.Moved
+		e.Remedy = fmt.Sprintf("to take it back write moved_from = %q; else put a new one where OAUTH_REFRESH_TOKEN refers to, %s", g.Moved, ref)
+	}
+	return e
 }
 
 // claimOrigin refuses to let two servers of this process spend one chain.
 func (s *Source) claimOrigin(origin string) error {
-	for name, other := range *s.engine.sources.Load() {
-		if at := other.origin.Load(); other != s && origin != "" && at != nil && *at == origin {
-			return &Error{Server: s.name, State: NeedsReauth, Reason: "its refresh token is the one of server \"" + name + "\", and may be spent by one only",
-				Remedy: "get a refresh token for each of them"}
-		}
+	e := s.engine
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if other := e.origins[origin]; other != nil && other != s && !other.isRetired() {
+		return &Error{Server: s.name, State: NeedsReauth, Reason: fmt.Sprintf("its refresh token is the one of server %q, and may be spent by one only", other.name),
+			Remedy: "get a refresh token for each of them"}
 	}
-	s.origin.Store(&origin)
+	e.origins[origin] = s
 	return nil
+}
+
+// markOrigin notes that a supplied refresh token is taken into use: it is sent once, whatever becomes of the record.
+func (s *Source) markOrigin(ctx context.Context, origin string) error {
+	key := "origin/" + origin
+	_, err := s.engine.store.Put(ctx, key, []byte(s.name), "")
+	if !errors.Is(err, secrets.ErrConflict) {
+		return err
+	}
+	by, _, err := s.engine.store.Get(ctx, key)
+	if err != nil {
+		return err
+	}
+	e := &Error{Server: s.name, State: NeedsReauth, Reason: "its refresh token was taken into use before, and what came of it is not in the store any more",
+		Remedy: "put a new one where OAUTH_REFRESH_TOKEN refers to, " + s.server.Load().OAuth.RefreshToken.String()}
+	if name := string(by); name != s.name {
+		e.Reason = fmt.Sprintf("its refresh token is the one of server %q, and may be spent by one only", name)
+	}
+	return e
 }
 
 // claim takes the lease.
@@ -117,7 +172,7 @@ func (s *Source) claim(ctx context.Context, g *reading) (err error) {
 		g.Place = local
 	}
 	if g.locked {
-		g.Lease.Place = s.engine.local.Place
+		g.Lease.Place = s.lockPlace()
 	}
 	if g.rev, err = s.engine.save(ctx, &g.record, g.rev); errors.Is(err, secrets.ErrConflict) {
 		return errLeased // somebody was faster
@@ -130,16 +185,25 @@ func (s *Source) claim(ctx context.Context, g *reading) (err error) {
 	return nil
 }
 
-// spend sends the refresh token. When no answer comes it is sent once more: many servers answer a repetition alike.
-func (s *Source) spend(ctx context.Context, token secrets.Secret) (*oauth.Token, error) {
+// spend sends the refresh token. When no answer comes it is sent once more: many servers answer a repetition alike. The
+// watch is looked at directly before each: until then secrets are read, which may take long, and the machine may sleep.
+func (s *Source) spend(ctx context.Context, token secrets.Secret, watch stopwatch) (*oauth.Token, error) {
+	fence := func() error {
+		if watch.elapsed() > leaseLife-leaseMargin-sendBudget {
+			return errLeased
+		}
+		return nil
+	}
 	request := func(log *slog.Logger, o *config.OAuth, id string) (*oauth.Token, error) {
-		return oauth.RefreshToken(ctx, log, o, s.engine.resolve, token, id)
+		return oauth.RefreshToken(ctx, log, o, s.engine.resolve, token, id, fence)
 	}
 	answer, err := s.ask(ctx, request)
 	var wire *oauth.Error
-	if errors.As(err, &wire) && wire.Ambiguous && ctx.Err() == nil {
+	if errors.As(err, &wire) && wire.Ambiguous && fence() == nil {
 		s.engine.log.Warn("no answer came to the refresh token of "+s.name+": sending it once more", "server", s.name)
-		answer, err = s.ask(ctx, request)
+		if again, secondErr := s.ask(ctx, request); !errors.Is(secondErr, errLeased) {
+			answer, err = again, secondErr
+		}
 	}
 	if err == nil && answer.RefreshToken.IsZero() {
 		answer.RefreshToken = token // RFC 6749 §6: it stays in use
@@ -178,6 +242,13 @@ func (s *Source) giveBack(ctx context.Context, f *flight, g *reading, why error)
 	}
 	stored := g.token(s.buffer())
 	_, err := s.engine.save(ctx, &g.record, g.rev)
+	if errors.Is(err, secrets.ErrConflict) { // an invalidation, say, has kept the lease in what it wrote
+		if now, readErr := s.load(ctx); readErr == nil && now.Lease != nil && now.Lease.Owner == s.owner {
+			now.Lease, now.Dead, now.Backoff = nil, g.Dead, g.Backoff
+			now.Refresh, now.Rotation = g.Refresh, g.Rotation
+			_, err = s.engine.save(ctx, &now.record, now.rev)
+		}
+	}
 	s.mu.Lock()
 	uncommitted := s.uncommitted != nil
 	s.mu.Unlock()
@@ -223,6 +294,9 @@ func (s *Source) commit(ctx context.Context, f *flight, g *reading, answer *oaut
 	return t, nil
 }
 
+// journalPatience is for the lock of the state folder, whose holder may have been stopped.
+const journalPatience = 10 * time.Second
+
 // writer writes into room that was made before.
 type writer = func(context.Context, []byte) error
 
@@ -230,12 +304,15 @@ type writer = func(context.Context, []byte) error
 func (s *Source) writeJournal(ctx context.Context, r record, put writer) {
 	r.Pending = true
 	b, _ := json.Marshal(r) // strings, numbers and times
-	if err := put(ctx, b); err != nil {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), journalPatience)
+	defer cancel()
+	err := put(ctx, b)
+	if err != nil {
 		s.engine.log.Error("a new refresh token of "+s.name+" could not be written to the journal; it is in memory alone until the store has it",
 			"server", s.name, "error", err)
 	}
 	s.mu.Lock()
-	s.uncommitted = &r
+	s.uncommitted, s.unjournaled = &r, err != nil
 	s.mu.Unlock()
 }
 

@@ -122,7 +122,7 @@ func TestTheLeaseOfADeadProcessOfThisFolderIsTakenAtOnce(t *testing.T) {
 		a.token(t, "a")
 		a.Close()
 		edit(t, store, "grant/a", func(r *record) {
-			r.Lease, r.AccessToken = &lease{Owner: "dead", Place: "here", Life: 60_000}, ""
+			r.Lease, r.AccessToken = &lease{Owner: "dead", Place: "here/" + bootID(), Life: 60_000}, ""
 		})
 		b := startWith(t, store, locks(), rotating(as, "a", first))
 		if d := took(func() { b.token(t, "a") }); d > time.Second {

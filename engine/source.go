@@ -20,7 +20,6 @@ type Source struct {
 	fingerprint string
 	chain       string                        // of refresh tokens; "": the grant has none
 	owner       string                        // of the leases that it takes
-	origin      atomic.Pointer[string]        // the fingerprint of the supplied refresh token
 	server      atomic.Pointer[config.Server] // its settings; those outside the fingerprint may be swapped
 	gone        chan struct{}                 // closed when it is retired
 	current     atomic.Pointer[Token]         // nil: none, or none that may be used
@@ -34,10 +33,12 @@ type Source struct {
 	failures     int    // in a row
 	retryAt      time.Time
 	challengedAt time.Time
-	store        string  // what is wrong with the store; "": nothing
-	storeError   string  // the same in the store's words
-	seen         seen    // the lease of another process
-	uncommitted  *record // the newest refresh token, while the store may not have it
+	store        string   // what is wrong with the store; "": nothing
+	storeError   string   // the same in the store's words
+	seen         seen     // the lease of another process
+	uncommitted  *record  // the newest refresh token, while the store may not have it
+	unjournaled  bool     // nor the journal
+	locks        []func() // release the lock of this host, see release
 	rejected     refused
 	timer        *time.Timer
 	retired      bool
@@ -124,7 +125,7 @@ func (s *Source) renew(ctx context.Context, after uint64) (*Token, error) {
 			return nil, err
 		}
 		t, err := s.await(ctx, f)
-		if err != nil || t.Generation > after {
+		if err != nil || t.Generation > after || after >= mostCounted {
 			return t, err
 		}
 		// The flight that we joined had begun before the wish and brought back what is already held.
@@ -203,6 +204,9 @@ func (s *Source) drop(revoked bool, generationUpTo uint64) {
 	defer s.mu.Unlock()
 	s.floor = max(s.floor, generationUpTo, generation(s.current.Load()))
 	s.publish(nil)
+	if revoked {
+		s.uncommitted = nil
+	}
 	s.trouble, s.failures, s.retryAt = nil, 0, time.Time{}
 	if revoked {
 		s.state = Revoked

@@ -17,7 +17,7 @@ func TestAStoppedHolderOfTheLockDelaysByItsLease(t *testing.T) {
 		a.token(t, "a")
 		a.Close()
 		edit(t, store, "grant/a", func(r *record) {
-			r.Lease, r.AccessToken = &lease{Owner: "stopped", Place: "here", Life: leaseLife.Milliseconds()}, ""
+			r.Lease, r.AccessToken = &lease{Owner: "stopped", Place: "here/" + bootID(), Life: leaseLife.Milliseconds()}, ""
 		})
 		unlock, err := lock(t.Context(), "a")
 		if err != nil {

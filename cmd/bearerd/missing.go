@@ -58,12 +58,25 @@ func missing(ctx context.Context, cfg *config.Config) (found []finding) {
 				first[v.Fingerprint()] = s.Name
 			}
 		}
+		found = append(found, strangers(s)...)
 		if s.Command == "" {
 			continue
 		}
 		if err := stdio.LookPath(s, values["env PATH"]); err != nil {
 			found = append(found, finding{s.Name, err.Error(), true})
 		}
+	}
+	return found
+}
+
+// strangers are the users and groups that may have a token and are not known here.
+func strangers(s *config.Server) (found []finding) {
+	users, groups := app.Strangers(s)
+	for _, name := range users {
+		found = append(found, finding{s.Name, fmt.Sprintf("allow_users: there is no user %q", name), false})
+	}
+	for _, name := range groups {
+		found = append(found, finding{s.Name, fmt.Sprintf("allow_groups: there is no group %q", name), false})
 	}
 	return found
 }

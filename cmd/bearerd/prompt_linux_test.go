@@ -63,6 +63,33 @@ func TestSecretTypedAtThePrompt(t *testing.T) {
 	}
 }
 
+// A terminal that goes ends run in order: there, SIGHUP asks for no reload.
+func TestHangUpOfATerminalStopsRun(t *testing.T) {
+	t.Parallel()
+	h := newHome(t)
+	h.configure(server("s", nothing))
+	master, tty := pseudoTerminal(t)
+	cmd := h.command(t.Context(), "run")
+	cmd.Stderr = tty
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	var said buffer
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_, _ = io.Copy(io.MultiWriter(&said, &h.said), master) // until the test closes the terminal
+	}()
+	eventually(t, "bearerd run is ready", func() bool { return strings.Contains(said.String(), "bearerd is ready") })
+	_ = cmd.Process.Signal(syscall.SIGHUP)
+	err := cmd.Wait()
+	_ = tty.Close() // the last writer: the reader ends
+	<-done
+	if err != nil || !strings.Contains(said.String(), "stopping") {
+		t.Errorf("%v:\n%s", err, said.String())
+	}
+}
+
 func echoes(t *testing.T, tty *os.File) bool {
 	t.Helper()
 	state, err := unix.IoctlGetTermios(int(tty.Fd()), unix.TCGETS)

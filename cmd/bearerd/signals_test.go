@@ -48,16 +48,16 @@ func TestExecEndsInTimeAfterSignals(t *testing.T) {
 	}
 }
 
-// A terminal that goes ends run in order.
-func TestHangUpStopsRun(t *testing.T) {
+// SIGHUP makes a service read its configuration again.
+func TestHangUpReloadsRun(t *testing.T) {
 	t.Parallel()
 	h := newHome(t)
 	h.configure(server("s", nothing))
 	d := h.daemon()
 	d.signal(syscall.SIGHUP)
-	if code := d.wait(); code != 0 || !strings.Contains(d.stderr.String(), "stopping") {
-		t.Errorf("exit code %d; stderr:\n%s", code, d.stderr)
-	}
+	eventually(t, "the configuration is read again", func() bool { return strings.Contains(d.stderr.String(), `"why":"SIGHUP"`) })
+	h.ok("status")
+	d.stop()
 	if _, err := os.Stat(h.path("state/bearerd.sock")); err == nil {
 		t.Error("the socket is left behind")
 	}

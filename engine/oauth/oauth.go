@@ -41,18 +41,19 @@ type Token struct {
 func ClientCredentials(
 	ctx context.Context, log *slog.Logger, c *config.OAuth, r *secrets.Resolver, id string,
 ) (*Token, error) {
-	return requestToken(ctx, log, c, r, id, url.Values{})
+	return requestToken(ctx, log, c, r, id, url.Values{}, nil)
 }
 
 // requestToken makes one token request; params are those that the grant itself has. x/oauth2 takes any grant by the name
-// of client credentials.
+// of client credentials. before, if not nil, is asked when all else is ready; its error keeps the request from being sent.
 func requestToken(
-	ctx context.Context, log *slog.Logger, c *config.OAuth, r *secrets.Resolver, id string, params url.Values,
+	ctx context.Context, log *slog.Logger, c *config.OAuth, r *secrets.Resolver, id string, params url.Values, before func() error,
 ) (*Token, error) {
 	w, err := newWire(ctx, log, c, r, opToken, id)
 	if err != nil {
 		return nil, unsent(opToken, id, err)
 	}
+	w.before = before
 	w.hide(params.Get("refresh_token"))
 	if err := w.setParams(ctx, c, r, params); err != nil {
 		return nil, unsent(opToken, id, err)

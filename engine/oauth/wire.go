@@ -40,6 +40,7 @@ type wire struct {
 	header http.Header    // set on the request
 	secret secrets.Secret // the client's; zero: none
 	basic  bool           // client_secret_basic
+	before func() error   // see requestToken
 	hidden []string       // values that must not come back in an error text
 	sent   atomic.Bool    // the headers of the request are written: from here on the server may act on it
 }
@@ -104,6 +105,11 @@ func (w *wire) setHeaders(ctx context.Context, c *config.OAuth, r *secrets.Resol
 func (w *wire) RoundTrip(req *http.Request) (*http.Response, error) {
 	ctx, cancel := context.WithTimeout(req.Context(), requestTimeout)
 	defer cancel()
+	if w.before != nil {
+		if err := w.before(); err != nil {
+			return nil, unsent(w.op, w.id, err)
+		}
+	}
 	out := req.Clone(httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{WroteHeaders: func() { w.sent.Store(true) }}))
 	maps.Copy(out.Header, w.header)
 	start := time.Now()

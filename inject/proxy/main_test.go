@@ -124,10 +124,8 @@ func (f *fixture) try(servers ...*config.Server) error {
 		return err
 	}
 	f.cfg = &cfg
-	plan.Commit()
-	ctx, cancel := context.WithTimeout(f.t.Context(), patient)
-	defer cancel()
-	front.Commit(ctx)
+	front.Commit(f.t.Context())
+	plan.Commit() // after the routes, as the daemon does: who finds its source gone asks the next route
 	return nil
 }
 

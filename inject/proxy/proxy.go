@@ -205,6 +205,9 @@ func (p *Proxy) end(ctx context.Context, f *front) {
 		}
 	}
 	mark(true)
+	for _, s := range f.sockets {
+		_ = s.Close() // at once: the next reload may want the address
+	}
 	p.closing.Go(func() {
 		defer mark(false)
 		ctx, cancel := context.WithTimeout(ctx, drain)

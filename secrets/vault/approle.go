@@ -131,7 +131,11 @@ func (c *Client) unwrap(ctx context.Context, wrapping secrets.Secret) (secrets.S
 	if err != nil {
 		return none, c.wrappingFault(ctx, err)
 	}
-	if path := text(look, "creation_path"); !strings.HasPrefix(path, "auth/"+c.conn.Auth.Mount+"/role/") {
+	path := text(look, "creation_path")
+	if (sent{wrapping.Reveal()}).in(path) {
+		path = "…" // it may be anywhere, but not in the error
+	}
+	if !strings.HasPrefix(path, "auth/"+c.conn.Auth.Mount+"/role/") {
 		return none, denied("vault: secret_id: the wrapping token was made at %q, not at auth/%s/role/NAME/secret-id: "+
 			"it was not used; find out who put it there", path, c.conn.Auth.Mount)
 	}

@@ -67,25 +67,21 @@ func (c *Client) explain(ctx context.Context, err error) error {
 	}
 	f := &fault{cause: err, text: fmt.Sprintf("Vault at %s answers %d: %s", c.conn.Address, answer.StatusCode, words(answer))}
 	switch code := answer.StatusCode; {
-	case code == http.StatusServiceUnavailable && strings.Contains(f.text, "sealed"):
+	case code == http.StatusServiceUnavailable && strings.Contains(f.text, saysSealed):
 		f.kind, f.sealed, f.text = secrets.ErrUnavailable, true, fmt.Sprintf("Vault at %s is sealed", c.conn.Address)
-	case answer.RawError && strings.Contains(f.text, "HTTP request to an HTTPS server"):
+	case answer.RawError && strings.Contains(f.text, saysTLS):
 		f.kind, f.text = secrets.ErrUnavailable, fmt.Sprintf("Vault at %s wants https: change the address", c.conn.Address)
 	case code >= 500, code == http.StatusTooManyRequests, code == http.StatusRequestTimeout,
-		code == http.StatusPreconditionFailed, answer.RawError, upgrading(f.text):
+		code == http.StatusPreconditionFailed, answer.RawError, strings.Contains(f.text, saysUpgrading):
 		f.kind = secrets.ErrUnavailable
 	}
 	return f
 }
 
-// upgrading is what a KV v2 engine says in the moment after it was made.
-func upgrading(text string) bool {
-	return strings.Contains(text, "Upgrading from non-versioned to versioned data")
-}
-
 func (c *Client) unreachable(ctx context.Context, err error) error {
 	reason := err
-	if u, ok := errors.AsType[*url.Error](err); ok {
+	u, sending := errors.AsType[*url.Error](err)
+	if sending {
 		reason = u.Err // its text repeats the address
 	}
 	f := &fault{kind: secrets.ErrUnavailable, cause: err}
@@ -96,6 +92,9 @@ func (c *Client) unreachable(ctx context.Context, err error) error {
 		f.text = fmt.Sprintf("Vault at %s did not answer within %s", c.conn.Address, c.conn.Timeout)
 	case strings.Contains(reason.Error(), "x509:"):
 		f.text = fmt.Sprintf("Vault at %s cannot be trusted: %s: check ca_path and tls_server_name", c.conn.Address, reason)
+	case !sending: // the error may show what the answer says
+		f.cause = nil
+		f.text = fmt.Sprintf("Vault at %s gives an answer that cannot be read: check that the address is Vault's own", c.conn.Address)
 	default:
 		f.text = fmt.Sprintf("Vault at %s cannot be reached: %s", c.conn.Address, reason)
 	}
@@ -104,9 +103,6 @@ func (c *Client) unreachable(ctx context.Context, err error) error {
 
 // words is what Vault says about an error, on one line, printable, and not long.
 func words(answer *api.ResponseError) string {
-	if len(answer.Errors) == 0 {
-		return strings.ToLower(http.StatusText(answer.StatusCode))
-	}
 	var list []string
 	for _, text := range answer.Errors {
 		text = strings.Map(func(r rune) rune {
@@ -117,11 +113,14 @@ func words(answer *api.ResponseError) string {
 		}, text)
 		list = append(list, strings.Join(strings.Fields(text), " "))
 	}
-	text := strings.Join(list, "; ")
-	if len(text) > 300 {
-		text = strings.ToValidUTF8(text[:300], "") + "…"
+	text := []rune(strings.Join(list, "; "))
+	switch {
+	case len(text) == 0:
+		return strings.ToLower(http.StatusText(answer.StatusCode))
+	case len(text) > 200:
+		return string(text[:200]) + "…"
 	}
-	return text
+	return string(text)
 }
 
 // status is the HTTP status that Vault answered with; 0: it did not answer.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 	"unicode"
@@ -48,26 +49,35 @@ func (c *Client) login(ctx context.Context) (*session, error) {
 	path := "auth/" + c.conn.Auth.Mount + "/login"
 	answer, err := c.as("").WriteWithContext(ctx, path, body)
 	if err != nil {
-		return nil, c.refused(ctx, path, m.remedy, hide(err, body))
+		return nil, c.refused(ctx, path, m.remedy, err)
 	}
 	if answer == nil || answer.Auth == nil || answer.Auth.ClientToken == "" {
 		return nil, denied("Vault at %s gives no token at %s: does the login need a second factor? bearerd has none",
 			c.conn.Address, path)
 	}
-	s := c.start(answer.Auth.ClientToken, time.Duration(answer.Auth.LeaseDuration)*time.Second)
-	s.renewable = answer.Auth.Renewable
+	s := c.start(answer.Auth.ClientToken, lifetime(int64(answer.Auth.LeaseDuration)))
+	s.renewable, s.revocable = answer.Auth.Renewable, true
+	if err := c.examine(ctx, s); err != nil {
+		c.revoke(context.WithoutCancel(ctx), s) // nobody will use it
+		return nil, err
+	}
+	return s, nil
+}
+
+// examine looks at a token that has just been made.
+func (c *Client) examine(ctx context.Context, s *session) error {
 	look, err := s.vault.ReadWithContext(ctx, "auth/token/lookup-self")
 	switch {
 	case status(err) == http.StatusForbidden:
-		s.blind, s.revocable = true, true
+		s.blind = true
 		c.log.WarnContext(ctx, "The Vault token may not look itself up: that it was revoked is noticed late",
 			"remedy", "let the login have the policy \"default\"")
 	case err != nil:
-		return nil, c.explain(ctx, err)
+		return c.explain(ctx, err)
 	default:
 		s.revocable = text(look, "type") != "batch"
 	}
-	return s, limited(look)
+	return limited(look)
 }
 
 // limited refuses a token that serves a number of times only: the looks whether it is valid would use it up.
@@ -94,9 +104,9 @@ func (c *Client) given(ctx context.Context) (*session, error) {
 			"or namespace; give a valid one, with the policy \"default\"", err)
 	}
 	if answer != nil {
-		ttl, _ := answer.TokenTTL()
-		s.lease = ttl
-		s.extend(ttl)
+		ttl, _ := strconv.ParseInt(text(answer, "ttl"), 10, 64) // out of range it is the longest
+		s.lease = lifetime(ttl)
+		s.extend(s.lease)
 		s.renewable, _ = answer.TokenIsRenewable()
 	}
 	return s, limited(answer)
@@ -132,22 +142,6 @@ func (c *Client) refused(ctx context.Context, path, remedy string, err error) er
 	answer, _ := errors.AsType[*api.ResponseError](err)
 	return &fault{kind: secrets.ErrDenied, text: fmt.Sprintf("Vault at %s refuses the login at %s: %d %s: %s",
 		c.conn.Address, path, code, words(answer), remedy)}
-}
-
-// hide takes what was sent out of an answer that repeats it.
-func hide(err error, body map[string]any) error {
-	answer, ok := errors.AsType[*api.ResponseError](err)
-	if !ok {
-		return err
-	}
-	for _, name := range []string{"secret_id", "jwt"} {
-		if sent, ok := body[name].(string); ok && sent != "" {
-			for i := range answer.Errors {
-				answer.Errors[i] = strings.ReplaceAll(answer.Errors[i], sent, "[secret]")
-			}
-		}
-	}
-	return answer
 }
 
 // signed reads the JWT anew at each login: the kubelet replaces it.

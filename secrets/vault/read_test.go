@@ -199,10 +199,10 @@ func TestAnswersThatAreNotVaults(t *testing.T) {
 		http.Redirect(w, r, "http://elsewhere.invalid/", http.StatusTemporaryRedirect)
 	}
 	for says, answer := range map[string]http.HandlerFunc{
-		"redirect": elsewhere,
-		"page":     answers(http.StatusForbidden, "a page"),
-		"429":      answers(http.StatusTooManyRequests, `{"errors":[]}`),
-		"invalid":  answers(http.StatusOK, "<html>"),
+		"redirect":                           elsewhere,
+		"403: the answer is not Vault's own": answers(http.StatusForbidden, "a page"),
+		"429":                                answers(http.StatusTooManyRequests, `{"errors":[]}`),
+		"cannot be read":                     answers(http.StatusOK, "<html>"),
 	} {
 		other := httptest.NewServer(answer)
 		c, _ := open(t, given(other.URL, "hvs.canary-token"), nil)

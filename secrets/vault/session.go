@@ -17,6 +17,8 @@ const (
 	firstRetry  = time.Second     // after a failed login, doubling
 	lastRetry   = 30 * time.Second
 	betweenGood = time.Second // between two logins that succeed
+
+	longestLease = 10 * 365 * 24 * time.Hour // a longer one counts as this long, and overflows nothing
 )
 
 // session is one token of Vault. expires and renewAt change, under Client.mu.
@@ -28,6 +30,11 @@ type session struct {
 	lease     time.Duration // when it was new; 0: it does not expire
 	expires   time.Time     // zero: never
 	renewAt   time.Time     // zero: never
+}
+
+// lifetime is a lease that Vault gives in seconds.
+func lifetime(seconds int64) time.Duration {
+	return time.Duration(max(0, min(seconds, int64(longestLease/time.Second)))) * time.Second
 }
 
 // extend says that the token now lives for lease.
@@ -96,7 +103,7 @@ func (c *Client) pause() time.Duration {
 // alive asks Vault whether the token is valid. If it is not, the session ends, and the next use logs in again.
 func (c *Client) alive(ctx context.Context, s *session) (bool, error) {
 	_, err := s.vault.ReadWithContext(ctx, "auth/token/lookup-self")
-	dead := status(err) == http.StatusForbidden && (!s.blind || says(err, http.StatusForbidden, "invalid token"))
+	dead := status(err) == http.StatusForbidden && (!s.blind || says(err, http.StatusForbidden, saysInvalid))
 	if dead {
 		c.mu.Lock()
 		if c.session == s {
@@ -123,7 +130,7 @@ func (c *Client) renew(ctx context.Context, s *session) {
 	}
 	answer, err := s.vault.WriteWithContext(ctx, "auth/token/renew-self", nil)
 	if err == nil && answer != nil && answer.Auth != nil {
-		lease := time.Duration(answer.Auth.LeaseDuration) * time.Second
+		lease := lifetime(int64(answer.Auth.LeaseDuration))
 		c.mu.Lock()
 		c.status.Renewals++
 		s.extend(lease)
@@ -212,6 +219,19 @@ func (c *Client) loggedIn(ctx context.Context, s *session, err error) {
 	c.mu.Unlock()
 	c.rouse()
 	c.note(ctx, err)
+}
+
+// revoke ends a token that bearerd logged in for. It takes at most 3 s.
+func (c *Client) revoke(ctx context.Context, s *session) {
+	if !s.revocable {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
+	defer cancel()
+	if _, err := s.vault.WriteWithContext(ctx, "auth/token/revoke-self", nil); err != nil {
+		c.log.WarnContext(ctx, "The Vault token could not be revoked, it stays valid until it expires",
+			"error", c.explain(ctx, err), "expires", s.expires)
+	}
 }
 
 func sleep(ctx context.Context, d time.Duration) error {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -117,11 +118,15 @@ func (s *Store) write(ctx context.Context, key string, value []byte, cas string)
 		"data":    map[string]any{"value": base64.StdEncoding.EncodeToString(value)},
 	}
 	answer, err := s.send(ctx, s.path("data", key), "create, update", body)
-	if says(err, http.StatusBadRequest, "check-and-set parameter did not match") {
+	if says(err, http.StatusBadRequest, saysConflict) {
 		return "", fmt.Errorf("%s in Vault: %w", s.path("data", key), secrets.ErrConflict)
 	}
 	if err != nil {
 		return "", err
+	}
+	if _, err := strconv.Atoi(text(answer, "version")); err != nil || text(answer, "created_time") == "" {
+		return "", &fault{kind: secrets.ErrUnavailable, text: fmt.Sprintf("Vault at %s does not say whether it has written %s: "+
+			"check that the address is Vault's own", s.client.conn.Address, s.path("data", key))}
 	}
 	rev := revision(answer.Data)
 	s.saw(key, rev)

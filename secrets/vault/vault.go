@@ -112,13 +112,8 @@ func (c *Client) Close(ctx context.Context) {
 	s := c.session
 	c.session = nil
 	c.mu.Unlock()
-	if s != nil && s.revocable {
-		ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
-		defer cancel()
-		if _, err := s.vault.WriteWithContext(ctx, "auth/token/revoke-self", nil); err != nil {
-			c.log.WarnContext(ctx, "The Vault token could not be revoked, it stays valid until it expires",
-				"error", c.explain(ctx, err), "expires", s.expires)
-		}
+	if s != nil {
+		c.revoke(ctx, s)
 	}
 	c.wire.CloseIdleConnections()
 }

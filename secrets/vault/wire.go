@@ -85,11 +85,16 @@ func clientCertificate(c *secrets.Connection) (*tls.Certificate, error) {
 	return &cert, nil
 }
 
-// RoundTrip sends one request. A redirect is an error: it would carry the token to another place.
+// RoundTrip sends one request. A redirect is an error: it would carry the token to another place. What an error says has
+// nothing of what was sent.
 func (w *wire) RoundTrip(r *http.Request) (*http.Response, error) {
-	resp, err := w.current().RoundTrip(r)
+	secret, err := carried(r)
 	if err != nil {
 		return nil, err
+	}
+	resp, err := w.current().RoundTrip(r)
+	if err != nil {
+		return nil, secret.cleanError(err)
 	}
 	if resp.StatusCode >= 300 && resp.StatusCode < 400 {
 		_ = resp.Body.Close()
@@ -97,7 +102,10 @@ func (w *wire) RoundTrip(r *http.Request) (*http.Response, error) {
 			"or the address is not Vault's own")
 	}
 	resp.Body = http.MaxBytesReader(nil, resp.Body, maxAnswer)
-	return resp, nil
+	if resp.StatusCode >= 400 {
+		err = secret.cleanAnswer(resp)
+	}
+	return resp, err
 }
 
 // current is the transport for the CA file as it is now. While that is missing or broken the one before stays.

@@ -28,7 +28,7 @@ type App struct {
 	Version string
 
 	config  atomic.Pointer[config.Config]
-	local   *sealed.Store // keys, copies, what never leaves this host
+	local   secrets.Store // keys, copies, what never leaves this host
 	store   secrets.Store // tokens and secrets; local itself unless they are in Vault
 	vault   *vault.Client // nil: no Vault is configured
 	resolve *secrets.Resolver

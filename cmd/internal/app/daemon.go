@@ -138,7 +138,8 @@ func claim(dir string) (unlock func(), err error) {
 	return func() { _ = f.Close() }, nil
 }
 
-// door is the admin side of the daemon: the unix socket for the commands and, where configured, TCP for the rest.
+// door is the admin side of the daemon: the unix socket for the commands and, where configured, the one for other
+// users and TCP for the rest.
 type door struct {
 	servers []*http.Server
 	failed  chan error
@@ -151,8 +152,12 @@ func (a *App) openDoor(cfg *config.Config) (*door, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &door{failed: make(chan error, 3)}
-	d.serve(commands, api.Handler(), a.Log)
+	d := &door{failed: make(chan error, 4)}
+	d.serve(commands, api.Handler(), a.Log, nil)
+	if err := a.openUse(cfg, d); err != nil {
+		d.close(context.Background())
+		return nil, err
+	}
 	if cfg.Admin.Listen == "" {
 		return d, nil
 	}
@@ -162,15 +167,16 @@ func (a *App) openDoor(cfg *config.Config) (*door, error) {
 		return nil, err
 	}
 	for _, l := range public {
-		d.serve(l, api.Public(), a.Log)
+		d.serve(l, api.Public(), a.Log, nil)
 		a.Log.Info("listening", "address", l.Addr().String(), "serves", "/metrics, /livez, /readyz")
 	}
 	return d, nil
 }
 
-func (d *door) serve(l net.Listener, h http.Handler, log *slog.Logger) {
+// serve answers on l until close. who adds to the context of a request who has connected; nil: nobody asks.
+func (d *door) serve(l net.Listener, h http.Handler, log *slog.Logger, who func(context.Context, net.Conn) context.Context) {
 	s := &http.Server{
-		Handler: h, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10,
+		Handler: h, ConnContext: who, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10,
 		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}
 	d.servers = append(d.servers, s)

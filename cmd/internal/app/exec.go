@@ -34,7 +34,7 @@ func Exec(ctx context.Context, cfg *config.Config, path, name string, log *slog.
 	only.Servers = []*config.Server{s}
 	work, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
-	a, err := Open(work, &only, log, version)
+	a, err := openToExec(work, &only, log, version)
 	if err != nil {
 		return 1, err
 	}

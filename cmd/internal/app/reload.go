@@ -58,13 +58,16 @@ func (r *reloader) alive() {
 // now reads the configuration again because somebody asked, and returns what came of it.
 func (r *reloader) now(ctx context.Context, why string) (config.Changes, error) {
 	cfg, diagnostics := r.watcher.Load(ctx)
-	return r.apply(ctx, why, cfg, diagnostics)
+	return r.apply(context.WithoutCancel(ctx), why, cfg, diagnostics) // who asked may go while old connections end
 }
 
 // apply puts cfg in force. Everything that can fail happens before anything that runs is touched.
 func (r *reloader) apply(ctx context.Context, why string, cfg *config.Config, diagnostics config.Diagnostics) (config.Changes, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if !r.watcher.Newest(cfg) {
+		return nil, nil // whoever has read the newer one puts that in force
+	}
 	start := time.Now()
 	r.systemd.reloading()
 	changes, err := r.replace(ctx, cfg, diagnostics)

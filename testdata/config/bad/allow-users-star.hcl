@@ -1,0 +1,15 @@
+# want: allow_users holds names or numbers
+store "file" { path = "/var/lib/bearerd" }
+use {
+  socket = "/run/bearerd/use.sock"
+}
+server "search" {
+  command     = "uvx"
+  allow_users = ["*"]
+  oauth_config {
+    enabled             = true
+    OAUTH_CLIENT_ID     = "client-123"
+    OAUTH_CLIENT_SECRET = env("CLIENT_SECRET")
+    OAUTH_TOKEN_URL     = "https://auth.example.com/oauth/token"
+  }
+}
