@@ -107,7 +107,7 @@ func TestNoSecretInAnyErrorOrLog(t *testing.T) {
 					return oauth.Revoke(ctx, log, c, &secrets.Resolver{}, token, "access_token", testID)
 				}))
 				shown(exchange(t, func(ctx context.Context) error {
-					got, err := oauth.RefreshToken(ctx, log, c, &secrets.Resolver{}, secrets.New(canary+"refresh"), testID)
+					got, err := oauth.RefreshToken(ctx, log, c, &secrets.Resolver{}, secrets.New(canary+"refresh"), testID, nil)
 					log.Info("shown", "token", got)
 					return err
 				}))
