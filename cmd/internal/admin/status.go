@@ -1,7 +1,9 @@
 package admin
 
 import (
+	"context"
 	"net/http"
+	"time"
 
 	"bearerd/config"
 	"bearerd/engine"
@@ -38,9 +40,14 @@ type Server struct {
 	Token    *engine.Status  `json:"token,omitempty"`
 }
 
+// storePatience is how long a status without a daemon waits for the store.
+const storePatience = 3 * time.Second
+
 func (a *API) status(w http.ResponseWriter, r *http.Request) {
 	cfg := a.Config()
 	st := Status{Version: a.Version, PID: a.PID, Servers: []Server{}}
+	look, cancel := context.WithTimeout(r.Context(), storePatience)
+	defer cancel()
 	for _, s := range cfg.Servers {
 		if name := r.URL.Query().Get("server"); name != "" && name != s.Name {
 			continue
@@ -52,7 +59,7 @@ func (a *API) status(w http.ResponseWriter, r *http.Request) {
 		}
 		if source, err := a.Engine.Source(s.Name); err == nil {
 			if a.PID == 0 {
-				_ = source.Sync(r.Context()) // what is wrong with the store is in the status
+				_ = source.Sync(look) // what is wrong with the store is in the status
 			}
 			token := source.Status()
 			one.OAuth, one.Token = true, &token

@@ -52,7 +52,7 @@ func Daemon(ctx context.Context, cfg *config.Config, service Service, log *slog.
 		return err
 	}
 	defer unlock()
-	endVault, err := a.runVault(work)
+	endVault, err := a.runVault(work, verifyRun)
 	if err != nil {
 		return err
 	}

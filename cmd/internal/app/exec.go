@@ -39,7 +39,7 @@ func Exec(ctx context.Context, cfg *config.Config, path, name string, log *slog.
 		return 1, err
 	}
 	defer a.Close()
-	endVault, err := a.runVault(work)
+	endVault, err := a.runVault(work, verifyExec)
 	if err != nil {
 		return 1, err
 	}

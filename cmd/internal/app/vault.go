@@ -13,8 +13,11 @@ import (
 	"bearerd/secrets/vault"
 )
 
-// verifyLimit is how long a start waits to hear what kind of engine a mount is.
-const verifyLimit = 3 * time.Second
+// How long a start waits to hear what kind of engine a mount is: an MCP client does not wait long for its server.
+const (
+	verifyRun  = 3 * time.Second
+	verifyExec = time.Second
+)
 
 // openVault makes Vault the place of vault(…) references and, with store "vault", of tokens and secrets. Its own login is
 // read from this host.
@@ -33,7 +36,7 @@ func (a *App) openVault(cfg *config.Config) (err error) {
 
 // runVault keeps the connection logged in until the returned function is called. It fails only when Vault answers that a
 // mount is of a kind that cannot be used: an outage and a refusal may end without a restart.
-func (a *App) runVault(ctx context.Context) (end func(), err error) {
+func (a *App) runVault(ctx context.Context, limit time.Duration) (end func(), err error) {
 	if a.vault == nil {
 		return func() {}, nil
 	}
@@ -44,15 +47,15 @@ func (a *App) runVault(ctx context.Context) (end func(), err error) {
 		cancel()
 		wg.Wait()
 	}
-	if err := a.verify(ctx); err != nil {
+	if err := a.verify(ctx, limit); err != nil {
 		end()
 		return nil, err
 	}
 	return end, nil
 }
 
-func (a *App) verify(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, verifyLimit)
+func (a *App) verify(ctx context.Context, limit time.Duration) error {
+	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	cfg := a.config.Load()
 	mounts := []string{cfg.Vault.Mount}
