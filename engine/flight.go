@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"sync"
 	"time"
 
 	"bearerd/secrets"
@@ -94,6 +95,8 @@ func (s *Source) begin(after uint64, forced bool) (*flight, error) {
 // fly tries until a token is there, the tries are used up, or an answer is final.
 func (s *Source) fly(ctx context.Context, f *flight) {
 	defer s.land(f)
+	ctx, done := s.untilRetired(ctx)
+	defer done()
 	start := time.Now()
 	for try := 1; ; try++ {
 		t, err := s.attempt(ctx, f)
@@ -181,6 +184,27 @@ func (s *Source) once(ctx context.Context, f *flight) (*Token, error) {
 			Remedy: storeRemedy(err), Err: err}
 	}
 	return s.rotate(ctx, f, g)
+}
+
+// untilRetired ends ctx when the source is retired: its successor would wait for the lock of this host. A refresh token on
+// its way is waited for.
+func (s *Source) untilRetired(ctx context.Context) (context.Context, func()) {
+	if s.chain != "" {
+		return ctx, func() {}
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		defer cancel()
+		select {
+		case <-s.gone:
+		case <-ctx.Done():
+		}
+	})
+	return ctx, func() {
+		cancel()
+		wg.Wait()
+	}
 }
 
 // hangs reports an outage that takes longer to notice than anybody waits.

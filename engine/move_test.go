@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"net/http"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -113,4 +114,22 @@ func TestAChangedClientSecretIsTriedAtOnce(t *testing.T) {
 		wantAsked(t, as, 2)
 		b.Close()
 	})
+}
+
+func TestANewSourceDoesNotWaitForARetiredOne(t *testing.T) {
+	as := authorizationServer(t)
+	asked := make(chan struct{})
+	as.Fail(1, func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+		close(asked)
+		oauthtest.Hang()(w, r, next)
+	})
+	b := start(t, server(as, "a"))
+	b.KeepFresh()
+	<-asked
+	edited := server(as, "a")
+	edited.OAuth.Scope = "other"
+	b.Prepare(&config.Config{Servers: []*config.Server{edited}}).Commit()
+	if d := took(func() { b.token(t, "a") }); d > 5*time.Second {
+		t.Errorf("it took %v", d)
+	}
 }

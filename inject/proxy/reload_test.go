@@ -73,7 +73,6 @@ func TestWaitingRequestsGoToTheSuccessor(t *testing.T) {
 		case <-r.Context().Done():
 		}
 	})
-	defer close(release)
 	old := upstream(t, func(http.ResponseWriter, *http.Request) { t.Error("the old address was asked") })
 	up := upstream(t, f.wantsToken("Bearer", say("new")))
 	before := f.server("search", old.URL)
@@ -84,6 +83,7 @@ func TestWaitingRequestsGoToTheSuccessor(t *testing.T) {
 	go func() { answers <- f.do(req) }()
 	receive(t, asked, "the token request")
 	f.serve(f.server("search", up.URL))
+	close(release) // the token request before holds the lock of the server
 	if a := receive(t, answers, "the answer"); a.StatusCode != http.StatusOK || a.body != "new" {
 		t.Errorf("the waiting request was answered with %d %s", a.StatusCode, a.body)
 	}

@@ -112,6 +112,7 @@ func (a *App) API(pid int) *admin.API {
 		engine.Collector{Engine: a.engine},
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+		reloadCollector{a.reload},
 	)
 	api := &admin.API{
 		Config: a.config.Load, Engine: a.engine, Store: a.store, Vault: a.vault, Outdated: a.outdated, Keys: a.keys,
@@ -119,7 +120,6 @@ func (a *App) API(pid int) *admin.API {
 	}
 	if r := a.reload; r != nil {
 		api.Reload, api.LastReload = r.now, r.report
-		registry.MustRegister(reloadCollector{r})
 	}
 	return api
 }

@@ -198,6 +198,9 @@ func (c reloadCollector) Describe(ch chan<- *prometheus.Desc) {
 
 // Collect implements prometheus.Collector.
 func (c reloadCollector) Collect(ch chan<- prometheus.Metric) {
+	if c.reloader == nil {
+		return // no daemon
+	}
 	last, good := c.report(), 1.0
 	if last.Error != "" {
 		good = 0

@@ -67,6 +67,8 @@ func (a *App) verify(ctx context.Context, limit time.Duration) error {
 		switch {
 		case errors.Is(err, vault.ErrEngine):
 			return err
+		case err != nil && a.vault.Status().Up:
+			a.Log.Warn("going on, though it is not known which engine is at "+mount, "error", err)
 		case err != nil:
 			a.Log.Warn("starting without Vault", "error", err)
 			return nil
