@@ -57,6 +57,9 @@ func (s *Source) describe(err error) *Error {
 		e.Remedy = "put a new one where OAUTH_REFRESH_TOKEN refers to, " + s.server.Load().OAuth.RefreshToken.String()
 	case errors.As(err, &wire):
 		e.Reason, e.Remedy = summary(wire), remedy(wire)
+		if ref := s.server.Load().OAuth.ClientSecret; wire.Code == "invalid_client" && !ref.IsZero() && ref.Kind != secrets.Literal {
+			e.Remedy += "; the secret is that of " + ref.String()
+		}
 	case errors.Is(err, context.Canceled):
 		e.Reason, e.Remedy = "bearerd is stopping", "start it again"
 	default:

@@ -20,7 +20,7 @@ const vaultExample = "../../examples/vault"
 // operator does what the example's README tells people to do, over HTTP: the commands are read from there.
 type operator struct {
 	vault *vaulttest.Server
-	stdin map[string]string // what is typed for a field=- of a path
+	stdin map[string]string // what is typed for a field=- of a path, or is in the file of a field=@FILE
 	out   map[string]string // files that a command writes, by name
 }
 
@@ -82,6 +82,8 @@ func (o *operator) run(t *testing.T, words []string) string {
 		o.vault.Do("POST", "sys/auth/"+rest[2], map[string]any{"type": rest[2]})
 	case verb == "kv put", verb == "kv patch":
 		o.keep(t, flags["-mount"]+"/data/"+rest[2], o.fields(rest[2], rest[3:]), verb == "kv patch")
+	case verb == "token create":
+		o.vault.Do("POST", "auth/token/create", map[string]any{"policies": []string{flags["-policy"]}, "period": flags["-period"]})
 	case rest[0] == "read":
 		return field(o.vault.Do("GET", rest[1], nil), flags["-field"])
 	case rest[0] == "write" && flags["-wrap-ttl"] != "":
@@ -98,7 +100,7 @@ func (o *operator) fields(path string, pairs []string) map[string]any {
 	fields := map[string]any{}
 	for _, p := range pairs {
 		name, value, _ := strings.Cut(p, "=")
-		if value == "-" {
+		if value == "-" || strings.HasPrefix(value, "@") {
 			value = o.stdin[path+" "+name]
 		}
 		fields[name] = value
@@ -263,6 +265,15 @@ func TestVaultExampleWrapped(t *testing.T) {
 func TestVaultExampleOtherLogins(t *testing.T) {
 	t.Parallel()
 	o, as := exampleWorld(t, false)
+	dir := t.TempDir()
+	cert, key, err := as.WriteClientCert(dir, "bearerd")
+	if err == nil {
+		err = as.WriteCA(filepath.Join(dir, "ca.pem"))
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.stdin["auth/cert/certs/bearerd certificate"] = readText(t, filepath.Join(dir, "ca.pem"))
 	_, text, _ := strings.Cut(readText(t, filepath.Join(vaultExample, "README.md")), "## Other logins")
 	ran := 0
 	for line := range strings.Lines(text) {
@@ -272,7 +283,7 @@ func TestVaultExampleOtherLogins(t *testing.T) {
 		}
 	}
 	blocks := strings.Split(text, "```hcl\n")[1:]
-	if ran != 4 || len(blocks) != 2 {
+	if ran != 7 || len(blocks) != 4 {
 		t.Fatalf("%d commands and %d blocks were found", ran, len(blocks))
 	}
 	example := readText(t, filepath.Join(vaultExample, "bearerd.hcl"))
@@ -281,6 +292,7 @@ func TestVaultExampleOtherLogins(t *testing.T) {
 	for _, block := range blocks {
 		block, _, _ = strings.Cut(block, "```")
 		h := exampleHome(t, o, as, approle, block)
+		h.env = append(h.env, "VAULT_CLIENT_CERT="+cert, "VAULT_CLIENT_KEY="+key)
 		method := strings.Fields(strings.ReplaceAll(block, `"`, ""))[1]
 		if said := h.ok("check"); !strings.Contains(said, "the login by "+method) {
 			t.Errorf("check says %q", said)

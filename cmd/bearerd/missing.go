@@ -37,13 +37,15 @@ func missing(ctx context.Context, cfg *config.Config) (found []finding) {
 	}
 	found = login(ctx, cfg, near)
 	var far *secrets.Resolver
+	var client *vault.Client
+	by := time.Now().Add(vaultLimit)
 	if cfg.Vault != nil && len(found) == 0 {
-		client, err := openVault(cfg, near, local)
-		if err != nil {
+		var err error
+		if client, err = openVault(cfg, near, local); err != nil {
 			found = append(found, finding{"", err.Error(), false})
 		} else {
 			defer client.Close(context.WithoutCancel(ctx))
-			far = throughVault(cfg, client, near)
+			far = throughVault(cfg, client, near, by)
 		}
 	}
 	first := map[string]string{} // server by fingerprint of its refresh token
@@ -65,6 +67,33 @@ func missing(ctx context.Context, cfg *config.Config) (found []finding) {
 		if err := stdio.LookPath(s, values["env PATH"]); err != nil {
 			found = append(found, finding{s.Name, err.Error(), true})
 		}
+	}
+	if client != nil {
+		found = append(found, engines(ctx, cfg, client, by)...)
+	}
+	return found
+}
+
+// engines looks whether the engines in Vault are of the right kind, and whether the records of a shared store can be
+// read. What one server's references lack is told with the server.
+func engines(ctx context.Context, cfg *config.Config, client *vault.Client, by time.Time) (found []finding) {
+	ctx, cancel := context.WithDeadline(ctx, by)
+	defer cancel()
+	if err := client.Verify(ctx, cfg.Vault.Mount); errors.Is(err, vault.ErrEngine) {
+		found = append(found, finding{"", "vault: " + err.Error(), true})
+	}
+	if cfg.Shared == nil {
+		return found
+	}
+	err := client.Verify(ctx, cfg.Shared.Mount)
+	switch {
+	case errors.Is(err, vault.ErrEngine) && cfg.Shared.Mount == cfg.Vault.Mount: // told already
+		return found
+	case err == nil && len(cfg.Servers) > 0:
+		_, _, err = client.Store(cfg.Shared.Mount, cfg.Shared.Prefix).Get(ctx, "grant/"+cfg.Servers[0].Name)
+	}
+	if err != nil && !errors.Is(err, secrets.ErrNotFound) {
+		found = append(found, finding{"", `store "vault": ` + err.Error(), errors.Is(err, vault.ErrEngine)})
 	}
 	return found
 }
@@ -97,7 +126,7 @@ func look(
 		}
 		v, err := resolve.ResolveText(ctx, u.ref)
 		values[u.what] = v
-		if err != nil {
+		if err != nil && !errors.Is(err, vault.ErrEngine) { // engines tells that once
 			lacks = append(lacks, finding{s.Name, fmt.Sprintf("%s: %v", u.what, err), false})
 		}
 	}
@@ -142,9 +171,8 @@ func openVault(cfg *config.Config, near *secrets.Resolver, local secrets.Store) 
 	return vault.Open(cfg.Vault, near, local, nil)
 }
 
-// throughVault is near with Vault, within vaultLimit from now.
-func throughVault(cfg *config.Config, client *vault.Client, near *secrets.Resolver) *secrets.Resolver {
-	by := time.Now().Add(vaultLimit)
+// throughVault is near with Vault, which is asked until a time at the latest.
+func throughVault(cfg *config.Config, client *vault.Client, near *secrets.Resolver, by time.Time) *secrets.Resolver {
 	r := &secrets.Resolver{Store: near.Store}
 	r.Vault = func(ctx context.Context, path, field string) (string, error) {
 		ctx, cancel := context.WithDeadline(ctx, by)

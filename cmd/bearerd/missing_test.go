@@ -93,6 +93,40 @@ func TestMissingInVault(t *testing.T) {
 	}
 }
 
+// The shared store is looked at too: its engine must be KV v2, which a start insists on, and its records readable.
+func TestMissingLooksAtTheSharedStore(t *testing.T) {
+	s := vaulttest.Start(t)
+	s.Policy("references", `path "secret/data/mcp/*" { capabilities = ["read"] }`)
+	s.Policy("store", `path "secret/data/bearerd/*" { capabilities = ["read"] }`)
+	const plain, auth = "server %q {\n  command = \"true\"\n}\n", `auth "token" { token = env("MISSING_TEST_TOKEN") }`
+	for name, c := range map[string]struct {
+		token, more string
+		want        []string
+	}{
+		"no policy":    {s.Token("", "references"), `store "vault" {}`, []string{`missing: store "vault": `, `"secret/data/bearerd/grant/s"`}},
+		"nothing kept": {s.Token("", "references", "store"), `store "vault" {}`, nil},
+		"KV v1":        {s.RootToken, `store "vault" { mount = "kv1" }`, []string{`error: store "vault": `, "KV version 1"}},
+		"absent":       {s.RootToken, `store "vault" { mount = "none" }`, []string{`missing: store "vault": `, `"none"`}},
+	} {
+		t.Setenv("MISSING_TEST_TOKEN", c.token)
+		text := fmt.Sprintf("vault {\n  address = %q\n  %s\n}\n%s\n"+plain, s.Addr, auth, c.more, "s")
+		said := strings.Join(findings(t, text), "\n")
+		for _, part := range c.want {
+			if !strings.Contains(said, part) {
+				t.Errorf("%s: %q is not in %q", name, part, said)
+			}
+		}
+		if (said != "") != (c.want != nil) || strings.Contains(said, "\n") {
+			t.Errorf("%s: got %q", name, said)
+		}
+	}
+	t.Setenv("MISSING_TEST_TOKEN", s.RootToken) // one engine for both is told once
+	text := on(s.Addr, auth+"\n  mount = \"kv1\"", "store \"vault\" { mount = \"kv1\" }\n")
+	if said := findings(t, text); len(said) != 1 || !strings.HasPrefix(said[0], "error: vault: ") {
+		t.Errorf("got\n%s", strings.Join(said, "\n"))
+	}
+}
+
 // A wrapping token serves once: without a place to keep what it gives this command leaves it alone.
 func TestMissingLeavesAWrappingTokenAlone(t *testing.T) {
 	asked := listener(t, func(net.Conn) { t.Error("Vault was asked") })
@@ -113,7 +147,8 @@ func TestMissingDoesNotWaitForASilentVault(t *testing.T) {
 	if took := time.Since(start); took > vaultLimit+4*time.Second {
 		t.Errorf("it took %s", took)
 	}
-	if len(said) != 10 || !strings.HasPrefix(said[0], "missing a: headers X-Key") {
+	if len(said) != 11 || !strings.HasPrefix(said[0], "missing a: headers X-Key") ||
+		!strings.HasPrefix(said[10], `missing: store "vault": `) {
 		t.Errorf("got\n%s", strings.Join(said, "\n"))
 	}
 }

@@ -1,9 +1,11 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"net/url"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -47,7 +49,7 @@ func printStatus(w io.Writer, st admin.Status, now time.Time) {
 		_, _ = fmt.Fprintf(w, "bearerd %s runs as pid %d.\n", st.Version, st.PID)
 	}
 	if v := st.Vault; v != nil {
-		_, _ = fmt.Fprintln(w, vaultLine(v, now))
+		_, _ = fmt.Fprintln(w, vaultLine(v, now, asked(st)))
 	}
 	if r := st.Reload; r != nil && r.Error != "" {
 		_, _ = fmt.Fprintf(w, "The edited configuration is not in force (%s ago):\n%s\n", now.Sub(r.At).Round(time.Second), r.Error)
@@ -55,7 +57,8 @@ func printStatus(w io.Writer, st admin.Status, now time.Time) {
 	t := tabwriter.NewWriter(w, 0, 4, 2, ' ', 0)
 	_, _ = fmt.Fprintln(t, "SERVER\tDELIVERY\tSTATE\tTOKEN\tEXPIRES\tAT")
 	for _, s := range st.Servers {
-		_, _ = fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\n", s.Name, s.Delivery, state(s.Token), expiry(s.Token, now), s.URL)
+		_, _ = fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\n", s.Name, s.Delivery, state(s.Token), expiry(s.Token, now),
+			cmp.Or(s.URL, "-"))
 	}
 	_ = t.Flush()
 	for _, s := range st.Servers {
@@ -66,7 +69,10 @@ func printStatus(w io.Writer, st admin.Status, now time.Time) {
 			_, _ = fmt.Fprintf(w, "\n%s\n", s.Token.Error)
 		}
 		if words, ok := storeWords[s.Token.Store]; ok {
-			_, _ = fmt.Fprintf(w, "\n%s: %s: %s: %s\n", s.Name, s.Token.Store, words, s.Token.StoreError)
+			if !toldAbove(st, s.Token) {
+				words += ": " + s.Token.StoreError
+			}
+			_, _ = fmt.Fprintf(w, "\n%s: %s: %s\n", s.Name, s.Token.Store, words)
 		}
 		if s.Token.Uncommitted {
 			_, _ = fmt.Fprintf(w, "\n%s: its newest refresh token is in the journal of the state folder and not yet in the store; keep the folder\n", s.Name)
@@ -81,17 +87,29 @@ func printStatus(w io.Writer, st admin.Status, now time.Time) {
 // storeWords say what is wrong with the store, by the name that the status has for it.
 var storeWords = map[string]string{
 	"store_unwritable":  "the token is served, but not kept; make the state folder writable",
-	"store_unavailable": "degraded: the store cannot be reached; the token is served until it expires",
+	"store_unavailable": "degraded: the store cannot be reached; what is held is served until it expires",
 	"store_denied":      "the store refuses",
 }
 
-func vaultLine(v *vault.Status, now time.Time) string {
+// toldAbove reports whether the line about Vault, or the error of the token, has the words of the store already.
+func toldAbove(st admin.Status, t *engine.Status) bool {
+	return strings.Contains(t.Error, t.StoreError) || st.Vault != nil && strings.Contains(st.Vault.Error, t.StoreError)
+}
+
+// asked reports whether Vault was asked for something: a daemon does so all the time, a command for the records alone.
+func asked(st admin.Status) bool {
+	return st.PID != 0 || slices.ContainsFunc(st.Servers, func(s admin.Server) bool { return s.Token != nil && s.Token.Store != "" })
+}
+
+func vaultLine(v *vault.Status, now time.Time, asked bool) string {
 	since := now.Sub(v.Since).Round(time.Second)
 	switch {
 	case v.Up:
 		return fmt.Sprintf("Vault at %s is up, for %s.", v.Address, since)
 	case v.Error != "":
-		return fmt.Sprintf("Vault at %s is not up, for %s: %s", v.Address, since, v.Error)
+		return fmt.Sprintf("Vault at %s cannot be used, for %s: %s", v.Address, since, v.Error)
+	case asked:
+		return fmt.Sprintf("Vault at %s has not answered yet.", v.Address)
 	}
 	return fmt.Sprintf("Vault at %s was not asked.", v.Address)
 }

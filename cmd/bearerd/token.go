@@ -107,6 +107,6 @@ func revokeCommand() *cobra.Command {
 		if st.Sent > 0 {
 			what = "revoked at the provider and dropped here"
 		}
-		return fmt.Sprintf("%s: %s; `bearerd refresh %s` gets a new one", st.Server, what, st.Server)
+		return fmt.Sprintf("%s: %s; %s", st.Server, what, st.Next)
 	})
 }

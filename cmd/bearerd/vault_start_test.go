@@ -27,7 +27,7 @@ func TestVaultDownAtStartWithACopy(t *testing.T) {
 	if s := r.Servers[0].Token; s.Store != "store_unavailable" || s.Status != "valid" || r.Vault.Up || r.Vault.Error == "" {
 		t.Errorf("status: %+v", r)
 	}
-	if said := v.ok("status"); !strings.Contains(said, "is not up") || !strings.Contains(said, "s: store_unavailable: degraded") {
+	if said := v.ok("status"); !strings.Contains(said, "cannot be used") || !strings.Contains(said, "s: store_unavailable: degraded") {
 		t.Errorf("status says %q", said)
 	}
 	v.vault.Restart()

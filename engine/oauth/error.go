@@ -41,11 +41,10 @@ func (e *Error) Error() string {
 	if s, ok := errors.AsType[*ScopeError](e.Err); ok {
 		return s.Error() + e.trace()
 	}
-	verb := "failed"
-	if e.Unsent {
-		verb = "not sent"
+	if e.Unsent { // no server has seen the id
+		return fmt.Sprintf("OAuth %s not sent: %s", e.Op, e.reason())
 	}
-	return fmt.Sprintf("OAuth %s %s: %s%s", e.Op, verb, e.reason(), e.trace())
+	return fmt.Sprintf("OAuth %s failed: %s%s", e.Op, e.reason(), e.trace())
 }
 
 // Unwrap returns the cause.

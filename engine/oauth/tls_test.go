@@ -43,7 +43,7 @@ func TestAcceptance32_MissingCertificateSendsNothing(t *testing.T) {
 		if _, err := tlsConfig(t, c); err == nil || err.Error() != what+" not found: "+absent {
 			t.Errorf("error %v", err)
 		}
-		e := mustFail(t, c, "OAuth token request not sent: "+what+" not found: "+absent+" (correlation_id="+testID+")")
+		e := mustFail(t, c, "OAuth token request not sent: "+what+" not found: "+absent)
 		if e.Final || !e.Unsent {
 			t.Errorf("%+v", *e)
 		}

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/google/uuid"
+
 	"bearerd/secrets"
 )
 
@@ -41,6 +43,18 @@ func (c *Client) approle(ctx context.Context) (map[string]any, error) {
 	}
 	body["secret_id"] = id.Reveal()
 	return body, nil
+}
+
+// hint adds to the remedy for a refused login what fits the secret id that was sent.
+func (c *Client) hint(body map[string]any) string {
+	id, _ := body["secret_id"].(string)
+	switch {
+	case c.conn.Auth.Wrapped:
+		return "; a new one needs a new wrapping token"
+	case strings.HasPrefix(id, "hvs."):
+		return "; secret_id has the form of a token: if it is a wrapping token, write wrapped = true"
+	}
+	return ""
 }
 
 // unwrapped returns the secret id behind a wrapping token. A wrapping token serves once, so what it gave is kept, and
@@ -126,6 +140,10 @@ func (c *Client) keep(ctx context.Context, id keptID) error {
 // does not come from the auth method.
 func (c *Client) unwrap(ctx context.Context, wrapping secrets.Secret) (secrets.Secret, error) {
 	var none secrets.Secret
+	if uuid.Validate(wrapping.Reveal()) == nil {
+		return none, denied("vault: secret_id: it is no wrapping token but has the form of a secret id: remove wrapped = true, " +
+			"or supply a wrapping token")
+	}
 	token := map[string]any{"token": wrapping.Reveal()}
 	look, err := c.as("").WriteWithContext(ctx, "sys/wrapping/lookup", token)
 	if err != nil {

@@ -49,5 +49,5 @@ func (c *Client) do(ctx context.Context, r request) (*api.Secret, error) {
 func (c *Client) forbidden(r request) error {
 	list := `"` + strings.ReplaceAll(r.needs, ", ", `", "`) + `"`
 	return &fault{kind: secrets.ErrDenied, policy: true, text: fmt.Sprintf("Vault at %s does not allow it: a policy of this "+
-		"login must have  path %q { capabilities = [%s] }", c.conn.Address, r.path, list)}
+		"login must have path %q { capabilities = [%s] }", c.conn.Address, r.path, list)}
 }

@@ -23,8 +23,7 @@ type method struct {
 }
 
 var methods = map[string]method{
-	"approle": {(*Client).approle, "check role_id and secret_id, which may have expired or been used up; " +
-		"with wrapped = true supply a new wrapping token"},
+	"approle": {(*Client).approle, "check role_id and secret_id, which may have expired or been used up"},
 	"kubernetes": {(*Client).signed, "check role, and that it is bound to the service account and " +
 		"namespace of this pod"},
 	"jwt": {(*Client).signed, "check role and jwt: its signature, expiry, audience and the claims that the role " +
@@ -49,7 +48,7 @@ func (c *Client) login(ctx context.Context) (*session, error) {
 	path := "auth/" + c.conn.Auth.Mount + "/login"
 	answer, err := c.as("").WriteWithContext(ctx, path, body)
 	if err != nil {
-		return nil, c.refused(ctx, path, m.remedy, err)
+		return nil, c.refused(ctx, path, m.remedy+c.hint(body), err)
 	}
 	if answer == nil || answer.Auth == nil || answer.Auth.ClientToken == "" {
 		return nil, denied("Vault at %s gives no token at %s: does the login need a second factor? bearerd has none",

@@ -119,6 +119,7 @@ func testAppRole(t *testing.T, server *vaulttest.Server) {
 		t.Errorf("Close left %d tokens of %d: it has not revoked its own", after, before)
 	}
 	mustFail(t, approle(server, roleID, "canary-secret-id"), nil, "auth/approle/login", "check role_id and secret_id")
+	mustFail(t, approle(server, roleID, "hvs.canary-wrapping"), nil, "write wrapped = true")
 	absent := approle(server, roleID, "canary-secret-id")
 	absent.Auth.Mount = "nowhere"
 	mustFail(t, absent, nil, "auth/nowhere")
@@ -169,6 +170,10 @@ func testWrapped(t *testing.T, server *vaulttest.Server) {
 	foreign := approle(server, roleID, wrap(t, server, "auth/token/create"))
 	foreign.Auth.Wrapped = true
 	mustFail(t, foreign, kept, "auth/token/create", "was not used")
+
+	plain := approle(server, roleID, secretID(server, "wrapped"))
+	plain.Auth.Wrapped = true
+	mustFail(t, plain, kept, "it is no wrapping token", "remove wrapped = true")
 }
 
 func signed(t *testing.T, key *rsa.PrivateKey, claims map[string]any) string {

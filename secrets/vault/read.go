@@ -75,7 +75,7 @@ func (c *Client) Verify(ctx context.Context, mount string) error {
 	}})
 	if f, ok := errors.AsType[*fault](err); ok && f.policy {
 		return denied("Vault at %s shows no engine at %q: there is none, or no policy of this login gives anything below it, "+
-			"such as  path \"%s/data/…\" { capabilities = [\"read\"] }", c.conn.Address, mount, mount)
+			"such as path \"%s/data/…\" { capabilities = [\"read\"] }", c.conn.Address, mount, mount)
 	}
 	if err != nil {
 		return err

@@ -197,17 +197,35 @@ func (a *API) invalidate(w http.ResponseWriter, r *http.Request) {
 // Revoked is the answer to a revocation.
 type Revoked struct {
 	engine.Status
-	Sent int `json:"revoked_tokens"` // that the provider was told of
+	Sent int    `json:"revoked_tokens"` // that the provider was told of
+	Next string `json:"next"`           // how to get a token again
+}
+
+// next says how to get a token again after a revocation: that of a refresh token has ended its chain.
+func (a *API) next(name string, sent int) string {
+	again := fmt.Sprintf("`bearerd refresh %s`", name)
+	s := a.Config().Server(name) // nil: it was removed just now
+	switch {
+	case s == nil || s.OAuth == nil || !s.OAuth.Rotating():
+		return again + " gets a new one"
+	case sent == 0:
+		return "unless the one that OAUTH_REFRESH_TOKEN refers to is unused, put a new one there; then run " + again
+	}
+	return name + " needs a new refresh token now: put it where OAUTH_REFRESH_TOKEN refers to, then run " + again
 }
 
 func (a *API) revoke(w http.ResponseWriter, r *http.Request) {
 	if s := a.source(w, r); s != nil {
+		name := r.PathValue("name")
 		sent, err := s.Revoke(r.Context())
+		if errors.Is(err, engine.ErrNoRevocation) {
+			err = fmt.Errorf("%w; %s", err, a.next(name, 1))
+		}
 		if err != nil {
 			fail(w, err)
 			return
 		}
-		reply(w, Revoked{s.Status(), sent})
+		reply(w, Revoked{s.Status(), sent, a.next(name, sent)})
 	}
 }
 
