@@ -173,7 +173,7 @@ func (s *Source) keepCommitting(ctx context.Context) {
 // commitLater goes on until the store has taken the answer to a spent refresh token.
 func (s *Source) commitLater(ctx context.Context) {
 	for wait := firstPause; sleep(ctx, wait); wait = min(2*wait, longestCommitPause) {
-		unlock, _ := s.engine.lockOrGoOn(ctx, s.name)
+		unlock := s.lockToCommit(ctx)
 		_, _ = s.recall(ctx) // what it could not commit is still there
 		unlock()
 		s.mu.Lock()
@@ -183,6 +183,18 @@ func (s *Source) commitLater(ctx context.Context) {
 			return
 		}
 	}
+}
+
+// lockToCommit takes the lock of this host, unless s has kept it since the answer came, see release.
+func (s *Source) lockToCommit(ctx context.Context) (unlock func()) {
+	s.mu.Lock()
+	held := len(s.locks) > 0
+	s.mu.Unlock()
+	if held {
+		return func() {}
+	}
+	unlock, _ = s.engine.lockOrGoOn(ctx, s.name)
+	return unlock
 }
 
 // longestCommitPause is between two tries to commit.

@@ -72,6 +72,9 @@ func (e *Engine) peek(ctx context.Context, server string) (record, secrets.Revis
 	return r, rev, err
 }
 
+// inVault is, in the stub of a state folder, where its chain went. It is no server's name.
+const inVault = `store "vault"`
+
 // takeFromFolder carries a chain over that began in the state folder before store "vault" was configured: the refresh token
 // that was supplied then is spent. A stub in its place keeps it from being spent from there again.
 func (s *Source) takeFromFolder(ctx context.Context, g *reading) error {
@@ -85,7 +88,7 @@ func (s *Source) takeFromFolder(ctx context.Context, g *reading) error {
 		return nil // there is none, or none that may be spent
 	}
 	stub := r
-	stub.AccessToken, stub.Refresh, stub.Lease, stub.Moved = "", "", nil, "store \"vault\""
+	stub.AccessToken, stub.Refresh, stub.Lease, stub.Moved = "", "", nil, inVault
 	r.Lease, r.Place = nil, ""
 	if g.rev, err = s.engine.save(ctx, &r, ""); errors.Is(err, secrets.ErrConflict) {
 		return errLeased

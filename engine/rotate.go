@@ -126,8 +126,12 @@ func (s *Source) spentAlready(g *reading, ref secrets.Ref) error {
 	e := &Error{Server: s.name, State: NeedsReauth, Reason: "the refresh token is spent or was refused",
 		Remedy: "put a new one where OAUTH_REFRESH_TOKEN refers to, " + ref.String()}
 	if g.Moved != "" {
+		back := fmt.Sprintf("write moved_from = %q", g.Moved)
+		if g.Moved == inVault {
+			back = "configure " + inVault + " again"
+		}
 		e.Reason = "its refresh token was taken over by " + g.Moved
-		e.Remedy = fmt.Sprintf("to take it back write moved_from = %q; else put a new one where OAUTH_REFRESH_TOKEN refers to, %s", g.Moved, ref)
+		e.Remedy = fmt.Sprintf("to take it back %s; else put a new one where OAUTH_REFRESH_TOKEN refers to, %s", back, ref)
 	}
 	return e
 }

@@ -84,6 +84,41 @@ func (m *memory) List(context.Context, string) ([]string, error) {
 	return nil, errors.New("not used here")
 }
 
+// hooked is a store that asks before each operation whether it may be done.
+type hooked struct {
+	secrets.Store
+	before func(ctx context.Context, op, key string) error
+}
+
+func (h *hooked) Get(ctx context.Context, key string) ([]byte, secrets.Revision, error) {
+	if err := h.before(ctx, "get", key); err != nil {
+		return nil, "", err
+	}
+	return h.Store.Get(ctx, key)
+}
+
+func (h *hooked) Put(ctx context.Context, key string, value []byte, ifRev secrets.Revision) (secrets.Revision, error) {
+	if err := cmp.Or(ctx.Err(), h.before(ctx, "put", key)); err != nil {
+		return "", err
+	}
+	return h.Store.Put(ctx, key, value, ifRev)
+}
+
+func (h *hooked) Delete(ctx context.Context, key string) error {
+	if err := h.before(ctx, "delete", key); err != nil {
+		return err
+	}
+	return h.Store.Delete(ctx, key)
+}
+
+// hostOn is host on any store.
+func hostOn(t testing.TB, shared secrets.Store, folder *memory, place string, servers ...*config.Server) *bench {
+	b := host(t, newMemory(), folder, place)
+	b.Engine.store = shared
+	b.Prepare(&config.Config{Servers: servers}).Commit()
+	return b
+}
+
 // beside makes the state folder of a process; its store is the engine's own, or lies beside a shared one.
 func beside(store *memory, lock Lock, place string) Local {
 	return Local{Store: store, Lock: lock, Place: place,

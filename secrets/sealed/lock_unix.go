@@ -46,16 +46,30 @@ func (s *Store) lockStore(ctx context.Context) (unlock func(), err error) {
 	}, nil
 }
 
-// flock polls, because a blocking flock cannot be given up when ctx is done.
+// flock takes the lock of a file. One that was removed while it was waited for keeps nobody out: whoever comes next locks
+// another file of that name.
 func (s *Store) flock(ctx context.Context, name string) (unlock func(), err error) {
+	path := filepath.Join(s.dir, "locks", name+".lock")
+	for {
+		f, err := lockFile(ctx, path)
+		if err != nil {
+			return nil, err
+		}
+		if isAt(f, path) {
+			return func() { _ = f.Close() }, nil
+		}
+		_ = f.Close()
+	}
+}
+
+// lockFile polls, because a blocking flock cannot be given up when ctx is done.
+func lockFile(ctx context.Context, path string) (*os.File, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	folder := filepath.Join(s.dir, "locks")
-	if err := os.MkdirAll(folder, 0o700); err != nil {
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return nil, err
 	}
-	path := filepath.Join(folder, name+".lock")
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW, 0o600)
 	if err != nil {
 		return nil, err
@@ -63,7 +77,7 @@ func (s *Store) flock(ctx context.Context, name string) (unlock func(), err erro
 	for wait := firstPoll; ; wait = min(2*wait, lastPoll) {
 		err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
 		if err == nil {
-			return func() { _ = f.Close() }, nil
+			return f, nil
 		}
 		if !errors.Is(err, unix.EWOULDBLOCK) && !errors.Is(err, unix.EINTR) {
 			_ = f.Close()
@@ -76,4 +90,14 @@ func (s *Store) flock(ctx context.Context, name string) (unlock func(), err erro
 			return nil, ctx.Err()
 		}
 	}
+}
+
+// isAt reports whether f is still the file at path.
+func isAt(f *os.File, path string) bool {
+	ours, err := f.Stat()
+	if err != nil {
+		return false
+	}
+	there, err := os.Lstat(path)
+	return err == nil && os.SameFile(ours, there)
 }
