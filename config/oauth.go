@@ -84,6 +84,8 @@ func (c check) oauthURL(name, short, value string) {
 		c.fail(b, name, "OAuth 2.1 requires HTTPS for "+short, httpsRemedy)
 	case o.EnforceHTTPS:
 		c.fail(b, name, "HTTPS is required for "+short+" (OAuth 2.0 best practice)", httpsRemedy)
+	case loopbackHost(u.Hostname()):
+		c.warn(b, name, name+" uses http, in clear on this host", "use https:// in production")
 	default:
 		c.warn(b, name, name+" uses http: secrets and tokens cross the network in clear", "use https:// in production")
 	}

@@ -191,8 +191,12 @@ func (l *loader) authMethod(t *tree) {
 	}
 	refs := map[string]secrets.Ref{"token": a.Token, "role_id": a.RoleID, "secret_id": a.SecretID, "jwt": a.JWT}
 	for _, attr := range authNeeds[a.Method] {
+		remedy := "set " + attr
+		if attr == "token" {
+			remedy += ", or VAULT_TOKEN"
+		}
 		if r, isRef := refs[attr]; isRef && empty(r) || !isRef && a.Role == "" {
-			l.fail(b, attr, fmt.Sprintf("%s is required and cannot be empty for auth %q", attr, a.Method), "set "+attr)
+			l.fail(b, attr, fmt.Sprintf("%s is required and cannot be empty for auth %q", attr, a.Method), remedy)
 		}
 	}
 	for attr, r := range refs {
