@@ -77,18 +77,24 @@ func (l *loader) build(sources []*source) *Config {
 
 // roots decodes every block, the vault block first: what vault(…) may be elsewhere follows from it.
 func (l *loader) roots(t *tree, sources []*source) {
-	var later []func()
-	for _, s := range sources {
-		for _, hb := range l.rootContent(s) {
+	files := make([]*content, len(sources))
+	for i, s := range sources {
+		files[i] = l.content(s)
+		for _, hb := range files[i].roots {
 			if hb.Type == "vault" {
 				l.root(t, s, hb)
-			} else {
-				later = append(later, func() { l.root(t, s, hb) })
 			}
 		}
 	}
-	for _, decode := range later {
-		decode()
+	for _, c := range files {
+		for _, hb := range c.roots {
+			if hb.Type != "vault" {
+				l.root(t, c.src, hb)
+			}
+		}
+		for _, w := range l.servers(c) {
+			l.add(t, w)
+		}
 	}
 }
 
@@ -114,15 +120,9 @@ func (l *loader) rootContent(s *source) hcl.Blocks {
 
 func (l *loader) root(t *tree, s *source, hb *hcl.Block) {
 	b := &block{src: s, def: hb.DefRange}
-	if len(hb.LabelRanges) > 0 {
-		b.def = hb.LabelRanges[0]
-	}
-	if hb.Type == "server" {
-		l.server(t, b, hb)
-		return
-	}
 	name := hb.Type
 	if name == "store" {
+		b.def = hb.LabelRanges[0]
 		name = fmt.Sprintf("store %q", printable(hb.Labels[0]))
 	}
 	if first := t.single[name]; first != nil {
@@ -157,8 +157,8 @@ func (l *loader) twice(b *block, name string, first *block) {
 	l.report(Error, b.head(), name+" is declared twice", "the first is at "+position(first)+": keep one of them")
 }
 
-func (l *loader) server(t *tree, b *block, hb *hcl.Block) {
-	name := hb.Labels[0]
+func (l *loader) server(s *source, hb *hcl.Block) *written {
+	b, name := &block{src: s, def: hb.LabelRanges[0]}, hb.Labels[0]
 	if !serverName.MatchString(name) {
 		l.report(Error, b.head(), fmt.Sprintf("%q is no server name", printable(name)),
 			"use letters, digits, _ and -, begin with a letter or a digit, at most 64 characters")
@@ -168,16 +168,23 @@ func (l *loader) server(t *tree, b *block, hb *hcl.Block) {
 	w := &written{block: b, Server: &Server{
 		Name: name, TokenFileMode: "0600", Via: "proxy", StopGrace: 2 * time.Second, KillGrace: 5 * time.Second,
 	}}
-	t.servers = append(t.servers, w)
-	if other := t.names[strings.ToLower(name)]; other != nil {
-		l.report(Error, b.head(), fmt.Sprintf("server %q is declared twice", printable(name)),
-			"the first is at "+position(other.block)+"; names are unique ignoring case: rename one")
-	} else {
-		t.names[strings.ToLower(name)] = w
-	}
 	for _, nested := range l.decode(b, hb.Body, w.Server, hcl.BlockHeaderSchema{Type: "oauth_config"}) {
 		l.oauthBlock(w, nested)
 	}
+	return w
+}
+
+// add takes a server in, beside those of other files.
+func (l *loader) add(t *tree, w *written) {
+	t.servers = append(t.servers, w)
+	name := strings.ToLower(w.Name)
+	other := t.names[name]
+	if other == nil {
+		t.names[name] = w
+		return
+	}
+	l.report(Error, w.block.head(), fmt.Sprintf("server %q is declared twice", printable(w.Name)),
+		"the first is at "+position(other.block)+"; names are unique ignoring case: rename one")
 }
 
 func (l *loader) oauthBlock(w *written, hb *hcl.Block) {

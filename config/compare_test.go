@@ -128,11 +128,11 @@ func TestCompare(t *testing.T) {
 			"~ server \"remote\" (new token)\n    ~ OAUTH_TOKEN_URL   retoken\n"},
 		{`realm = "CANARY"`, `realm = "CANARY2"`,
 			"~ server \"remote\" (new token)\n    ~ OAUTH_ADDITIONAL_PARAMS.realm   retoken\n"},
-		{`"--key", "CANARY"`, `"--key", "CANARY2"`, "~ server \"child\" (its child starts anew)\n    ~ args   respawn\n"},
+		{`"--key", "CANARY"`, `"--key", "CANARY2"`, "~ server \"child\" (a running child keeps the old value)\n    ~ args   respawn\n"},
 		{`LEVEL = "CANARY", OLD = "x"`, `LEVEL = "CANARY2"`,
-			"~ server \"child\" (its child starts anew)\n    ~ env.LEVEL   respawn\n    ~ env.OLD   respawn\n"},
+			"~ server \"child\" (a running child keeps the old value)\n    ~ env.LEVEL   respawn\n    ~ env.OLD   respawn\n"},
 		{`"https://one.example.com/CANARY"`, `"https://two.example.com/CANARY"`,
-			"~ server \"arguments\" (its child starts anew, new token)\n    ~ args   respawn\n    ~ upstream   retoken\n"},
+			"~ server \"arguments\" (a running child keeps the old value, new token)\n    ~ args   respawn\n    ~ upstream   retoken\n"},
 		{`enabled     = false
     OAUTH_SCOPE = "read"`, `enabled     = false
     OAUTH_SCOPE = "write"`, "~ server \"off\"\n    ~ OAUTH_SCOPE: read → write   live\n"},
@@ -190,7 +190,7 @@ func TestServersComeAndGo(t *testing.T) {
 	changes := compareText(t, baseConfig, text)
 	var b strings.Builder
 	_, _ = changes.WriteTo(&b)
-	const want = `~ server "kid" (renamed from "child", its child starts anew)
+	const want = `~ server "kid" (renamed from "child", a running child keeps the old value)
     ~ args   respawn
 + server "new"
 - server "off"

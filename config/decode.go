@@ -21,24 +21,37 @@ type block struct {
 	src    *source
 	server string
 	def    hcl.Range
-	attrs  map[string]hcl.Range // of the values that were written and are not null
-	failed map[string]bool      // the values that could not be read: their errors are reported already
+	attrs  []value         // the values that were written and are not null
+	failed map[string]bool // the values that could not be read: their errors are reported already
 }
 
-func (b *block) has(name string) bool {
-	if b == nil {
-		return false
-	}
-	_, ok := b.attrs[name]
-	return ok
+// value is where a value was written. A block has few: a list takes less room than a map.
+type value struct {
+	name string
+	rng  hcl.Range
+}
+
+func (b *block) has(name string) bool { return b != nil && b.index(name) >= 0 }
+
+func (b *block) index(name string) int {
+	return slices.IndexFunc(b.attrs, func(v value) bool { return v.name == name })
 }
 
 // at is the place of a value, or of the block when the value was not written.
 func (b *block) at(name string) place {
-	if rng, ok := b.attrs[name]; ok {
+	if i := b.index(name); i >= 0 {
+		rng := b.attrs[i].rng
 		return place{src: b.src, rng: rng, server: b.server, show: showable(name, b.src, rng)}
 	}
 	return b.head()
+}
+
+// refuse says that a value is an error which is reported.
+func (b *block) refuse(name string) {
+	if b.failed == nil {
+		b.failed = map[string]bool{}
+	}
+	b.failed[name] = true
 }
 
 func (b *block) head() place {
@@ -125,7 +138,7 @@ func fields(t reflect.Type) map[string]reflect.StructField {
 // decode fills dst, a pointer to a struct that holds the defaults, from body, and returns the blocks inside it. b is
 // given its attributes.
 func (l *loader) decode(b *block, body hcl.Body, dst any, nested ...hcl.BlockHeaderSchema) hcl.Blocks {
-	b.attrs, b.failed = map[string]hcl.Range{}, map[string]bool{}
+	b.failed = nil
 	target := reflect.ValueOf(dst).Elem()
 	known := fields(target.Type())
 	schema := &hcl.BodySchema{Blocks: nested}
@@ -136,6 +149,7 @@ func (l *loader) decode(b *block, body hcl.Body, dst any, nested ...hcl.BlockHea
 	for _, d := range diags {
 		l.structure(b, d, schema)
 	}
+	b.attrs = make([]value, 0, len(content.Attributes))
 	for name, attr := range content.Attributes {
 		f := known[name]
 		l.attribute(b, attr, target.FieldByIndex(f.Index), f.Tag.Get("form"))
@@ -149,20 +163,21 @@ func (l *loader) attribute(b *block, attr *hcl.Attribute, field reflect.Value, f
 		for _, d := range diags {
 			l.evaluation(b, attr.Name, d)
 		}
-		b.attrs[attr.Name], b.failed[attr.Name] = attr.Expr.Range(), true
+		b.attrs = append(b.attrs, value{attr.Name, attr.Expr.Range()})
+		b.refuse(attr.Name)
 		return
 	}
 	if v.IsNull() {
 		return
 	}
-	b.attrs[attr.Name] = attr.Expr.Range()
+	b.attrs = append(b.attrs, value{attr.Name, attr.Expr.Range()})
 	if !v.IsWhollyKnown() {
 		l.report(Error, b.at(attr.Name), attr.Name+" has no fixed value", "write the value itself")
 		return
 	}
 	c := conversion{name: attr.Name, form: form, dir: b.src.dir, vault: l.connection}
 	if message, remedy := c.set(field, v); message != "" {
-		b.failed[attr.Name] = true
+		b.refuse(attr.Name)
 		l.report(Error, b.at(attr.Name), message, remedy)
 	}
 }

@@ -10,6 +10,9 @@ import (
 // same one. Literal secrets marshal as a fixed word, so they are left out: a digest that is shown must not be something
 // against which a short secret could be guessed.
 func (c *Config) Digest() string {
+	if c.digest.of == c {
+		return c.digest.text
+	}
 	text, err := json.Marshal(c)
 	if err != nil {
 		return "" // no type of a Config fails to marshal
@@ -17,3 +20,12 @@ func (c *Config) Digest() string {
 	sum := sha256.Sum256(text)
 	return hex.EncodeToString(sum[:6])
 }
+
+// remembered is a digest, and of what: a copy of that Config may hold other values.
+type remembered struct {
+	of   *Config
+	text string
+}
+
+// remember has Digest computed once, for a Config that nobody changes any more.
+func (c *Config) remember() { c.digest = remembered{c, c.Digest()} }

@@ -106,7 +106,7 @@ func (l *loader) listen(b *block, addr *string, local Local, opt string) {
 	}
 	if message != "" {
 		l.report(Error, b.at("listen"), message, remedy)
-		b.failed["listen"] = true
+		b.refuse("listen")
 	}
 }
 

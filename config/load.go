@@ -1,6 +1,7 @@
 package config
 
 import (
+	"crypto/sha256"
 	"os"
 	"path/filepath"
 	"slices"
@@ -18,6 +19,8 @@ type loader struct {
 	connection *secrets.Connection // of the vault block, from when it is decoded
 	alone      bool                // the configuration is one file, not a folder
 	empty      bool                // and there is nothing in it
+	known      cache               // of the load before
+	kept       cache               // of this one; nil: not kept
 }
 
 // source is one file.
@@ -28,8 +31,10 @@ type source struct {
 	json     bool
 	exposed  bool   // group or others can read it
 	broken   bool   // it does not parse, so nothing in it is known not to be a secret
+	clean    bool   // nothing was found while it was parsed and decoded
 	hidden   []bool // see mask
 	contents hcl.Body
+	sum      [sha256.Size]byte // of the file as it was read; only a Watcher needs it
 }
 
 // place is what a finding is about.

@@ -22,10 +22,15 @@ func (l *loader) parseAll() (parsed []*source) {
 	var group sync.WaitGroup
 	room := make(chan struct{}, runtime.GOMAXPROCS(0))
 	for i, s := range l.sources {
+		if c := l.known[s.key()]; c != nil {
+			l.sources[i], good[i] = c.src, true
+			continue
+		}
 		room <- struct{}{}
 		group.Go(func() {
 			parts[i].alone = l.alone
 			good[i] = parts[i].guarded(s) && parts[i].parse(s)
+			s.clean = len(parts[i].diags) == 0
 			<-room
 		})
 	}

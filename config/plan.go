@@ -8,7 +8,7 @@ import (
 
 // consequences say what a class means for a server.
 var consequences = map[Class]string{
-	Retoken: "new token", Respawn: "its child starts anew", Rebind: "new address", Restart: "needs a restart of bearerd",
+	Retoken: "new token", Respawn: "a running child keeps the old value", Rebind: "new address", Restart: "needs a restart of bearerd",
 }
 
 // WriteTo writes the changes for a person to read. It ends in one line with their number.

@@ -27,8 +27,8 @@ func read(path string, files map[string]string) reading {
 	r.loader.find(path)
 	h := sha256.New()
 	for _, s := range r.loader.sources {
-		fmt.Fprintf(h, "%q %d %t\n", s.path, len(s.bytes), s.exposed)
-		_, _ = h.Write(s.bytes)
+		s.sum = sha256.Sum256(s.bytes)
+		fmt.Fprintf(h, "%q %t %x\n", s.path, s.exposed, s.sum)
 	}
 	_, _ = r.loader.diags.WriteTo(h)
 	r.text = hex.EncodeToString(h.Sum(nil))

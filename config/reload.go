@@ -22,9 +22,9 @@ func (w *Watcher) Load(ctx context.Context) (*Config, Diagnostics) {
 		fresh = next.same(r)
 		r = next
 	}
-	cfg, attempted := r.loader.finish()
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	cfg, attempted := w.finish(r)
 	w.keep(r, attempted)
 	return cfg, r.loader.diags
 }
@@ -46,6 +46,16 @@ func (w *Watcher) Follow(cfg *Config) {
 	}
 }
 
+// finish makes a configuration of a reading. Files that have not changed since the last load are not decoded again.
+func (w *Watcher) finish(r reading) (cfg, attempted *Config) {
+	r.loader.known, r.loader.kept = w.cache, cache{}
+	cfg, attempted = r.loader.finish()
+	if cfg != nil {
+		cfg.remember()
+	}
+	return cfg, attempted
+}
+
 func named(cfg *Config) map[string]struct{} {
 	m := map[string]struct{}{}
 	cfg.files(func(path string) { m[path] = struct{}{} })
@@ -62,7 +72,7 @@ func (w *Watcher) paths() map[string]string {
 // keep remembers what was loaded.
 func (w *Watcher) keep(r reading, attempted *Config) {
 	w.seen, w.last, w.tried, w.named = r.text, r.loader.diags, r.files, named(attempted)
-	w.newest = attempted
+	w.newest, w.cache = attempted, r.loader.kept
 	if w.last.HasErrors() {
 		w.newest = nil
 	}
@@ -118,7 +128,7 @@ func (w *Watcher) judge(r reading) (event Event, wait time.Duration) {
 	retry := w.last.HasErrors() && !maps.Equal(r.files, w.tried) // a file that was missing may be there
 	if r.text != w.seen || retry {
 		missing := r.loader.diags.HasErrors() // a file could not be read
-		cfg, attempted := r.loader.finish()
+		cfg, attempted := w.finish(r)
 		if wait := w.doubt(r.text, missing || r.loader.empty, cfg); wait > 0 {
 			return Event{}, wait
 		}

@@ -24,6 +24,8 @@ type Config struct {
 	Admin   Admin
 	Use     *Use      // nil: other users of this host get no token
 	Servers []*Server // sorted by name
+
+	digest remembered // of one that a Watcher loaded
 }
 
 // Log is the log block.

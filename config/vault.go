@@ -178,8 +178,8 @@ func (l *loader) authMethod(t *tree) {
 		l.report(Error, b.head(), fmt.Sprintf("unknown auth method %q", printable(a.Method)), "write one of "+methods())
 		return
 	}
-	for attr := range b.attrs {
-		if attr != "mount" && !slices.Contains(own, attr) {
+	for _, v := range b.attrs {
+		if attr := v.name; attr != "mount" && !slices.Contains(own, attr) {
 			l.fail(b, attr, fmt.Sprintf("auth %q takes no %s", a.Method, attr),
 				"remove it; it takes "+strings.Join(own, ", ")+" and mount")
 		}

@@ -42,6 +42,7 @@ type Watcher struct {
 	seen   string              // the text of the reading that was last loaded; "": none was
 	last   Diagnostics         // of that load
 	newest *Config             // what that load gave; nil: errors
+	cache  cache               // of that load
 	named  map[string]struct{} // the files that it names
 	inUse  map[string]struct{} // those that the configuration in force names
 	files  map[string]string   // path → hash of the content that was last told, of all of them

@@ -45,6 +45,9 @@ func (s *Source) ask(ctx context.Context, request func(log *slog.Logger, o *conf
 	if err == nil || !(&Error{Err: err}).unsent() {
 		s.stats.took(time.Since(start))
 	}
+	if err != nil && s.isRetired() && ctx.Err() != nil {
+		return nil, ErrGone // its own end has cancelled it
+	}
 	if err != nil {
 		s.logFailure(ctx, log, id, err)
 		return nil, err

@@ -93,7 +93,9 @@ func (e *Engine) Prepare(cfg *config.Config) *Plan {
 		if server.OAuth == nil || !server.OAuth.Enabled {
 			continue
 		}
-		p.moved[server.MovedFrom] = true
+		if old[server.Name] == nil {
+			p.moved[server.MovedFrom] = true
+		}
 		fp := fingerprint(server)
 		if s, ok := old[server.Name]; ok && s.fingerprint == fp {
 			p.sources[server.Name] = s

@@ -27,6 +27,9 @@ func storeRemedy(err error) string {
 
 // storeTrouble notes that the store did not do its part, and tells it once.
 func (s *Source) storeTrouble(err error) {
+	if errors.Is(err, context.Canceled) {
+		return // it is stopping, or was retired
+	}
 	trouble, text := storeUnwritable, "the token of "+s.name+" is served, but not kept"
 	switch {
 	case errors.Is(err, secrets.ErrUnavailable):

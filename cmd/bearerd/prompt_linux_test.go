@@ -1,12 +1,15 @@
 package main_test
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -69,7 +72,12 @@ func TestHangUpOfATerminalStopsRun(t *testing.T) {
 	h := newHome(t)
 	h.configure(server("s", nothing))
 	master, tty := pseudoTerminal(t)
-	cmd := h.command(t.Context(), "run")
+	hangup := make(chan os.Signal, 1)
+	signal.Notify(hangup, syscall.SIGHUP) // under nohup it is ignored, and a child would inherit that
+	defer signal.Stop(hangup)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	cmd := h.command(ctx, "run")
 	cmd.Stderr = tty
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)

@@ -157,6 +157,10 @@ func (rt *route) forward(w http.ResponseWriter, r *http.Request, body *body) (st
 	}
 	token, err := rt.token(r.Context())
 	if next := rt.successor(err); next != nil {
+		if why := next.guard.refusal(r); why != "" {
+			refuse(w, http.StatusForbidden, body.head, next.name, why)
+			return http.StatusForbidden
+		}
 		return next.forward(w, r, body)
 	}
 	if err != nil {
@@ -204,7 +208,7 @@ func (rt *route) successor(err error) *route {
 	if !errors.Is(err, engine.ErrGone) || rt.front == nil {
 		return nil
 	}
-	if next := (*rt.front.routes.Load())[rt.path]; next != rt {
+	if next := (*rt.front.routes.Load())[rt.path]; next != nil && next != rt && next.name == rt.name {
 		return next
 	}
 	return nil

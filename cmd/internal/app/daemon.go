@@ -76,7 +76,7 @@ func Daemon(ctx context.Context, cfg *config.Config, service Service, log *slog.
 	log.Info("bearerd is ready", "servers", len(cfg.Servers), "state", cfg.Store.Path)
 	err = a.serve(ctx, work, service, door)
 	log.Info("stopping")
-	a.reload.systemd.stopping()
+	a.reload.stop()
 	a.stop(p, door)
 	return err
 }

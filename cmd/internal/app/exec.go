@@ -44,7 +44,7 @@ func Exec(ctx context.Context, cfg *config.Config, path, name string, log *slog.
 		return 1, err
 	}
 	defer endVault()
-	c := &child{app: a, server: s, path: path, umask: umask}
+	c := &child{app: a, config: cfg, server: s, path: path, umask: umask}
 	defer c.close()
 	return c.run(ctx)
 }
@@ -52,6 +52,7 @@ func Exec(ctx context.Context, cfg *config.Config, path, name string, log *slog.
 // child is one run of a stdio server.
 type child struct {
 	app    *App
+	config *config.Config // as it was at the start
 	server *config.Server
 	path   string // of the configuration
 	umask  int

@@ -19,6 +19,7 @@ var errRemoved = errors.New("was removed from the configuration")
 // with the file, or with another server, changes nothing.
 func (c *child) followFile(ctx context.Context, path string, end context.CancelCauseFunc) {
 	watcher := config.NewWatcher(path, c.app.Log)
+	watcher.Follow(c.config) // so that a file which is half written is doubted
 	present := c.server
 	watcher.Run(ctx, func(config.Event) {
 		cfg, diagnostics := config.LoadServer(path, present.Name)

@@ -24,8 +24,9 @@ type reloader struct {
 	level   *slog.LevelVar
 	systemd *systemd
 
-	mu   sync.Mutex // one reload at a time; guards what follows
-	last admin.Reload
+	mu      sync.Mutex // one reload at a time; guards what follows
+	stopped bool
+	last    admin.Reload
 }
 
 // run follows the file until ctx ends.
@@ -55,6 +56,14 @@ func (r *reloader) alive() {
 	defer r.mu.Unlock()
 }
 
+// stop ends all reloading.
+func (r *reloader) stop() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.stopped = true
+	r.systemd.stopping()
+}
+
 // now reads the configuration again because somebody asked, and returns what came of it.
 func (r *reloader) now(ctx context.Context, why string) (config.Changes, error) {
 	cfg, diagnostics := r.watcher.Load(ctx)
@@ -65,6 +74,9 @@ func (r *reloader) now(ctx context.Context, why string) (config.Changes, error) 
 func (r *reloader) apply(ctx context.Context, why string, cfg *config.Config, diagnostics config.Diagnostics) (config.Changes, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.stopped {
+		return nil, errors.New("bearerd is stopping")
+	}
 	if !r.watcher.Newest(cfg) {
 		return nil, nil // whoever has read the newer one puts that in force
 	}
@@ -123,6 +135,9 @@ func (r *reloader) replace(ctx context.Context, cfg *config.Config, diagnostics 
 func (r *reloader) materials(ctx context.Context, paths []string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.stopped {
+		return
+	}
 	r.app.Log.Info("files that the configuration names have changed", "files", paths)
 	r.proxy.Renew(ctx, paths)
 	r.app.engine.Mended()

@@ -11,6 +11,7 @@ import (
 	"os/user"
 	"slices"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
@@ -93,8 +94,22 @@ func withCaller(ctx context.Context, conn net.Conn) context.Context {
 		if err != nil {
 			c.err = err
 		}
+		if c.err == nil && nobody(c.uid) {
+			c.err = errors.New("the user cannot be told from others in this user namespace")
+		}
 	}
 	return context.WithValue(ctx, callerKey{}, c)
+}
+
+// nobody reports whether a uid is the one that the kernel shows for every user whom this user namespace does not have.
+func nobody(uid int) bool {
+	const usual = 65534
+	b, err := os.ReadFile("/proc/sys/kernel/overflowuid")
+	if err != nil {
+		return uid == usual
+	}
+	n, err := strconv.Atoi(strings.TrimSpace(string(b)))
+	return uid == usual || err == nil && uid == n
 }
 
 // name is for people: the user's name, else its number.
@@ -172,7 +187,8 @@ func Strangers(s *config.Server) (users, groups []string) {
 func (a *App) passOn(w http.ResponseWriter, r *http.Request) {
 	c, ok := r.Context().Value(callerKey{}).(caller)
 	name := r.PathValue("name")
-	s := a.config.Load().Server(name)
+	cfg := a.config.Load()
+	s := cfg.Server(name)
 	if !ok || !c.may(s) {
 		who := c.name()
 		if s != nil {
@@ -184,9 +200,11 @@ func (a *App) passOn(w http.ResponseWriter, r *http.Request) {
 		})
 		return
 	}
-	t, err := a.current(r, name)
+	source, t, err := a.current(r, name)
 	var failed *engine.Error
 	switch {
+	case !a.inForce(cfg, name, source): // what was asked of the settings before says nothing about the token of these
+		answerUse(w, http.StatusServiceUnavailable, refusal{"the service has just been given other settings", "try again"})
 	case err == nil:
 		a.Log.Info("a user got the token", "server", s.Name, "user", c.name(), "uid", c.uid)
 		answerUse(w, http.StatusOK, passedOn{t.Access().Reveal(), t.Expires, t.Scope, t.Issued})
@@ -201,16 +219,26 @@ func (a *App) passOn(w http.ResponseWriter, r *http.Request) {
 }
 
 // current is the token of a server. A caller to whom it was refused upstream names its fingerprint, and gets another one.
-func (a *App) current(r *http.Request, name string) (*engine.Token, error) {
+func (a *App) current(r *http.Request, name string) (*engine.Source, *engine.Token, error) {
 	source, err := a.engine.Source(name)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	t, err := source.Token(r.Context())
 	if refused := r.URL.Query().Get("refused"); err == nil && refused != "" && refused == t.Access().Fingerprint() {
 		t, _, err = source.Challenged(r.Context(), t, http.StatusUnauthorized, nil)
 	}
-	return t, err
+	return source, t, err
+}
+
+// inForce reports whether a configuration and a source are those of this moment, between two reloads.
+func (a *App) inForce(cfg *config.Config, name string, source *engine.Source) bool {
+	if a.reload != nil {
+		a.reload.mu.Lock()
+		defer a.reload.mu.Unlock()
+	}
+	now, _ := a.engine.Source(name) // nil, as source is then
+	return a.config.Load() == cfg && now == source
 }
 
 func answerUse(w http.ResponseWriter, status int, v any) {
