@@ -43,7 +43,7 @@ func (a *API) plan(w http.ResponseWriter, r *http.Request) {
 		fail(w, &refusedEdit{diagnostics})
 		return
 	}
-	from := &config.Config{Log: cfg.Log, Store: cfg.Store, Shared: cfg.Shared, Vault: cfg.Vault, Proxy: cfg.Proxy, Admin: cfg.Admin}
+	from := &config.Config{Log: cfg.Log, Store: cfg.Store, Shared: cfg.Shared, Vault: cfg.Vault, Proxy: cfg.Proxy, Admin: cfg.Admin, Use: cfg.Use}
 	if a.Reload != nil {
 		from = a.Config()
 	}

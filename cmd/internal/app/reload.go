@@ -14,6 +14,8 @@ import (
 	"bearerd/cmd/internal/admin"
 	"bearerd/config"
 	"bearerd/inject/proxy"
+	"bearerd/inject/stdio"
+	"bearerd/secrets"
 )
 
 // reloader is the one door to a new configuration: file events, SIGHUP and the command all end in apply, one at a time.
@@ -46,6 +48,9 @@ func (r *reloader) begin(cfg *config.Config) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.watcher.Follow(cfg)
+	for _, s := range cfg.Servers {
+		r.app.lookForCommand(s)
+	}
 	r.last = admin.Reload{At: time.Now(), Success: time.Now(), Digest: cfg.Digest()}
 	r.systemd.ready(r.status())
 }
@@ -126,9 +131,24 @@ func (r *reloader) replace(ctx context.Context, cfg *config.Config, diagnostics 
 	front.Commit(ctx)
 	plan.Commit()
 	a.config.Store(cfg)
+	for _, c := range changes {
+		if s := cfg.Server(c.Server); s != nil {
+			a.lookForCommand(s)
+		}
+	}
 	setLevel(r.level, cfg.Log.Level)
 	r.watcher.Follow(cfg)
 	return changes, nil
+}
+
+// lookForCommand warns of a program that is not there. It is no error here: an MCP client starts exec with a PATH of its own.
+func (a *App) lookForCommand(s *config.Server) {
+	if _, own := s.Env["PATH"]; s.Command == "" || own {
+		return
+	}
+	if err := stdio.LookPath(s, secrets.Secret{}); err != nil {
+		a.Log.Warn("the program of this server is not found from here; an exec may have another PATH", "server", s.Name, "error", err)
+	}
 }
 
 // materials makes use of files that have changed while the configuration that names them has not.
