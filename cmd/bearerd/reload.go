@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"bearerd/cmd/internal/admin"
+	"bearerd/config"
 )
 
 func planCommand() *cobra.Command {
@@ -27,8 +28,8 @@ func planCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		var plan admin.Plan
-		if err := ask(cmd, "GET", "/api/plan?path="+url.QueryEscape(path), nil, &plan); err != nil {
+		plan, err := planOf(cmd, path)
+		if err != nil {
 			return err
 		}
 		if *asJSON {
@@ -37,6 +38,15 @@ func planCommand() *cobra.Command {
 		return printPlan(cmd.OutOrStdout(), plan)
 	}
 	return cmd
+}
+
+// planOf asks the daemon; without one it makes nothing, no state folder either.
+func planOf(cmd *cobra.Command, path string) (plan admin.Plan, err error) {
+	if cfg, _ := config.Load(path); cfg != nil && daemonAt(cmd, cfg.Store.Path) == nil {
+		return admin.Start(cfg), nil
+	}
+	err = ask(cmd, "GET", "/api/plan?path="+url.QueryEscape(path), nil, &plan)
+	return plan, err
 }
 
 func printPlan(w io.Writer, plan admin.Plan) error {

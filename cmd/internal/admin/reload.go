@@ -43,11 +43,18 @@ func (a *API) plan(w http.ResponseWriter, r *http.Request) {
 		fail(w, &refusedEdit{diagnostics})
 		return
 	}
-	from := &config.Config{Log: cfg.Log, Store: cfg.Store, Shared: cfg.Shared, Vault: cfg.Vault, Proxy: cfg.Proxy, Admin: cfg.Admin, Use: cfg.Use}
-	if a.Reload != nil {
-		from = a.Config()
+	if a.Reload == nil {
+		reply(w, Start(cfg))
+		return
 	}
-	reply(w, Plan{Daemon: a.Reload != nil, Changes: config.Compare(from, cfg)})
+	reply(w, Plan{Daemon: true, Changes: config.Compare(a.Config(), cfg)})
+}
+
+// Start is the plan of a start with cfg: every server is new.
+func Start(cfg *config.Config) Plan {
+	before := *cfg
+	before.Servers = nil
+	return Plan{Changes: config.Compare(&before, cfg)}
 }
 
 // refusedEdit is a configuration that cannot be put in force.

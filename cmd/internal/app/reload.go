@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -110,7 +111,8 @@ func (r *reloader) apply(ctx context.Context, why string, cfg *config.Config, di
 func (r *reloader) replace(ctx context.Context, cfg *config.Config, diagnostics config.Diagnostics) (config.Changes, error) {
 	if diagnostics.HasErrors() {
 		var text strings.Builder
-		_, _ = diagnostics.WriteTo(&text) // memory
+		wrong := slices.DeleteFunc(slices.Clone(diagnostics), func(d config.Diagnostic) bool { return d.Severity != config.Error })
+		_, _ = wrong.WriteTo(&text) // memory
 		return nil, errors.New(strings.TrimSpace(text.String()))
 	}
 	a := r.app
