@@ -133,6 +133,7 @@ func (s *Source) moveCopy(ctx context.Context, from string) error {
 func (s *Source) dropRemoved(ctx context.Context, upTo uint64) {
 	if s.server.Load().RevokeOnShutdown {
 		s.revokeOnShutdown(ctx)
+		s.engine.notRevoked(ctx, s.name, upTo)
 		return
 	}
 	unlock, _ := s.engine.lockOrGoOn(ctx, s.name)
@@ -155,5 +156,19 @@ func (s *Source) dropRemoved(ctx context.Context, upTo uint64) {
 	}
 	if err != nil && !errors.Is(err, secrets.ErrConflict) {
 		s.engine.log.Warn("the token of a removed server was not dropped from the store", "server", s.name, "error", err)
+	}
+}
+
+// notRevoked lets a server that was taken in again, while the token of the removed one was revoked, get another one.
+func (e *Engine) notRevoked(ctx context.Context, name string, upTo uint64) {
+	live, err := e.Source(name)
+	if err != nil || ctx.Err() != nil {
+		return
+	}
+	if t := live.current.Load(); t != nil && t.Generation <= upTo {
+		live.drop(false, upTo)
+		if e.eager.Load() {
+			live.wake()
+		}
 	}
 }

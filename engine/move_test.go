@@ -133,3 +133,46 @@ func TestANewSourceDoesNotWaitForARetiredOne(t *testing.T) {
 		t.Errorf("it took %v", d)
 	}
 }
+
+func TestAServerTakenInAgainServesNoTokenThatIsBeingRevoked(t *testing.T) {
+	as := authorizationServer(t)
+	one := server(as, "a")
+	one.RevokeOnShutdown = true
+	b := start(t, one)
+	b.KeepFresh()
+	first := b.token(t, "a")
+	asked, answer := make(chan struct{}), make(chan struct{})
+	as.Fail(1, func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+		close(asked)
+		<-answer
+		next.ServeHTTP(w, r)
+	})
+	b.Prepare(&config.Config{}).Commit()
+	<-asked
+	b.Prepare(&config.Config{Servers: []*config.Server{one}}).Commit()
+	again := b.token(t, "a")
+	close(answer)
+	if again.Access().Equal(first.Access()) {
+		<-again.Superseded()
+	}
+	if b.token(t, "a").Access().Equal(first.Access()) {
+		t.Error("the revoked token is served")
+	}
+}
+
+func TestMovedFromOfAServerThatWasThereKeepsNothing(t *testing.T) {
+	as := authorizationServer(t)
+	synctest.Test(t, func(t *testing.T) {
+		b := start(t, server(as, "a"), server(as, "b"))
+		b.KeepFresh()
+		b.token(t, "a")
+		b.token(t, "b")
+		time.Sleep(time.Second)
+		b.Prepare(&config.Config{Servers: []*config.Server{renamed(server(as, "b"), "a", "b")}}).Commit()
+		time.Sleep(time.Second)
+		if _, _, err := b.store.Get(t.Context(), "grant/a"); err == nil {
+			t.Error("the token of the removed server is still there")
+		}
+		b.Close()
+	})
+}

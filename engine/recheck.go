@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"bearerd/engine/oauth"
-	"bearerd/secrets"
 )
 
 // refused is a client secret that the authorization server did not accept. Asking again is pointless until it changes where
@@ -28,11 +27,6 @@ func onlyLooked(err error) bool {
 	return errors.As(err, new(*unchanged)) || errors.As(err, &own) && own.State == NeedsReauth
 }
 
-// mayChange reports whether a secret is kept where it can change while bearerd runs.
-func mayChange(r secrets.Ref) bool {
-	return r.Kind == secrets.Vault || r.Kind == secrets.Stored || r.Kind == secrets.File || r.Kind == secrets.Credential
-}
-
 // noteRefused remembers a refused client secret. mu is held.
 func (s *Source) noteRefused(err error) {
 	var wire *oauth.Error
@@ -40,7 +34,7 @@ func (s *Source) noteRefused(err error) {
 		return
 	}
 	s.rejected = refused{}
-	if wire.Code == "invalid_client" && wire.SecretSent != "" && mayChange(s.server.Load().OAuth.ClientSecret) {
+	if wire.Code == "invalid_client" && wire.SecretSent != "" && s.server.Load().OAuth.ClientSecret.MayChange() {
 		s.rejected = refused{wire.SecretSent, time.Now().Add(finalPause)}
 	}
 }

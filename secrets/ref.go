@@ -59,6 +59,11 @@ func (r Ref) Identity() string {
 	return r.String()
 }
 
+// MayChange reports whether the value is kept where it can change while bearerd runs.
+func (r Ref) MayChange() bool {
+	return r.Kind == Vault || r.Kind == Stored || r.Kind == File || r.Kind == Credential
+}
+
 // LiteralRef is a Ref to the value itself.
 func LiteralRef(value string) Ref { return Ref{Kind: Literal, Value: New(value)} }
 

@@ -358,3 +358,27 @@ func TestARequestThatWaitsForATokenGoesOnWithNewSettings(t *testing.T) {
 		t.Errorf("%d %s", a.StatusCode, a.body)
 	}
 }
+
+func TestARequestThatWaitsForATokenMeetsTheNewGuard(t *testing.T) {
+	f := newFixture(t)
+	asked := make(chan struct{})
+	f.as.Fail(1, func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+		close(asked)
+		oauthtest.Hang()(w, r, next)
+	})
+	up := upstream(t, say("reached"))
+	open := f.server("search", up.URL)
+	open.LocalAuth = "none"
+	f.serve(open)
+	got := make(chan answer)
+	req := f.request("POST", "search", "{}")
+	req.Header.Del("Authorization")
+	go func() { got <- f.do(req) }()
+	receive(t, asked, "the token request")
+	closed := f.server("search", up.URL)
+	closed.OAuth.Scope = "other"
+	f.serve(closed)
+	if a := receive(t, got, "the answer"); a.StatusCode != 403 {
+		t.Errorf("%d %s", a.StatusCode, a.body)
+	}
+}

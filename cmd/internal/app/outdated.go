@@ -28,7 +28,7 @@ const outdatedPrefix = "outdated/"
 // watch looks every minute whether the values in the environment of a child have changed. A child cannot be told: the
 // change is logged and shown in status.
 func (a *App) watch(ctx context.Context, s *config.Server, held map[string]secrets.Secret, pid int) {
-	if !slices.ContainsFunc(slices.Collect(maps.Values(s.Env)), mayChange) {
+	if !slices.ContainsFunc(slices.Collect(maps.Values(s.Env)), secrets.Ref.MayChange) {
 		return
 	}
 	key := outdatedPrefix + s.Name + "/" + strconv.Itoa(pid)
@@ -66,7 +66,7 @@ func (a *App) note(ctx context.Context, key string, o admin.Outdated) {
 // changed names the variables whose value is another one now. Of one that cannot be read the last answer, in known, holds.
 func (a *App) changed(ctx context.Context, s *config.Server, held map[string]secrets.Secret, known []string) (names []string) {
 	for name, ref := range s.Env {
-		if !mayChange(ref) {
+		if !ref.MayChange() {
 			continue
 		}
 		v, err := a.resolve.ResolveText(ctx, ref)
@@ -76,10 +76,6 @@ func (a *App) changed(ctx context.Context, s *config.Server, held map[string]sec
 	}
 	slices.Sort(names)
 	return names
-}
-
-func mayChange(r secrets.Ref) bool {
-	return r.Kind == secrets.Vault || r.Kind == secrets.Stored || r.Kind == secrets.File || r.Kind == secrets.Credential
 }
 
 // outdated lists the notes of the processes that still run.

@@ -17,6 +17,7 @@ import (
 	"bearerd/config"
 	"bearerd/engine"
 	"bearerd/inject/proxy"
+	"bearerd/secrets"
 )
 
 // reloading is a daemon's inside, on a configuration that a test edits.
@@ -333,5 +334,48 @@ func TestReloadDoesNotGoBack(t *testing.T) {
 	}
 	if _, err := r.apply(t.Context(), "a test", broken, found); err != nil || r.last.Error != "" {
 		t.Errorf("an error that is out of date is reported: %v", err)
+	}
+}
+
+func TestNoReloadWhileStopping(t *testing.T) {
+	state := filepath.Join(t.TempDir(), "state")
+	text := fmt.Sprintf("store \"file\" { path = %q }\nproxy { listen = %q }\n", state, freeAddress(t))
+	r := newReloading(t, text+"server \"a\" { url = \"https://a.example/mcp\" }\n")
+	before := r.inForce()
+	r.stop()
+	r.write(text + "server \"b\" { url = \"https://b.example/mcp\" }\n")
+	if _, err := r.now(t.Context(), "test"); err == nil || !strings.Contains(err.Error(), "stopping") {
+		t.Errorf("got %v", err)
+	}
+	r.wantSame("a reload while stopping", before)
+}
+
+func TestATokenIsPassedOnOfWhatIsInForceOnly(t *testing.T) {
+	state := filepath.Join(t.TempDir(), "state")
+	text := fmt.Sprintf("store \"file\" { path = %q }\nproxy { listen = %q }\n", state, freeAddress(t))
+	r := newReloading(t, text+"server \"a\" { url = \"https://a.example/mcp\" }\n")
+	r.app.reload = r.reloader
+	cfg := r.app.config.Load()
+	if !r.app.inForce(cfg, "a", nil) {
+		t.Error("nothing has changed")
+	}
+	other := *cfg
+	r.app.config.Store(&other)
+	if r.app.inForce(cfg, "a", nil) {
+		t.Error("another configuration is in force")
+	}
+}
+
+func TestRunWarnsOfAProgramThatIsNotThere(t *testing.T) {
+	var said strings.Builder
+	a := &App{Log: slog.New(slog.NewTextHandler(&said, nil))}
+	a.lookForCommand(&config.Server{Name: "there", Command: "sh"})
+	a.lookForCommand(&config.Server{Name: "own", Command: "no-such-program", Env: map[string]secrets.Ref{"PATH": secrets.LiteralRef("/x")}})
+	if said.Len() > 0 {
+		t.Error(said.String())
+	}
+	a.lookForCommand(&config.Server{Name: "gone", Command: "no-such-program"})
+	if !strings.Contains(said.String(), "server=gone") {
+		t.Errorf("said %q", said.String())
 	}
 }
