@@ -167,6 +167,7 @@ func (l *loader) server(s *source, hb *hcl.Block) *written {
 	}
 	w := &written{block: b, Server: &Server{
 		Name: name, TokenFileMode: "0600", Via: "proxy", StopGrace: 2 * time.Second, KillGrace: 5 * time.Second,
+		OnRotate: "replay", OnRotateBusy: "error", Signal: "SIGHUP",
 	}}
 	for _, nested := range l.decode(b, hb.Body, w.Server, hcl.BlockHeaderSchema{Type: "oauth_config"}) {
 		l.oauthBlock(w, nested)

@@ -97,6 +97,11 @@ type Server struct {
 	StopGrace      time.Duration `hcl:"stop_grace" reload:"live"`
 	KillGrace      time.Duration `hcl:"kill_grace" reload:"live"`
 
+	OnRotate     string `hcl:"on_rotate" reload:"respawn"`   // replay, restart, signal, none: what happens to a child as its token ends
+	OnRotateBusy string `hcl:"on_rotate_busy" reload:"live"` // error, wait: what becomes of requests that are open then
+	Signal       string `hcl:"signal" reload:"live"`         // with on_rotate = "signal": SIGHUP, SIGUSR1, SIGUSR2
+	Restart      string `hcl:"restart" reload:"live"`        // never, on_failure, always; "": on_failure once it has answered, see Restarts
+
 	RevokeOnShutdown bool `hcl:"revoke_on_shutdown" reload:"live"`
 
 	AllowUsers  []string `hcl:"allow_users" reload:"live"`  // names or numbers: who gets the token at Use.Socket beside the daemon's user

@@ -91,16 +91,18 @@ func (l *loader) validate(t *tree) {
 	l.refreshTokens(t)
 }
 
+// oneOf wants one of a few words.
+func (l *loader) oneOf(b *block, name, value string, allowed ...string) {
+	if !slices.Contains(allowed, value) {
+		l.fail(b, name, fmt.Sprintf("%s must be one of %s", name, strings.Join(allowed, ", ")), "choose one of them")
+	}
+}
+
 // global checks the blocks beside servers.
 func (l *loader) global(t *tree) {
-	oneOf := func(b *block, name, value string, allowed ...string) {
-		if !slices.Contains(allowed, value) {
-			l.fail(b, name, fmt.Sprintf("%s must be one of %s", name, strings.Join(allowed, ", ")), "choose one of them")
-		}
-	}
 	if b := t.single["log"]; b != nil {
-		oneOf(b, "level", t.cfg.Log.Level, "debug", "info", "warn", "error")
-		oneOf(b, "format", t.cfg.Log.Format, "auto", "text", "json")
+		l.oneOf(b, "level", t.cfg.Log.Level, "debug", "info", "warn", "error")
+		l.oneOf(b, "format", t.cfg.Log.Format, "auto", "text", "json")
 	}
 	if b := t.single[fileStore]; b != nil {
 		if b.has("path") && t.cfg.Store.Path == "" {
@@ -155,16 +157,17 @@ func (c check) stdioOnly() {
 	} else {
 		c.refuse("has a meaning for mcp-remote and other remote programs only", "remove it, or set is_remote = true", "via")
 	}
-	if c.block.has("via") && c.Via != "proxy" && c.Via != "header" {
-		c.fail(c.block, "via", "via must be one of proxy, header", "choose one of them")
+	if c.block.has("via") {
+		c.oneOf(c.block, "via", c.Via, "proxy", "header")
 	}
+	c.rotation()
 }
 
 // urlOnly refuses what has a meaning for programs alone.
 func (c check) urlOnly() {
 	c.refuse("has a meaning for servers with a command only", "remove it, or replace url by command",
 		"args", "env", "pass_env", "dir", "inject_env", "token_file", "token_file_mode", "token_file_group", "via",
-		"stop_grace", "kill_grace")
+		"stop_grace", "kill_grace", "on_rotate", "on_rotate_busy", "signal", "restart")
 	if c.OAuth != nil && c.OAuth.IsRemote != nil && !*c.OAuth.IsRemote {
 		c.fail(c.oauth, "is_remote", "is_remote = false contradicts url", "remove one of the two")
 	}

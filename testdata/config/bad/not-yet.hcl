@@ -1,11 +1,7 @@
 # want: unknown attribute "login"
-# want: unknown attribute "on_rotate"
-# want: unknown attribute "restart"
 server "search" {
   command = "uvx"
   args = ["acme-search-mcp"]
-  on_rotate = "replay"
-  restart = true
   login = "auto"
   oauth_config {
     enabled             = true
