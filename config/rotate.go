@@ -20,9 +20,9 @@ func (c check) rotation() {
 }
 
 // Relayed reports whether bearerd stands between the client and the child, which it can then exchange. Otherwise the child
-// has the client's pipes.
+// has the client's pipes. curl serves nobody.
 func (s *Server) Relayed() bool {
-	return s.Command != "" && (s.OnRotate == "replay" || s.OnRotate == "restart")
+	return (s.OnRotate == "replay" || s.OnRotate == "restart") && s.Command != "" && s.RemoteProgram() != "curl"
 }
 
 // Restarts reports whether a child that has ended by itself is started again. answered says that it, or one before it, has

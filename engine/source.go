@@ -291,6 +291,7 @@ func (s *Source) syncPause() time.Duration {
 // publish swaps the current token; deliveries that hold the old one learn of it. mu is held.
 func (s *Source) publish(t *Token) {
 	if old := s.current.Swap(t); old != nil && old != t {
+		old.dropped.Store(t == nil)
 		close(old.superseded)
 	}
 }

@@ -23,6 +23,7 @@ type Token struct {
 	hit           atomic.Bool    // the first cache hit has been logged
 	copied        bool           // from the local copy, while the shared store was away
 	superseded    chan struct{}
+	dropped       atomic.Bool // nothing took its place when it was superseded
 }
 
 // Headers gives the Authorization value for a request. dpop is empty for a Bearer token; method and URL are what a
@@ -36,6 +37,18 @@ func (t *Token) Access() secrets.Secret { return t.access }
 
 // Superseded is closed when the token was replaced, revoked or invalidated.
 func (t *Token) Superseded() <-chan struct{} { return t.superseded }
+
+// Dropped reports, of a token that was superseded, whether it was invalidated or revoked rather than replaced by a newer one:
+// whoever holds it should not use it any more.
+func (t *Token) Dropped() bool { return t.dropped.Load() }
+
+// Stale is when the token is worth renewing: OAUTH_TOKEN_EXPIRY_BUFFER before its end. Zero: never.
+func (t *Token) Stale() time.Time {
+	if t.Expires.IsZero() {
+		return time.Time{}
+	}
+	return time.Unix(0, t.staleAt)
+}
 
 func (t *Token) fresh(now time.Time) bool { return now.UnixNano() < t.staleAt }
 func (t *Token) valid(now time.Time) bool { return now.UnixNano() < t.deadAt }

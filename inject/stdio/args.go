@@ -34,7 +34,7 @@ func ViaProxy(s *config.Server) bool {
 func ByArguments(s *config.Server, proxyURL string, token secrets.Secret, declared map[string]secrets.Secret,
 	parent []string) (*Launch, error) {
 	if !authorized(s) {
-		return launch(s, s.Args, nil, declared, parent)
+		return launch(s, s.Args, secrets.Secret{}, nil, declared, parent)
 	}
 	if err := checkToken(s, token); err != nil {
 		return nil, err
@@ -46,7 +46,7 @@ func ByArguments(s *config.Server, proxyURL string, token secrets.Secret, declar
 	if err != nil {
 		return nil, fmt.Errorf("server %q: %w", s.Name, err)
 	}
-	return launch(s, args, map[string]secrets.Secret{headerVar: bearer(token)}, declared, parent)
+	return launch(s, args, token, map[string]secrets.Secret{headerVar: bearer(token)}, declared, parent)
 }
 
 // rewrite points the URL argument at the proxy, if it is wanted, and adds the header.

@@ -193,7 +193,7 @@ func TestAcceptance41_NoTokenInTheCommandLinesOfTheTree(t *testing.T) {
 			}
 		}
 		_ = c.in.Close()
-		if code := c.Wait(t.Context()); code != 0 {
+		if code := c.Wait(); code != 0 {
 			t.Errorf("exit code %d", code)
 		}
 		if err := l.Close(); err != nil {

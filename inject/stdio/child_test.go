@@ -29,13 +29,22 @@ var children = map[string]func() int{
 	"polite":   func() int { return endsAt(0, "eof", waitEOF()) },
 	"on term":  func() int { return endsAt(3, "term", caught(syscall.SIGTERM)) },
 	"stubborn": stubborn,
-	"defiant":  func() int { term := caught(syscall.SIGTERM); endsAt(0, "term", term); return stubborn() },
+	"defiant":  defiant,
 	"usr1":     func() int { return endsAt(0, "usr1", caught(syscall.SIGUSR1)) },
-	"deaf":     func() int { _ = os.Stdin.Close(); return endsAt(4, "term", caught(syscall.SIGTERM)) },
-	"leaver":   func() int { descend("stubborn"); return 5 },
-	"parent":   func() int { descend("stubborn"); return endsAt(0, "eof", waitEOF()) },
-	"killed":   func() int { descend("stubborn"); return stubborn() },
-	"npx":      func() int { descend("polite"); return endsAt(0, "eof", waitEOF()) },
+	"usr1 with a child that it would end": func() int {
+		usr1 := caught(syscall.SIGUSR1)
+		pid := descend("usr1 ends")
+		code := endsAt(0, "usr1", usr1)
+		if syscall.Kill(pid, 0) == nil {
+			fmt.Println("alive")
+		}
+		return code
+	},
+	"usr1 ends": func() int { return endsAt(0, "unreachable", waitEOF()) },
+	"leaver":    func() int { descend("stubborn"); return 5 },
+	"parent":    func() int { descend("stubborn"); return endsAt(0, "eof", waitEOF()) },
+	"killed":    func() int { descend("stubborn"); return stubborn() },
+	"npx":       func() int { descend("polite"); return endsAt(0, "eof", waitEOF()) },
 }
 
 func TestMain(m *testing.M) {
@@ -92,8 +101,18 @@ func stubborn() int {
 	return endsAt(0, "unreachable", caught(syscall.SIGUSR2))
 }
 
-// descend starts a grandchild with the same arguments and files and waits until it is ready.
-func descend(mode string) {
+// defiant says so each time it is asked to end.
+func defiant() int {
+	term := caught(syscall.SIGTERM)
+	fmt.Println("ready", os.Getpid())
+	for range term {
+		fmt.Println("term")
+	}
+	return 0
+}
+
+// descend starts a grandchild with the same arguments and files and waits until it is ready. It returns its process id.
+func descend(mode string) (pid int) {
 	r, w, err := os.Pipe()
 	if err != nil {
 		panic(err)
@@ -108,6 +127,7 @@ func descend(mode string) {
 	}
 	line, _ := bufio.NewReader(r).ReadString('\n')
 	fmt.Print(line)
+	return cmd.Process.Pid
 }
 
 // program links the test binary under a name such as npx and returns the path.
@@ -151,7 +171,7 @@ func start(t *testing.T, s *config.Server, l *Launch, umask int) *client {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_ = outW.Close()
+	_, _ = inR.Close(), outW.Close() // the child has its own
 	return &client{p, inW, bufio.NewReader(outR)}
 }
 
@@ -204,7 +224,7 @@ func run(t *testing.T, s *config.Server, l *Launch, umask int) reported {
 	c := start(t, s, l, umask)
 	var r reported
 	err := json.NewDecoder(c.out).Decode(&r) // before Wait: it may be more than a pipe holds
-	if code := c.Wait(t.Context()); code != 0 || err != nil {
+	if code := c.Wait(); code != 0 || err != nil {
 		t.Fatalf("exit code %d, %v", code, err)
 	}
 	return r

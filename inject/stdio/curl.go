@@ -24,7 +24,7 @@ func curl(s *config.Server, token secrets.Secret, declared map[string]secrets.Se
 		return nil, fmt.Errorf("server %q: a folder for curl's header file: %w", s.Name, err)
 	}
 	file := filepath.Join(dir, "header")
-	l, err := launch(s, append(slices.Clone(s.Args), "--header", "@"+file), nil, declared, parent)
+	l, err := launch(s, append(slices.Clone(s.Args), "--header", "@"+file), token, nil, declared, parent)
 	if err == nil {
 		err = os.WriteFile(file, []byte("Authorization: "+bearer(token).Reveal()+"\n"), 0o600)
 	}

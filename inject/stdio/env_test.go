@@ -161,7 +161,7 @@ func TestLaunchAndProcessPrintNoToken(t *testing.T) {
 		}
 	}
 	_ = c.in.Close()
-	if code := c.Wait(t.Context()); code != 0 {
+	if code := c.Wait(); code != 0 {
 		t.Errorf("exit code %d", code)
 	}
 }

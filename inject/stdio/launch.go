@@ -16,6 +16,7 @@ type Launch struct {
 	args    []string
 	env     map[string]secrets.Secret // all of it, behind Secret so that a Launch can be printed
 	ownPath bool                      // PATH is bearerd's own, neither declared nor injected
+	hidden  []secrets.Secret          // what Mask looks for: see forms
 	dir     string                    // holds curl's header file; "": there is none
 }
 
@@ -41,11 +42,12 @@ func ByEnv(s *config.Server, token secrets.Secret, declared map[string]secrets.S
 		}
 		injected = tokenVars(s, token)
 	}
-	return launch(s, s.Args, injected, declared, parent)
+	return launch(s, s.Args, token, injected, declared, parent)
 }
 
-func launch(s *config.Server, args []string, injected, declared map[string]secrets.Secret, parent []string) (
-	*Launch, error) {
+// launch puts together what ByEnv and ByArguments have prepared. token is what injected or a file carries.
+func launch(s *config.Server, args []string, token secrets.Secret, injected, declared map[string]secrets.Secret,
+	parent []string) (*Launch, error) {
 	env, err := environ(s, injected, declared, parent)
 	if err != nil {
 		return nil, err
@@ -53,7 +55,9 @@ func launch(s *config.Server, args []string, injected, declared map[string]secre
 	_, pathDeclared := declared["PATH"]
 	_, pathInjected := injected["PATH"]
 	args = passIntoContainer(s.Command, args, slices.Sorted(maps.Keys(injected)))
-	return &Launch{args: args, env: env, ownPath: !pathDeclared && !pathInjected}, nil
+	return &Launch{
+		args: args, env: env, ownPath: !pathDeclared && !pathInjected, hidden: hidden(s, token, declared),
+	}, nil
 }
 
 func authorized(s *config.Server) bool { return s.OAuth != nil && s.OAuth.Enabled }

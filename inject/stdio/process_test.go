@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -21,7 +22,7 @@ func TestInputAndOutputPassThrough(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = c.in.Close()
-	if code := c.Wait(t.Context()); code != 0 {
+	if code := c.Wait(); code != 0 {
 		t.Errorf("exit code %d", code)
 	}
 	if got, err := io.ReadAll(c.out); err != nil || string(got) != text {
@@ -31,24 +32,25 @@ func TestInputAndOutputPassThrough(t *testing.T) {
 
 func TestExitCode(t *testing.T) {
 	for mode, want := range map[string]int{"exit 7": 7, "suicide": 137} {
-		if code := startChild(t, server(""), mode).Wait(t.Context()); code != want {
+		if code := startChild(t, server(""), mode).Wait(); code != want {
 			t.Errorf("%s: exit code %d, want %d", mode, code, want)
 		}
 	}
 }
 
 // The graces are a minute: a child that is polite needs none of them.
-func TestStopClosesStdinFirst(t *testing.T) {
-	ctx, cancel := context.WithCancel(t.Context())
+func TestStopLeavesAPoliteChildItsTime(t *testing.T) {
 	c := startChild(t, server(""), "polite")
 	c.ready(t)
-	cancel()
-	if code := c.Wait(ctx); code != 0 {
+	_ = c.in.Close()
+	c.Stop(t.Context())
+	if code := c.Wait(); code != 0 {
 		t.Errorf("exit code %d", code)
 	}
 	if got := c.line(t); got != "eof" {
 		t.Errorf("the child said %q", got)
 	}
+	c.Stop(t.Context()) // of no effect
 }
 
 func TestStopThenSendsSIGTERM(t *testing.T) {
@@ -56,8 +58,8 @@ func TestStopThenSendsSIGTERM(t *testing.T) {
 	s.StopGrace = time.Millisecond
 	c := startChild(t, s, "on term")
 	c.ready(t)
-	_ = c.in.Close() // the end of input stops, too
-	if code := c.Wait(t.Context()); code != 3 {
+	c.Stop(t.Context())
+	if code := c.Wait(); code != 3 {
 		t.Errorf("exit code %d", code)
 	}
 	if got := c.line(t); got != "term" {
@@ -68,38 +70,35 @@ func TestStopThenSendsSIGTERM(t *testing.T) {
 func TestStopThenKills(t *testing.T) {
 	s := server("")
 	s.StopGrace, s.KillGrace = time.Millisecond, time.Millisecond
-	ctx, cancel := context.WithCancel(t.Context())
 	c := startChild(t, s, "stubborn")
 	c.ready(t)
-	cancel()
-	if code := c.Wait(ctx); code != 137 {
+	c.Stop(t.Context())
+	if code := c.Wait(); code != 137 {
 		t.Errorf("exit code %d", code)
 	}
 }
 
-// The client's end must be seen although nothing can be written to the child any more.
-func TestEndOfInputStopsAChildThatHasClosedStdin(t *testing.T) {
-	s := server("")
-	s.StopGrace = time.Millisecond
-	c := startChild(t, s, "deaf")
+func TestExitedIsClosedBeforeWait(t *testing.T) {
+	c := startChild(t, server(""), "polite")
 	c.ready(t)
-	code := make(chan int)
-	go func() { code <- c.Wait(t.Context()) }()
-	_ = c.in.SetWriteDeadline(time.Now().Add(10 * time.Second))
-	if _, err := c.in.Write(make([]byte, 1<<20)); err != nil { // far more than a pipe holds
-		t.Errorf("the client is not read any more: %v", err)
+	select {
+	case <-c.Exited():
+		t.Error("the child runs, but is said to have exited")
+	default:
 	}
 	_ = c.in.Close()
-	if got := <-code; got != 4 {
-		t.Errorf("exit code %d", got)
+	<-c.Exited()
+	if err := syscall.Kill(c.PID(), 0); err != nil {
+		t.Errorf("the child is reaped before Wait: %v", err)
 	}
+	c.Wait()
 }
 
 func TestSignalIsForwarded(t *testing.T) {
 	c := startChild(t, server(""), "usr1")
 	c.ready(t)
 	c.Signal(syscall.SIGUSR1)
-	if code := c.Wait(t.Context()); code != 0 {
+	if code := c.Wait(); code != 0 {
 		t.Errorf("exit code %d", code)
 	}
 	if got := c.line(t); got != "usr1" {
@@ -108,15 +107,20 @@ func TestSignalIsForwarded(t *testing.T) {
 	c.Signal(syscall.SIGKILL) // the number may be another's by now: it must not be sent
 }
 
-func TestStdinIsUsableAfterTheChild(t *testing.T) {
-	c := startChild(t, server(""), "exit 7")
-	c.Wait(t.Context())
-	if _, err := io.WriteString(c.in, "next"); err != nil {
-		t.Fatal(err)
+func TestSignalChildSparesTheGroup(t *testing.T) {
+	s := server("")
+	s.StopGrace, s.KillGrace = time.Millisecond, time.Millisecond
+	c := startChild(t, s, "usr1 with a child that it would end")
+	c.ready(t)
+	c.ready(t)
+	c.SignalChild(syscall.SIGUSR1)
+	for _, want := range []string{"usr1", "alive"} {
+		if got := c.line(t); got != want {
+			t.Errorf("the child said %q, want %q", got, want)
+		}
 	}
-	buf := make([]byte, 8)
-	if n, err := c.src.Read(buf); err != nil || string(buf[:n]) != "next" {
-		t.Errorf("read %q, %v", buf[:n], err)
+	if code := c.Wait(); code != 0 {
+		t.Errorf("exit code %d", code)
 	}
 }
 
@@ -215,34 +219,33 @@ func TestASignalShortensTheGraces(t *testing.T) {
 		c.ready(t)
 		cancel()
 		start := time.Now()
-		if code := c.Wait(ctx); code != want || time.Since(start) > 20*time.Second {
+		c.Stop(ctx)
+		if code := c.Wait(); code != want || time.Since(start) > 20*time.Second {
 			t.Errorf("%s: exit code %d, want %d; after %s", mode, code, want, time.Since(start))
 		}
 	}
 }
 
-func TestASignalShortensAStopThatIsUnderWay(t *testing.T) {
+// The child says how often it got SIGTERM: the second Stop must not send another.
+func TestAnotherStopShortensTheOneThatIsUnderWay(t *testing.T) {
 	s := server("")
 	s.StopGrace = time.Millisecond
-	ctx, cancel := context.WithCancel(t.Context())
-	defer cancel()
 	c := startChild(t, s, "defiant")
 	c.ready(t)
-	code := make(chan int)
-	go func() { code <- c.Wait(ctx) }()
-	_ = c.in.Close()
+	var stops sync.WaitGroup
+	stops.Go(func() { c.Stop(t.Context()) })
 	if got := c.line(t); got != "term" { // from here on kill_grace passes
 		t.Errorf("the child said %q", got)
 	}
+	hurried, cancel := context.WithCancel(t.Context())
 	cancel()
-	select {
-	case got := <-code:
-		if got != 137 {
-			t.Errorf("exit code %d", got)
-		}
-	case <-time.After(20 * time.Second):
-		t.Error("kill_grace was not shortened")
-		c.Signal(syscall.SIGKILL)
-		<-code
+	start := time.Now()
+	c.Stop(hurried)
+	stops.Wait()
+	if code := c.Wait(); code != 137 || time.Since(start) > 20*time.Second {
+		t.Errorf("exit code %d after %s", code, time.Since(start))
+	}
+	if rest, err := io.ReadAll(c.out); err != nil || strings.Contains(string(rest), "term") {
+		t.Errorf("the child said %q, %v", rest, err)
 	}
 }

@@ -30,6 +30,7 @@ type API struct {
 	Store      secrets.Store
 	Vault      *vault.Client                             // nil: no Vault is configured
 	Outdated   func(context.Context) ([]Outdated, error) // what running children hold that has changed
+	Troubled   func(context.Context) ([]Trouble, error)  // the children that do not serve their clients
 	Keys       proxy.Keys
 	Reload     func(ctx context.Context, why string) (config.Changes, error) // nil: no daemon
 	LastReload func() Reload                                                 // nil: no daemon

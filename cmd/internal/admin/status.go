@@ -19,6 +19,17 @@ type Status struct {
 	Reload   *Reload       `json:"reload,omitempty"`   // absent: no daemon runs
 	Servers  []Server      `json:"servers"`            //
 	Outdated []Outdated    `json:"outdated,omitempty"` // children that hold values which have changed since
+	Trouble  []Trouble     `json:"trouble,omitempty"`  // children that do not serve their clients
+}
+
+// Trouble is a server whose process has ended by itself or could not be started, so that its client waits.
+type Trouble struct {
+	Server string    `json:"server"`
+	PID    int       `json:"pid"`   // of the `bearerd exec` that serves the client
+	State  string    `json:"state"` // restarting, crash_loop, not_started
+	Reason string    `json:"reason"`
+	Ended  int       `json:"ended,omitempty"` // times in a row
+	Next   time.Time `json:"next_attempt"`
 }
 
 // Outdated names what a running child was started with and is different now: variables whose value has changed where it
@@ -79,7 +90,10 @@ func (a *API) status(w http.ResponseWriter, r *http.Request) {
 		st.Reload = &last
 	}
 	var err error
-	if st.Outdated, err = a.Outdated(r.Context()); err != nil {
+	if st.Outdated, err = a.Outdated(r.Context()); err == nil {
+		st.Trouble, err = a.Troubled(r.Context())
+	}
+	if err != nil {
 		fail(w, err)
 		return
 	}

@@ -35,6 +35,8 @@ type App struct {
 	engine  *engine.Engine
 	keys    proxy.Keys
 	reload  *reloader // nil: no daemon
+
+	elsewhere bool // the tokens come from another user's daemon
 }
 
 // Open opens the stores of cfg and prepares a source for each server; nothing is asked of anybody yet.
@@ -115,7 +117,7 @@ func (a *App) API(pid int) *admin.API {
 		reloadCollector{a.reload},
 	)
 	api := &admin.API{
-		Config: a.config.Load, Engine: a.engine, Store: a.store, Vault: a.vault, Outdated: a.outdated, Keys: a.keys,
+		Config: a.config.Load, Engine: a.engine, Store: a.store, Vault: a.vault, Outdated: a.outdated, Troubled: a.troubled, Keys: a.keys,
 		Registry: registry, Version: a.Version, PID: pid,
 	}
 	if r := a.reload; r != nil {

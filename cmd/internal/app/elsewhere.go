@@ -50,7 +50,7 @@ func openToExec(ctx context.Context, cfg *config.Config, log *slog.Logger, versi
 func openElsewhere(ctx context.Context, cfg *config.Config, log *slog.Logger, version string) *App {
 	memory := newMemory()
 	a := &App{
-		Log: log, Version: version, local: memory, store: memory,
+		Log: log, Version: version, local: memory, store: memory, elsewhere: true,
 		resolve: &secrets.Resolver{
 			Store: othersStore{},
 			Vault: func(context.Context, string, string) (string, error) { return "", errNotPassedOn },

@@ -7,52 +7,113 @@ import (
 	"os"
 	"reflect"
 	"strconv"
+	"time"
 
 	"bearerd/cmd/internal/admin"
 	"bearerd/config"
+	"bearerd/inject/stdio"
 )
 
-// errRemoved ends a child whose server is not in the configuration any more.
+// errRemoved ends an exec whose server is not in the configuration any more.
 var errRemoved = errors.New("was removed from the configuration")
 
-// followFile ends the child when its server is removed, and tells of edits that only a new child can follow. What is wrong
-// with the file, or with another server, changes nothing.
-func (c *child) followFile(ctx context.Context, path string, end context.CancelCauseFunc) {
-	watcher := config.NewWatcher(path, c.app.Log)
-	watcher.Follow(c.config) // so that a file which is half written is doubted
-	present := c.server
+// followFile tells edited of edits of a server, and ends when it is removed. What is wrong with the file, or with another
+// server, changes nothing.
+func (a *App) followFile(ctx context.Context, started *config.Config, present *config.Server, path string,
+	edited func(context.Context, *config.Config, *config.Server), end context.CancelCauseFunc) {
+	watcher := config.NewWatcher(path, a.Log)
+	watcher.Follow(started) // so that a file which is half written is doubted
 	watcher.Run(ctx, func(config.Event) {
 		cfg, diagnostics := config.LoadServer(path, present.Name)
 		if cfg == nil {
-			c.app.Log.Warn("the edited configuration is not followed", "server", present.Name, "error", diagnostics)
+			a.Log.Warn("the edited configuration is not followed", "server", present.Name, "error", diagnostics)
 			return
 		}
 		next := cfg.Server(present.Name)
 		switch {
-		case next == nil || next.Command == "":
+		case next == nil || (next.Command == "") != (present.Command == ""):
 			end(fmt.Errorf("server %q %w", present.Name, errRemoved))
 		case !reflect.DeepEqual(next, present):
 			present = next
-			c.outdate(ctx, config.Compare(one(c.server), one(next)))
+			edited(ctx, cfg, next)
 		}
 	})
 }
 
 func one(s *config.Server) *config.Config { return &config.Config{Servers: []*config.Server{s}} }
 
-// outdate notes for `status` what the child was started with and is different now.
-func (c *child) outdate(ctx context.Context, changes config.Changes) {
-	note := admin.Outdated{Server: c.server.Name, PID: os.Getpid()}
+// take lets the engine follow an edit of the one server that this process serves. The stores stay as they are.
+func (a *App) take(cfg *config.Config, s *config.Server) {
+	only := *a.config.Load()
+	only.Servers = []*config.Server{s}
+	a.config.Store(&only)
+	if a.elsewhere {
+		a.engine.Prepare(passed(&only)).Commit()
+		return
+	}
+	a.engine.Prepare(&only).Commit()
+}
+
+// edited lets a new process take over with the edited settings, or says that the one that runs keeps the old ones.
+func (c *child) edited(ctx context.Context, cfg *config.Config, next *config.Server) {
+	c.mu.Lock()
+	before := c.server
+	changes := config.Compare(one(before), one(next))
+	respawn := respawns(changes)
+	relayed := before.Relayed() && next.Relayed() && !stdio.IsTerminal(os.Stdin)
+	if len(respawn) == 0 || relayed {
+		c.server, c.written = next, nil
+	}
+	c.mu.Unlock()
+	switch {
+	case len(respawn) == 0:
+		c.app.take(cfg, next)
+	case relayed:
+		c.app.take(cfg, next)
+		c.app.Log.Info("the settings of the server have changed: a new process is to take over", "server", next.Name, "fields", respawn)
+		if before.TokenFile != next.TokenFile {
+			_ = stdio.RemoveToken(before)
+		}
+		c.keeper.Changed()
+	default:
+		c.outdate(ctx, respawns(config.Compare(one(before), one(next))))
+	}
+}
+
+// respawns names the fields whose change wants another process.
+func respawns(changes config.Changes) (fields []string) {
 	for _, change := range changes {
 		for _, f := range change.Fields {
 			if f.Class == config.Respawn || f.Class == config.Retoken {
-				note.Fields = append(note.Fields, f.Name)
+				fields = append(fields, f.Name)
 			}
 		}
 	}
-	if len(note.Fields) > 0 {
-		c.app.Log.Warn("the server was started with settings that have changed: restart its client to use them", "server", c.server.Name,
-			"fields", note.Fields)
+	return fields
+}
+
+// outdate notes for `status` what the child was started with and is different now.
+func (c *child) outdate(ctx context.Context, fields []string) {
+	note := admin.Outdated{Server: c.server.Name, PID: os.Getpid(), Fields: fields}
+	c.app.Log.Warn("the server was started with settings that have changed: restart its client to use them", "server", c.server.Name,
+		"fields", note.Fields)
+	c.app.note(ctx, outdatedPrefix+c.server.Name+"/file/"+strconv.Itoa(note.PID), note.Server, note)
+}
+
+// trouble notes for `status` that a server does not serve its client.
+func (c *child) trouble(ctx context.Context) func(stdio.Trouble) {
+	key := troublePrefix + c.server.Name + "/" + strconv.Itoa(os.Getpid())
+	noted := false
+	return func(t stdio.Trouble) {
+		switch {
+		case t.State != "":
+			noted = true
+			c.app.note(ctx, key, c.server.Name, admin.Trouble{
+				Server: c.server.Name, PID: os.Getpid(), State: t.State, Reason: t.Reason, Ended: t.Ended, Next: t.Next.UTC().Truncate(time.Second),
+			})
+		case noted:
+			noted = false
+			_ = c.app.local.Delete(ctx, key)
+		}
 	}
-	c.app.note(ctx, outdatedPrefix+c.server.Name+"/file/"+strconv.Itoa(note.PID), note)
 }

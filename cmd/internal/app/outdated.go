@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -15,6 +16,7 @@ import (
 
 	"bearerd/cmd/internal/admin"
 	"bearerd/config"
+	"bearerd/inject/stdio"
 	"bearerd/secrets"
 )
 
@@ -25,13 +27,14 @@ const pollPause = time.Minute
 // the process's id.
 const outdatedPrefix = "outdated/"
 
-// watch looks every minute whether the values in the environment of a child have changed. A child cannot be told: the
-// change is logged and shown in status.
-func (a *App) watch(ctx context.Context, s *config.Server, held map[string]secrets.Secret, pid int) {
-	if !slices.ContainsFunc(slices.Collect(maps.Values(s.Env)), secrets.Ref.MayChange) {
-		return
-	}
-	key := outdatedPrefix + s.Name + "/" + strconv.Itoa(pid)
+// troublePrefix is where an exec notes why its server does not serve its client.
+const troublePrefix = "trouble/"
+
+// watch looks every minute whether the values in the environment of a child have changed. Behind a relay a new process takes
+// over with them. Another child cannot be told: the change is logged and shown in status.
+func (c *child) watch(ctx context.Context, pid int) {
+	a := c.app
+	key := outdatedPrefix + c.server.Name + "/" + strconv.Itoa(pid)
 	defer func() { _ = a.local.Delete(context.WithoutCancel(ctx), key) }() // status drops those of dead processes anyway
 	var known []string
 	for {
@@ -40,26 +43,35 @@ func (a *App) watch(ctx context.Context, s *config.Server, held map[string]secre
 		case <-ctx.Done():
 			return
 		}
+		s, held := c.held()
+		if !slices.ContainsFunc(slices.Collect(maps.Values(s.Env)), secrets.Ref.MayChange) {
+			continue
+		}
 		changed := a.changed(ctx, s, held, known)
 		if slices.Equal(changed, known) || ctx.Err() != nil {
 			continue
 		}
-		known = changed
-		if len(changed) > 0 {
+		switch {
+		case s.Relayed() && !stdio.IsTerminal(os.Stdin):
+			a.Log.Info("values of the server have changed: a new process is to take over", "server", s.Name, "env", changed)
+			c.keeper.Changed()
+			continue
+		case len(changed) > 0:
 			a.Log.Warn("values that the server was started with have changed: restart it to use them", "server", s.Name, "env", changed)
-		} else {
+		default:
 			a.Log.Info("the values that the server was started with are in force again", "server", s.Name)
 		}
-		a.note(ctx, key, admin.Outdated{Server: s.Name, PID: pid, Env: changed})
+		known = changed
+		a.note(ctx, key, s.Name, admin.Outdated{Server: s.Name, PID: pid, Env: changed})
 	}
 }
 
-// note keeps what a child holds that has changed, for status to find.
-func (a *App) note(ctx context.Context, key string, o admin.Outdated) {
-	b, _ := json.Marshal(o) // strings and a number
+// note keeps what is to be said of a child, for status to find.
+func (a *App) note(ctx context.Context, key, server string, v any) {
+	b, _ := json.Marshal(v) // strings, numbers and times
 	_, rev, _ := a.local.Get(ctx, key)
 	if _, err := a.local.Put(ctx, key, b, rev); err != nil {
-		a.Log.Warn("the change is not shown in status", "server", o.Server, "error", err)
+		a.Log.Warn("the change is not shown in status", "server", server, "error", err)
 	}
 }
 
@@ -78,9 +90,9 @@ func (a *App) changed(ctx context.Context, s *config.Server, held map[string]sec
 	return names
 }
 
-// outdated lists the notes of the processes that still run.
-func (a *App) outdated(ctx context.Context) (notes []admin.Outdated, err error) {
-	keys, err := a.local.List(ctx, outdatedPrefix)
+// notes reads what is noted under prefix by the processes that still run.
+func notes[T any](ctx context.Context, a *App, prefix string) (list []T, err error) {
+	keys, err := a.local.List(ctx, prefix)
 	if err != nil {
 		return nil, fmt.Errorf("reading what running servers hold: %w", err)
 	}
@@ -90,10 +102,21 @@ func (a *App) outdated(ctx context.Context) (notes []admin.Outdated, err error) 
 			_ = a.local.Delete(ctx, key)
 			continue
 		}
-		var note admin.Outdated
-		if b, _, err := a.local.Get(ctx, key); err == nil && json.Unmarshal(b, &note) == nil && len(note.Env)+len(note.Fields) > 0 {
-			notes = append(notes, note)
+		var note T
+		if b, _, err := a.local.Get(ctx, key); err == nil && json.Unmarshal(b, &note) == nil {
+			list = append(list, note)
 		}
 	}
-	return notes, nil
+	return list, nil
+}
+
+// outdated lists what running children hold that has changed.
+func (a *App) outdated(ctx context.Context) ([]admin.Outdated, error) {
+	list, err := notes[admin.Outdated](ctx, a, outdatedPrefix)
+	return slices.DeleteFunc(list, func(o admin.Outdated) bool { return len(o.Env)+len(o.Fields) == 0 }), err
+}
+
+// troubled lists the children that do not serve their clients.
+func (a *App) troubled(ctx context.Context) ([]admin.Trouble, error) {
+	return notes[admin.Trouble](ctx, a, troublePrefix)
 }

@@ -52,7 +52,7 @@ func TestWatchTellsOfChangedValues(t *testing.T) {
 		k := &kept{value: "one"}
 		a := &App{Log: slog.New(slog.NewTextHandler(&log, nil)), local: store, store: store,
 			resolve: &secrets.Resolver{Store: store, Vault: k.read}}
-		s := &config.Server{Name: "s", Env: map[string]secrets.Ref{
+		s := &config.Server{Name: "s", OnRotate: "none", Env: map[string]secrets.Ref{
 			"KEY": {Kind: secrets.Vault, Name: "p", Field: "f"}, "FIXED": secrets.LiteralRef("x"),
 		}}
 		held := map[string]secrets.Secret{"KEY": secrets.New("one"), "FIXED": secrets.New("x")}
@@ -60,7 +60,7 @@ func TestWatchTellsOfChangedValues(t *testing.T) {
 		done := make(chan struct{})
 		go func() {
 			defer close(done)
-			a.watch(ctx, s, held, os.Getpid())
+			(&child{app: a, server: s, env: held}).watch(ctx, os.Getpid())
 		}()
 		minute := func(step string, warnings int, want ...string) {
 			t.Helper()

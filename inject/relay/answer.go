@@ -1,0 +1,34 @@
+package relay
+
+import (
+	"fmt"
+
+	"bearerd/inject/jsonrpc"
+)
+
+// code is that of the JSON-RPC errors which bearerd gives in a server's place.
+const code = -32001
+
+// Reason says why a request is not answered by its server.
+type Reason struct {
+	Code string // for programs, such as token_expired
+	Text string // for people: what happened and what to do
+}
+
+// failure is the answer to a request that no server answers.
+func (s *Session) failure(id []byte, why Reason) []byte {
+	return jsonrpc.Failure(id, code, fmt.Sprintf("server %q: %s", s.name, why.Text), map[string]any{
+		"server": s.name, "reason": why.Code, "retry": true,
+	})
+}
+
+// withdrawal tells the client that a question of a server's needs no answer.
+func withdrawal(id []byte) []byte {
+	return fmt.Appendf(nil, `{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":%s,`+
+		`"reason":"the server that asked has gone"}}`+"\n", id)
+}
+
+// pong answers a ping while there is no server: the session lives.
+func pong(id []byte) []byte {
+	return fmt.Appendf(nil, `{"jsonrpc":"2.0","id":%s,"result":{}}`+"\n", id)
+}

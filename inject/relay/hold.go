@@ -1,0 +1,144 @@
+package relay
+
+import (
+	"bytes"
+	"context"
+
+	"bearerd/inject/jsonrpc"
+)
+
+// Hold keeps back what the client says until another server than l serves, as l's token has ended. It does nothing when l
+// does not serve.
+func (s *Session) Hold(l *Link) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.current == l && s.gate == open {
+		s.gate = holding
+	}
+}
+
+// Refuse answers what is held, and what comes, with an error until a server takes over.
+func (s *Session) Refuse(why Reason) {
+	s.mu.Lock()
+	if s.gate != holding && s.gate != refusing {
+		s.mu.Unlock()
+		return
+	}
+	s.gate, s.refusal = refusing, why
+	var answers [][]byte
+	for _, line := range s.held {
+		answers = append(answers, s.refuse(line)...)
+	}
+	s.empty()
+	s.mu.Unlock()
+	s.toClient(answers...)
+}
+
+// refuse gives the answers to the requests of a line that no server gets.
+func (s *Session) refuse(line []byte) (answers [][]byte) {
+	messages, _, _ := jsonrpc.Parse(line)
+	for _, m := range messages {
+		switch {
+		case m.Method == "notifications/initialized":
+			s.record.initialized = bytes.Clone(line)
+		case !m.Request():
+		case m.Method == "ping" && s.record.initialize != nil:
+			answers = append(answers, pong(m.ID))
+		default:
+			delete(s.requests, jsonrpc.Key(m.ID))
+			answers = append(answers, s.failure(m.ID, s.refusal))
+		}
+	}
+	return answers
+}
+
+// holdBack keeps a line for the next server, or gives the answers to it.
+func (s *Session) holdBack(messages []jsonrpc.Message, line []byte) (answers [][]byte) {
+	if s.gate == refusing {
+		return s.refuse(line)
+	}
+	if len(messages) == 1 && messages[0].Request() && messages[0].Method == "ping" && s.record.initialize != nil {
+		return [][]byte{pong(messages[0].ID)}
+	}
+	for _, m := range messages {
+		if m.Request() {
+			s.requests[jsonrpc.Key(m.ID)] = &request{id: bytes.Clone(m.ID), method: m.Method}
+		}
+	}
+	s.held = append(s.held, bytes.Clone(line))
+	s.heldSize += len(line)
+	return nil
+}
+
+// awaitRoom waits until one more line may be held.
+func (s *Session) awaitRoom(ctx context.Context) {
+	for {
+		s.mu.Lock()
+		if s.heldSize < heldLimit {
+			s.mu.Unlock()
+			return
+		}
+		if s.room == nil {
+			s.room = make(chan struct{})
+		}
+		room := s.room
+		s.mu.Unlock()
+		select {
+		case <-room:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// empty forgets what is held.
+func (s *Session) empty() {
+	s.held = nil
+	s.shrunk(s.heldSize)
+}
+
+func (s *Session) shrunk(by int) {
+	s.heldSize -= by
+	if s.room != nil && s.heldSize < heldLimit {
+		close(s.room)
+		s.room = nil
+	}
+}
+
+// dropHeld forgets the held request of that key.
+func (s *Session) dropHeld(key string) {
+	for i, line := range s.held {
+		if m, err := jsonrpc.ParseOne(line); err == nil && m.Request() && jsonrpc.Key(m.ID) == key {
+			s.held = append(s.held[:i:i], s.held[i+1:]...)
+			s.shrunk(len(line))
+			return
+		}
+	}
+}
+
+// flush sends what was held to l, which has just taken over, and then opens the gate. What the client says meanwhile
+// follows in its order.
+func (s *Session) flush(l *Link) {
+	for {
+		s.mu.Lock()
+		if s.current != l || s.gate != flushing {
+			s.mu.Unlock()
+			return
+		}
+		if len(s.held) == 0 {
+			s.gate = open
+			s.settle()
+			s.mu.Unlock()
+			return
+		}
+		line := s.held[0]
+		s.held = s.held[1:]
+		s.shrunk(len(line))
+		messages, batch, _ := jsonrpc.Parse(line)
+		for _, m := range messages {
+			s.enter(m, line, batch, l)
+		}
+		s.mu.Unlock()
+		l.write(line)
+	}
+}

@@ -1,0 +1,154 @@
+package relay
+
+import (
+	"context"
+	"errors"
+	"fmt"
+)
+
+// errEnded is the error of a server that ended before it took over.
+var errEnded = errors.New("it ended before it could take over")
+
+// Switch lets l, which has been told by Replay what the session is about, take over as soon as no request is open, and at
+// the latest when busy is closed: then the server before it keeps what is open. busy may be nil. It returns when l serves.
+func (s *Session) Switch(ctx context.Context, l *Link, busy <-chan struct{}) error {
+	for {
+		turned := s.arm(l)
+		select {
+		case <-turned:
+		case <-busy:
+			busy = nil
+			s.mu.Lock()
+			s.force = true
+			s.settle()
+			s.mu.Unlock()
+			continue
+		case <-l.read:
+			s.disarm()
+			return errEnded
+		case <-ctx.Done():
+			s.disarm()
+			return ctx.Err()
+		}
+		if s.serves(l) {
+			s.flush(l)
+			s.announce(l)
+			return nil
+		}
+		if err := l.Replay(ctx); err != nil { // the client has said more meanwhile
+			s.disarm()
+			return err
+		}
+	}
+}
+
+// Park waits until no request is open at the server that serves, and lets it rest: what comes is held. It returns at once
+// when none serves, and with ctx's error otherwise.
+func (s *Session) Park(ctx context.Context) error {
+	s.mu.Lock()
+	if s.current == nil {
+		s.mu.Unlock()
+		return nil
+	}
+	s.park = true
+	turned := make(chan struct{})
+	s.turned = turned
+	s.settle()
+	s.mu.Unlock()
+	select {
+	case <-turned:
+		return nil
+	case <-ctx.Done():
+		s.disarm()
+		return fmt.Errorf("requests are open: %w", ctx.Err())
+	}
+}
+
+func (s *Session) arm(l *Link) <-chan struct{} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.next = l
+	turned := s.turned
+	if turned == nil {
+		turned = make(chan struct{})
+		s.turned = turned
+	}
+	s.settle()
+	return turned
+}
+
+func (s *Session) disarm() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.next, s.park, s.force, s.turned = nil, false, false, nil
+}
+
+func (s *Session) serves(l *Link) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.current == l
+}
+
+// settle does what waits for a quiet moment, if this is one. It is called wherever one may begin, in that very moment: a
+// client that sends one request after the other leaves no longer one.
+func (s *Session) settle() {
+	if s.turned == nil || s.current != nil && !s.force && !s.quiet() {
+		return
+	}
+	old := s.current
+	switch {
+	case s.park:
+		s.park, s.current = false, nil
+		if s.gate == open {
+			s.gate = holding
+		}
+	case s.next == nil:
+		return
+	case s.next.told.version != s.record.version: // Switch brings it up to date and tries again
+	default:
+		s.current, s.next, s.force = s.next, nil, false
+		s.current.phase = serving
+		s.gate = flushing
+		if len(s.held) == 0 {
+			s.gate = open
+		}
+	}
+	if old != nil && old != s.current {
+		old.phase = retiring
+	}
+	close(s.turned)
+	s.turned = nil
+}
+
+// quiet reports whether nothing is open at the server that serves: no request of the client's, and no question of its own.
+func (s *Session) quiet() bool {
+	if s.writing || s.current.open > 0 || s.gate == flushing {
+		return false
+	}
+	for _, q := range s.asked {
+		if q.link == s.current {
+			return false
+		}
+	}
+	return true
+}
+
+// Finish waits until l, whose successor serves, has answered what was open, or until ctx is done. Then Fail it.
+func (l *Link) Finish(ctx context.Context) {
+	s := l.session
+	s.mu.Lock()
+	if l.open <= 0 {
+		s.mu.Unlock()
+		return
+	}
+	if l.idle == nil {
+		l.idle = make(chan struct{})
+	}
+	idle := l.idle
+	s.mu.Unlock()
+	select {
+	case <-idle:
+	case <-l.read:
+	case <-ctx.Done():
+	}
+}

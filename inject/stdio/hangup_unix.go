@@ -1,0 +1,5 @@
+//go:build unix && !linux
+
+package stdio
+
+const hangsUp = 0 // POLLHUP always comes

@@ -1,0 +1,165 @@
+package stdio
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"os"
+	"sync"
+	"syscall"
+	"time"
+
+	"bearerd/config"
+	"bearerd/engine"
+	"bearerd/inject/relay"
+)
+
+// Spawned is what a process is to be started with.
+type Spawned struct {
+	Server *config.Server
+	Launch *Launch
+	Token  *engine.Token // the one that the process holds; nil: none, or none that ends
+}
+
+// Keeper serves one client with the processes of one server, one after the other: it exchanges a process when its token
+// nears its end, and starts another when one has ended by itself.
+type Keeper struct {
+	Name  string
+	Spawn func(context.Context) (*Spawned, error) // gets the token; without one it is an error
+	In    *os.File                                // the client's
+	Out   *os.File
+	Err   io.Writer
+	Umask int
+	Note  func(Trouble) // for status; the zero Trouble: all is well again
+	Log   *slog.Logger
+
+	session *relay.Session // nil: the process has the client's pipes
+	changed chan struct{}  // holds one value: the settings are other ones
+	pauses  pauses
+	tasks   sync.WaitGroup
+
+	mu       sync.Mutex
+	children map[*child]bool // guarded by mu: those that have not ended
+}
+
+// Trouble is why a server does not serve its client at the moment.
+type Trouble struct {
+	State  string    // restarting, crash_loop, not_started; "": none
+	Reason string    // for people
+	Ended  int       // times in a row that it has ended by itself
+	Next   time.Time // the next attempt
+}
+
+// Run serves the client until it ends, until ctx is done, or until the process has ended by itself and is not started again.
+// It returns the exit code of the last process, 128+n for signal n. Without a first process there is an error.
+func (k *Keeper) Run(ctx context.Context) (int, error) {
+	k.changed, k.children = make(chan struct{}, 1), map[*child]bool{}
+	first, err := k.Spawn(ctx)
+	if err != nil {
+		return 1, err
+	}
+	if !first.Server.Relayed() || IsTerminal(k.In) {
+		return k.inherit(ctx, first)
+	}
+	k.session = relay.New(k.Name, k.Out, k.stray, k.Log)
+	return k.relay(ctx, first)
+}
+
+// Changed says that the settings or the values that a process is started with are other ones now.
+func (k *Keeper) Changed() {
+	select {
+	case k.changed <- struct{}{}:
+	default: // it is known
+	}
+}
+
+// Signal passes a signal on to every process.
+func (k *Keeper) Signal(sig syscall.Signal) {
+	k.each(func(c *child) { c.process.Signal(sig) })
+}
+
+// SignalChild sends a signal to the process alone, not to what it has started.
+func (k *Keeper) SignalChild(sig syscall.Signal) {
+	k.each(func(c *child) { c.process.SignalChild(sig) })
+}
+
+func (k *Keeper) each(do func(*child)) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for c := range k.children {
+		do(c)
+	}
+}
+
+// inherit serves with processes that have the client's own pipes.
+func (k *Keeper) inherit(ctx context.Context, next *Spawned) (int, error) {
+	for {
+		c, err := k.start(next)
+		if err != nil {
+			return 1, err
+		}
+		stopped := k.attendInherited(ctx, c)
+		code := c.process.Wait()
+		k.forget(c)
+		if stopped || ctx.Err() != nil || !c.server.Restarts(code != 0, false) {
+			return code, nil
+		}
+		trouble := k.pauses.ended(code, time.Since(c.started))
+		k.Log.Warn("the server has ended and is started again", "server", k.Name, "exit_code", code, "at", trouble.Next)
+		k.report(trouble)
+		for next = nil; next == nil; {
+			if !pause(ctx, trouble.Next, nil) {
+				return code, nil
+			}
+			if next, err = k.Spawn(ctx); err != nil {
+				trouble = k.pauses.failed(err)
+				k.Log.Warn("the server cannot be started again", "server", k.Name, "error", err, "next", trouble.Next)
+				k.report(trouble)
+			}
+		}
+	}
+}
+
+// attendInherited waits for the end of a process, and stops it when the client has gone or ctx is done.
+func (k *Keeper) attendInherited(ctx context.Context, c *child) (stopped bool) {
+	watch, cancel := context.WithCancel(ctx)
+	defer cancel()
+	hungUp := make(chan bool, 1)
+	k.tasks.Go(func() { hungUp <- HungUp(watch, k.In) })
+	defer k.tasks.Wait()
+	defer cancel()
+	for {
+		select {
+		case <-c.process.Exited():
+			return false
+		case gone := <-hungUp:
+			if gone {
+				c.process.Stop(ctx)
+				return true
+			}
+			hungUp = nil
+		case <-ctx.Done():
+			c.process.Stop(ctx)
+			return true
+		}
+	}
+}
+
+func (k *Keeper) report(t Trouble) {
+	if k.Note != nil {
+		k.Note(t)
+	}
+}
+
+// stray passes on, where its stderr goes, what the process wrote to stdout and no client could read.
+func (k *Keeper) stray(line []byte) {
+	k.mu.Lock()
+	var from *child
+	for c := range k.children {
+		from = c
+	}
+	k.mu.Unlock()
+	if from != nil {
+		from.process.Stray(line)
+	}
+}
