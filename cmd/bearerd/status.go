@@ -78,6 +78,10 @@ func printStatus(w io.Writer, st admin.Status, now time.Time) {
 			_, _ = fmt.Fprintf(w, "\n%s: its newest refresh token is in the journal of the state folder and not yet in the store; keep the folder\n", s.Name)
 		}
 	}
+	for _, d := range st.Trouble {
+		_, _ = fmt.Fprintf(w, "\n%s (pid %d): %s: %s; the next attempt is at %s\n", d.Server, d.PID, d.State, d.Reason,
+			d.Next.Local().Format(time.TimeOnly))
+	}
 	for _, o := range st.Outdated {
 		_, _ = fmt.Fprintf(w, "\n%s (pid %d) was started with values that have changed since: %s; restart it to use them\n",
 			o.Server, o.PID, strings.Join(append(o.Env, o.Fields...), ", "))

@@ -55,14 +55,14 @@ func TestParseOne(t *testing.T) {
 	}
 }
 
-// canaries stand in every bad line, and in no error.
+// canary stands in bad lines, and in no error.
 const canary = "canary"
 
 func TestWhatIsNoMessage(t *testing.T) {
 	for _, line := range []string{
 		``, ` `, "\r\n", `canary`, `"canary"`, `1`, `null`, `{`, `{"canary`, `{"canary"`, `{"canary":`, `{"canary":"`, `{"canary":"\"`, `{"canary":"\`,
 		`{"canary":[}`, `{"canary":[[]}`, `{"canary":{"a":"}`, `{"canary":1`, `{"canary":1,`, `{"canary":1,}`, `{,"canary":1}`,
-		`{"canary":1 "id":2}`, `{"canary":1"id":2}`, `{"canary" 1}`, `{canary:1}`, `{"a"::canary}`, `{"a":,"canary":1}`, `{"a":}`,
+		`{"canary":1 "id":2}`, `{"canary":1"id":2}`, `{"canary" 1}`, `{"canary",1}`, `{canary:1}`, `{"a"::canary}`, `{"a":,"canary":1}`, `{"a":}`,
 		`{"canary":1}{"id":2}`, `{"canary":1} canary`, `{"canary":1},`, `[{"canary":1}`, `[{"canary":1},]`, `[{"canary":1}]]`, `[{"canary":1} {}]`,
 		`[]`, `[ ]`, `[`, `[1]`, `["canary"]`, `[[{"canary":1}]]`, `[{"canary":1},null]`, "\xef\xbb\xbf{}",
 		`{"id":{"canary":1},"method":"ping"}`, `{"id":[],"method":"ping"}`, `{"id":true,"method":"canary"}`, `{"id":canary}`,
@@ -227,7 +227,7 @@ func TestReplace(t *testing.T) {
 		{m.ID, ``, `{"params":{"id":5},"id":}`},
 		{Field(m.Params, "id"), "66", `{"params":{"id":66},"id":5}`},
 		{line, "x", "x"},
-		{nil, "6", string(line)}, {m.ID[:0], "6", string(line)}, {[]byte("5"), "6", string(line)}, {whole, "6", string(line)}, {whole[:1], "6", string(line)},
+		{nil, "6", string(line)}, {m.ID[:0], "6", string(line)}, {make([]byte, 1, 10), "6", string(line)}, {whole, "6", string(line)}, {whole[:1], "6", string(line)},
 	} {
 		got := Replace(line, test.part, []byte(test.with))
 		if string(got) != test.want {

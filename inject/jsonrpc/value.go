@@ -81,7 +81,7 @@ func numeric(raw []byte) bool {
 // canonical writes equal numbers equally and different ones differently: integers of up to 20 digits plainly, others as
 // their digits and an exponent. It computes nothing in floating point, which would confuse large integers.
 func canonical(number string) string {
-	if len(number) <= 20 && number[0] != '-' && number[0] != '0' && !strings.ContainsAny(number, ".eE") {
+	if len(number) <= 20 && number[0] != '-' && !strings.ContainsAny(number, ".eE") {
 		return number
 	}
 	digits, sign := strings.CutPrefix(number, "-")

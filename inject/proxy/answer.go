@@ -1,10 +1,13 @@
 package proxy
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -19,6 +22,26 @@ const codeProxy = -32001
 // refuse answers in upstream's place, as a JSON-RPC error to the request that body holds, so that an MCP client shows
 // its user the reason.
 func refuse(w http.ResponseWriter, status int, body []byte, server, message string) {
+	answer := refusalTo(body, server, message)
+	for name, values := range refusalHeader(answer) {
+		w.Header()[name] = values
+	}
+	w.WriteHeader(status)
+	_, _ = w.Write(answer)
+}
+
+// instead is a response in upstream's place.
+func (rt *route) instead(status int, body *body, message string) *http.Response {
+	answer := refusalTo(body.bytes(), rt.name, message)
+	header := refusalHeader(answer)
+	header.Set("Date", time.Now().UTC().Format(http.TimeFormat))
+	return &http.Response{
+		Status: http.StatusText(status), StatusCode: status, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Header: header,
+		ContentLength: int64(len(answer)), Body: io.NopCloser(bytes.NewReader(answer)),
+	}
+}
+
+func refusalTo(body []byte, server, message string) []byte {
 	var request struct {
 		ID json.RawMessage `json:"id"`
 	}
@@ -32,11 +55,13 @@ func refuse(w http.ResponseWriter, status int, body []byte, server, message stri
 			"code": codeProxy, "message": message, "data": map[string]string{"server": server},
 		},
 	})
-	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("Cache-Control", "no-store")
-	w.Header().Set("Content-Length", strconv.Itoa(len(answer)))
-	w.WriteHeader(status)
-	_, _ = w.Write(answer)
+	return answer
+}
+
+func refusalHeader(answer []byte) http.Header {
+	return http.Header{
+		"Content-Type": {"application/json"}, "Cache-Control": {"no-store"}, "Content-Length": {strconv.Itoa(len(answer))},
+	}
 }
 
 // unread answers when the request body did not come, or not as HTTP.
@@ -51,7 +76,7 @@ func (rt *route) unread(w http.ResponseWriter, body *body) int {
 }
 
 // noToken answers when there is no token to send: 503 and when to come back, so that no client starts an OAuth of its own.
-func (rt *route) noToken(w http.ResponseWriter, body []byte, err error) {
+func (rt *route) noToken(body *body, err error) *http.Response {
 	message, wait := fmt.Sprintf("OAuth token invalid for server %q: %v", rt.name, err), time.Second
 	var e *engine.Error
 	if errors.As(err, &e) {
@@ -60,8 +85,9 @@ func (rt *route) noToken(w http.ResponseWriter, body []byte, err error) {
 			wait = max(wait, time.Minute)
 		}
 	}
-	w.Header().Set("Retry-After", strconv.Itoa(int(wait.Round(time.Second).Seconds())))
-	refuse(w, http.StatusServiceUnavailable, body, rt.name, message)
+	resp := rt.instead(http.StatusServiceUnavailable, body, message)
+	resp.Header.Set("Retry-After", strconv.Itoa(int(wait.Round(time.Second).Seconds())))
+	return resp
 }
 
 // A refusal is why a request whose token upstream refused was not helped.
@@ -79,9 +105,9 @@ const (
 )
 
 // dead answers a request whose token upstream refused and that could not be helped.
-func (rt *route) dead(w http.ResponseWriter, r *http.Request, body *body, err error) int {
+func (rt *route) dead(r *http.Request, body *body, err error) (*http.Response, error) {
 	if r.Context().Err() != nil {
-		return http.StatusBadGateway
+		return nil, r.Context().Err()
 	}
 	message := fmt.Sprintf("OAuth token invalid for server %q: %v", rt.name, err)
 	var e *engine.Error
@@ -90,32 +116,29 @@ func (rt *route) dead(w http.ResponseWriter, r *http.Request, body *body, err er
 	case errors.As(err, &e):
 		message = e.ForCaller()
 	case !errors.As(err, &known) && !errors.Is(err, engine.ErrGone):
-		return rt.failed(w, r, body, err)
+		return rt.failed(r, body, err)
 	}
 	rt.warn("upstream refused the token, and the request could not be helped", err)
-	refuse(w, http.StatusBadGateway, body.head, rt.name, message)
-	return http.StatusBadGateway
+	return rt.instead(http.StatusBadGateway, body, message), nil
 }
 
 // failed answers when there is no answer of upstream's to pass on. The cause goes to the log only.
-func (rt *route) failed(w http.ResponseWriter, r *http.Request, body *body, err error) int {
-	if body.rest.stalled.Load() { // the context has ended too: net/http ends it when reading fails
-		return rt.unread(w, body)
+func (rt *route) failed(r *http.Request, body *body, err error) (*http.Response, error) {
+	if body.rest.stalled.Load() {
+		return nil, os.ErrDeadlineExceeded
 	}
 	if r.Context().Err() != nil {
-		return http.StatusBadGateway
+		return nil, r.Context().Err()
 	}
 	rt.log.Warn("the request to upstream failed", "server", rt.name, "error", err)
-	refuse(w, http.StatusBadGateway, body.head, rt.name,
-		fmt.Sprintf("the request to upstream of server %q failed: see the log of bearerd", rt.name))
-	return http.StatusBadGateway
+	return rt.instead(http.StatusBadGateway, body,
+		fmt.Sprintf("the request to upstream of server %q failed: see the log of bearerd", rt.name)), nil
 }
 
-func (rt *route) redirected(w http.ResponseWriter, body *body) int {
+func (rt *route) redirected(body *body) *http.Response {
 	const what = "answered with a redirect, which is not followed: set url to the final address"
 	rt.warn("upstream "+what, nil)
-	refuse(w, http.StatusBadGateway, body.head, rt.name, fmt.Sprintf("upstream of server %q %s", rt.name, what))
-	return http.StatusBadGateway
+	return rt.instead(http.StatusBadGateway, body, fmt.Sprintf("upstream of server %q %s", rt.name, what))
 }
 
 // lacksScope reports whether upstream wants more scope than the token has (RFC 6750 §3.1). The answer passes as it is.

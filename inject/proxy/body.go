@@ -32,10 +32,41 @@ func (b *budget) take(n int) bool {
 // body is a request body. What fits the limit and the budget is in memory, so that it can be sent again.
 type body struct {
 	head   []byte
-	rest   *upload // what follows head
-	size   int64   // as the caller says; -1: not known
-	whole  bool    // head is all of it
+	rest   *upload                       // what follows head
+	size   int64                         // as the caller says; -1: not known
+	whole  bool                          // head, or what again gives, is all of it
+	again  func() (io.ReadCloser, error) // gives it from the start, in place of head; may be nil
 	budget *budget
+}
+
+// bodyOf is the body of a request that the program itself makes: it is in memory already.
+func bodyOf(r *http.Request) (*body, error) {
+	b := &body{whole: true, rest: &upload{}, again: r.GetBody, size: r.ContentLength}
+	if r.Body == nil || r.Body == http.NoBody {
+		b.again = nil
+		return b, nil
+	}
+	defer r.Body.Close()
+	if b.again != nil {
+		return b, nil
+	}
+	var err error
+	b.head, err = io.ReadAll(r.Body)
+	return b, err
+}
+
+// bytes are what is in memory of the body.
+func (b *body) bytes() []byte {
+	if b.again == nil {
+		return b.head
+	}
+	r, err := b.again()
+	if err != nil {
+		return nil
+	}
+	defer r.Close()
+	all, _ := io.ReadAll(r)
+	return all
 }
 
 // newBody is w's request's body, of which nothing has been read. It must be released before the handler returns.
@@ -101,6 +132,11 @@ func (b *body) unsent() error {
 
 func (b *body) attach(out *http.Request) {
 	switch {
+	case b.again != nil:
+		out.ContentLength, out.GetBody = b.size, b.again
+		if out.Body, _ = b.again(); out.Body == nil {
+			out.Body = io.NopCloser(bytes.NewReader(nil)) // shorter than its length: it is not sent
+		}
 	case b.whole && len(b.head) == 0:
 		out.Body = http.NoBody
 	case b.whole:

@@ -40,9 +40,6 @@ func requestHeaders(in http.Header) http.Header {
 func (rt *route) pass(w http.ResponseWriter, resp *http.Response) {
 	h := w.Header()
 	removeHopByHop(resp.Header)
-	if rt.source != nil {
-		delete(resp.Header, "Www-Authenticate") // a client would start an OAuth of its own
-	}
 	for name, values := range resp.Header {
 		h[name] = values
 	}

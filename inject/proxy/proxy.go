@@ -11,7 +11,6 @@ import (
 	"net"
 	"net/http"
 	"reflect"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -220,9 +219,7 @@ func (p *Proxy) end(ctx context.Context, f *front) {
 func (p *Proxy) Renew(ctx context.Context, paths []string) {
 	for _, f := range p.fronts {
 		for _, rt := range *f.routes.Load() {
-			if rt.oauth != nil && slices.Contains(paths, rt.oauth.CABundlePath.Name) {
-				rt.renew(ctx)
-			}
+			rt.follow(ctx, paths)
 		}
 	}
 }

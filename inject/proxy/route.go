@@ -139,57 +139,87 @@ func (rt *route) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		rt.unread(w, body)
 		return
 	}
-	status := rt.forward(w, r, body)
+	status := rt.serve(w, r, body)
 	if rt.log.Enabled(r.Context(), slog.LevelDebug) {
 		rt.log.Debug("proxied", "server", rt.name, "method", r.Method, "status", status, "duration", time.Since(start))
 	}
 }
 
-// forward sends the request with a token, renews the token once if upstream refuses it, and passes the answer on.
-func (rt *route) forward(w http.ResponseWriter, r *http.Request, body *body) (status int) {
-	if err := rt.connect(r.Context()); err != nil {
-		if r.Context().Err() == nil {
-			rt.warn("the certificates for upstream cannot be used", err)
-		}
-		refuse(w, http.StatusBadGateway, body.head, rt.name,
-			fmt.Sprintf("the certificates for server %q cannot be used: see the log of bearerd", rt.name))
-		return http.StatusBadGateway
-	}
-	token, err := rt.token(r.Context())
+// serve answers with what upstream, or bearerd in its place, says.
+func (rt *route) serve(w http.ResponseWriter, r *http.Request, body *body) (status int) {
+	u := *rt.target
+	u.RawQuery = joinQuery(u.RawQuery, withoutToken(r.URL.RawQuery))
+	resp, err := rt.forward(r, &u, body)
 	if next := rt.successor(err); next != nil {
 		if why := next.guard.refusal(r); why != "" {
-			refuse(w, http.StatusForbidden, body.head, next.name, why)
+			refuse(w, http.StatusForbidden, body.bytes(), next.name, why)
 			return http.StatusForbidden
 		}
-		return next.forward(w, r, body)
+		return next.serve(w, r, body)
 	}
-	if err != nil {
-		if r.Context().Err() == nil {
-			rt.noToken(w, body.head, err)
-		}
-		return http.StatusServiceUnavailable
-	}
-	resp, err := rt.send(r, body, token)
-	if err == nil && resp.StatusCode == http.StatusUnauthorized && rt.source != nil {
-		if resp, err = rt.challenged(r, body, token, resp); resp == nil {
-			return rt.dead(w, r, body, err)
-		}
-	}
-	if err != nil {
-		return rt.failed(w, r, body, err)
+	switch {
+	case err == nil:
+	case body.rest.stalled.Load(): // the context has ended too: net/http ends it when reading fails
+		return rt.unread(w, body)
+	case r.Context().Err() != nil:
+		return http.StatusBadGateway
+	default:
+		resp = rt.noToken(body, err)
 	}
 	defer resp.Body.Close()
-	if resp.StatusCode < http.StatusOK { // 101, or none that HTTP knows
-		return rt.failed(w, r, body, fmt.Errorf("it answered with the status %d", resp.StatusCode))
-	}
-	if redirect(resp.StatusCode) {
-		return rt.redirected(w, body)
-	}
-	if rt.source != nil && lacksScope(resp) {
-		rt.warn("upstream wants a scope that the token does not have: add it to OAUTH_SCOPE", nil)
-	}
 	rt.pass(w, resp)
 	return resp.StatusCode
+}
+
+// forward sends the request to u with a token, renews the token once if upstream refuses it, and gives the answer: upstream's,
+// or one in its place. An error says that the request cannot be answered any more, or, wrapping engine.ErrGone, that a
+// reload took the source away before anything was sent.
+func (rt *route) forward(r *http.Request, u *url.URL, body *body) (*http.Response, error) {
+	if err := rt.connect(r.Context()); err != nil {
+		if r.Context().Err() != nil {
+			return nil, r.Context().Err()
+		}
+		rt.warn("the certificates for upstream cannot be used", err)
+		return rt.instead(http.StatusBadGateway, body,
+			fmt.Sprintf("the certificates for server %q cannot be used: see the log of bearerd", rt.name)), nil
+	}
+	token, err := rt.token(r.Context())
+	if err != nil {
+		if r.Context().Err() != nil || errors.Is(err, engine.ErrGone) {
+			return nil, err
+		}
+		return rt.noToken(body, err), nil
+	}
+	resp, err := rt.send(r, u, body, token)
+	if err == nil && resp.StatusCode == http.StatusUnauthorized && rt.source != nil {
+		if resp, err = rt.challenged(r, u, body, token, resp); resp == nil {
+			return rt.dead(r, body, err)
+		}
+	}
+	if err != nil {
+		return rt.failed(r, body, err)
+	}
+	return rt.accept(r, body, resp)
+}
+
+// accept gives upstream's answer, unless it is one that no client may see.
+func (rt *route) accept(r *http.Request, body *body, resp *http.Response) (*http.Response, error) {
+	if resp.StatusCode < http.StatusOK { // 101, or none that HTTP knows
+		_ = resp.Body.Close()
+		return rt.failed(r, body, fmt.Errorf("it answered with the status %d", resp.StatusCode))
+	}
+	if redirect(resp.StatusCode) {
+		_ = resp.Body.Close()
+		return rt.redirected(body), nil
+	}
+	if rt.source == nil {
+		return resp, nil
+	}
+	if lacksScope(resp) {
+		rt.warn("upstream wants a scope that the token does not have: add it to OAUTH_SCOPE", nil)
+	}
+	delete(resp.Header, "Www-Authenticate") // a client would start an OAuth of its own
+	return resp, nil
 }
 
 // token waits for a token as long as an MCP client will wait for an answer.
@@ -215,7 +245,7 @@ func (rt *route) successor(err error) *route {
 }
 
 // challenged deals with a 401. It gives the answer to pass on, or no response and why the token is dead.
-func (rt *route) challenged(r *http.Request, body *body, token *engine.Token, refused *http.Response) (*http.Response, error) {
+func (rt *route) challenged(r *http.Request, u *url.URL, body *body, token *engine.Token, refused *http.Response) (*http.Response, error) {
 	_ = refused.Body.Close() // not read first: it may never come
 	ctx, cancel := context.WithTimeout(r.Context(), patience)
 	defer cancel()
@@ -229,7 +259,7 @@ func (rt *route) challenged(r *http.Request, body *body, token *engine.Token, re
 	if !body.whole {
 		return nil, body.unsent()
 	}
-	resp, err := rt.send(r, body, next)
+	resp, err := rt.send(r, u, body, next)
 	if err == nil && resp.StatusCode == http.StatusUnauthorized {
 		_ = resp.Body.Close()
 		return nil, errRefusedAgain
@@ -238,9 +268,8 @@ func (rt *route) challenged(r *http.Request, body *body, token *engine.Token, re
 }
 
 // send makes one upstream request.
-func (rt *route) send(r *http.Request, body *body, token *engine.Token) (*http.Response, error) {
-	u := *rt.target
-	u.RawQuery = joinQuery(u.RawQuery, withoutToken(r.URL.RawQuery))
+func (rt *route) send(r *http.Request, to *url.URL, body *body, token *engine.Token) (*http.Response, error) {
+	u := *to
 	out := (&http.Request{Method: r.Method, URL: &u, Host: u.Host, Header: requestHeaders(r.Header)}).WithContext(r.Context())
 	body.attach(out)
 	if err := rt.headers.set(r.Context(), out.Header); err != nil {

@@ -94,6 +94,7 @@ func (a *App) serve(ctx, work context.Context, service Service, d *door) (err er
 	if service.Ready != nil {
 		service.Ready()
 	}
+	defer time.AfterFunc(slimAfter, slim).Stop()
 	for {
 		select {
 		case <-ctx.Done():

@@ -7,6 +7,7 @@ import (
 	"os"
 	"sync"
 	"syscall"
+	"time"
 
 	"bearerd/config"
 	"bearerd/engine"
@@ -21,8 +22,10 @@ type child struct {
 	config *config.Config // as it was at the start
 	path   string         // of the configuration
 	keeper *stdio.Keeper
-	proxy  *proxy.Proxy // nil: the arguments need none
-	keys   proxy.Keys   // of proxy
+	proxy  *proxy.Proxy  // nil: the arguments need none
+	keys   proxy.Keys    // of proxy
+	look   chan struct{} // has a value when the values in env should be looked at now
+	rest   *time.Timer   // gives back what a start has needed
 
 	mu      sync.Mutex
 	server  *config.Server            // guarded by mu: edits replace it
@@ -84,6 +87,7 @@ func (c *child) spawn(ctx context.Context) (*stdio.Spawned, error) {
 	if t != nil && s.Relayed() || s.TokenFile != "" || c.proxy != nil {
 		c.app.engine.Follow()
 	}
+	c.rest.Reset(slimAfter)
 	return &stdio.Spawned{Server: s, Launch: launch, Token: t}, nil
 }
 

@@ -17,13 +17,25 @@ import (
 // errRemoved ends an exec whose server is not in the configuration any more.
 var errRemoved = errors.New("was removed from the configuration")
 
-// followFile tells edited of edits of a server, and ends when it is removed. What is wrong with the file, or with another
-// server, changes nothing.
-func (a *App) followFile(ctx context.Context, started *config.Config, present *config.Server, path string,
-	edited func(context.Context, *config.Config, *config.Server), end context.CancelCauseFunc) {
+// follower is what exec serves: a child or a bridge.
+type follower interface {
+	edited(ctx context.Context, next *config.Server)
+	renewed(ctx context.Context, paths []string) // files that the configuration names have changed
+}
+
+// followFile tells f of edits of its server, and ends it when the server is removed. What is wrong with the file, or with
+// another server, changes nothing.
+func (a *App) followFile(ctx context.Context, started *config.Config, present *config.Server, path string, f follower, end context.CancelCauseFunc) {
 	watcher := config.NewWatcher(path, a.Log)
 	watcher.Follow(started) // so that a file which is half written is doubted
-	watcher.Run(ctx, func(config.Event) {
+	watcher.Run(ctx, func(e config.Event) {
+		if len(e.Materials) > 0 {
+			f.renewed(ctx, e.Materials)
+			a.engine.Mended()
+		}
+		if !e.Loaded {
+			return
+		}
 		cfg, diagnostics := config.LoadServer(path, present.Name)
 		if cfg == nil {
 			a.Log.Warn("the edited configuration is not followed", "server", present.Name, "error", diagnostics)
@@ -35,7 +47,7 @@ func (a *App) followFile(ctx context.Context, started *config.Config, present *c
 			end(fmt.Errorf("server %q %w", present.Name, errRemoved))
 		case !reflect.DeepEqual(next, present):
 			present = next
-			edited(ctx, cfg, next)
+			f.edited(ctx, next)
 		}
 	})
 }
@@ -43,7 +55,7 @@ func (a *App) followFile(ctx context.Context, started *config.Config, present *c
 func one(s *config.Server) *config.Config { return &config.Config{Servers: []*config.Server{s}} }
 
 // take lets the engine follow an edit of the one server that this process serves. The stores stay as they are.
-func (a *App) take(cfg *config.Config, s *config.Server) {
+func (a *App) take(s *config.Server) {
 	only := *a.config.Load()
 	only.Servers = []*config.Server{s}
 	a.config.Store(&only)
@@ -55,7 +67,7 @@ func (a *App) take(cfg *config.Config, s *config.Server) {
 }
 
 // edited lets a new process take over with the edited settings, or says that the one that runs keeps the old ones.
-func (c *child) edited(ctx context.Context, cfg *config.Config, next *config.Server) {
+func (c *child) edited(ctx context.Context, next *config.Server) {
 	c.mu.Lock()
 	before := c.server
 	changes := config.Compare(one(before), one(next))
@@ -67,9 +79,9 @@ func (c *child) edited(ctx context.Context, cfg *config.Config, next *config.Ser
 	c.mu.Unlock()
 	switch {
 	case len(respawn) == 0:
-		c.app.take(cfg, next)
+		c.app.take(next)
 	case relayed:
-		c.app.take(cfg, next)
+		c.app.take(next)
 		c.app.Log.Info("the settings of the server have changed: a new process is to take over", "server", next.Name, "fields", respawn)
 		if before.TokenFile != next.TokenFile {
 			_ = stdio.RemoveToken(before)
@@ -77,6 +89,17 @@ func (c *child) edited(ctx context.Context, cfg *config.Config, next *config.Ser
 		c.keeper.Changed()
 	default:
 		c.outdate(ctx, respawns(config.Compare(one(before), one(next))))
+	}
+}
+
+// renewed looks at once whether values in the child's environment have changed.
+func (c *child) renewed(ctx context.Context, paths []string) {
+	if c.proxy != nil {
+		c.proxy.Renew(ctx, paths)
+	}
+	select {
+	case c.look <- struct{}{}:
+	default: // it will look
 	}
 }
 

@@ -3,11 +3,88 @@ package app
 import (
 	"context"
 	"errors"
+	"os"
+	"os/signal"
+	"sync"
+	"syscall"
+	"time"
 
 	"bearerd/config"
+	"bearerd/engine"
+	"bearerd/inject/bridge"
+	"bearerd/inject/proxy"
 )
+
+// bridged is a url server that exec serves over stdio.
+type bridged struct {
+	app      *App
+	bridge   *bridge.Bridge
+	upstream *proxy.Upstream // touched by one goroutine at a time
+}
 
 // bridge serves a url server to a client over stdio.
 func (a *App) bridge(ctx context.Context, cfg *config.Config, s *config.Server, path string) (int, error) {
-	return 1, errors.New("not yet")
+	ctx, end := context.WithCancelCause(ctx)
+	defer end(nil)
+	gone := make(chan os.Signal, 1)
+	signal.Notify(gone, syscall.SIGPIPE) // a client that has gone shows where it is written to
+	defer signal.Stop(gone)
+	b := &bridged{app: a}
+	var err error
+	if b.upstream, err = b.reach(s); err != nil {
+		return 1, err
+	}
+	defer func() { b.upstream.Close() }()
+	if b.bridge, err = bridge.New(s.Name, s.URL, b.upstream, a.Log); err != nil {
+		return 1, err
+	}
+	a.engine.Follow()
+	defer time.AfterFunc(slimAfter, slim).Stop()
+	follow, cancel := context.WithCancel(ctx)
+	var wg sync.WaitGroup
+	wg.Go(func() { a.followFile(follow, cfg, s, path, b, end) })
+	wg.Go(func() { b.fetch(follow, s) })
+	err = b.bridge.Run(ctx, os.Stdin, os.Stdout)
+	cancel()
+	wg.Wait()
+	if cause := context.Cause(ctx); errors.Is(cause, errRemoved) {
+		return 1, cause
+	}
+	if err != nil {
+		return 1, err
+	}
+	return 0, nil
 }
+
+// reach is the way to the server as it is configured now.
+func (b *bridged) reach(s *config.Server) (*proxy.Upstream, error) {
+	source, err := b.app.engine.Source(s.Name)
+	if errors.Is(err, engine.ErrUnknown) {
+		source = nil
+	}
+	return proxy.NewUpstream(s, source, b.app.resolve, b.app.Log)
+}
+
+// fetch has the token ready by the time that the client has said what it wants. What goes wrong is told by the request that
+// needs it.
+func (b *bridged) fetch(ctx context.Context, s *config.Server) {
+	if source, err := b.app.engine.Source(s.Name); err == nil {
+		_, _ = source.Token(ctx)
+	}
+}
+
+func (b *bridged) edited(ctx context.Context, next *config.Server) {
+	b.app.take(next)
+	upstream, err := b.reach(next)
+	if err == nil {
+		err = b.bridge.Reach(next.URL, upstream)
+	}
+	if err != nil {
+		b.app.Log.Error("the edited settings of the server cannot be used", "server", next.Name, "error", err)
+		return
+	}
+	b.upstream.Close() // what is in use finishes
+	b.upstream = upstream
+}
+
+func (b *bridged) renewed(ctx context.Context, paths []string) { b.upstream.Renew(ctx, paths) }

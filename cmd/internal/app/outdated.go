@@ -40,6 +40,7 @@ func (c *child) watch(ctx context.Context, pid int) {
 	for {
 		select {
 		case <-time.After(pollPause - rand.N(pollPause/6)):
+		case <-c.look:
 		case <-ctx.Done():
 			return
 		}

@@ -1,0 +1,85 @@
+package proxy
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+
+	"bearerd/config"
+	"bearerd/engine"
+	"bearerd/secrets"
+)
+
+// Upstream sends requests to one url server with its token, exactly as the proxy does: it renews the token once after a
+// 401, never follows a redirect, and answers in upstream's place, as a JSON-RPC error in an HTTP response, when there is no
+// token or no server. It is an http.RoundTripper. Unlike the proxy it sends to any path of the server's origin: the older
+// HTTP+SSE transport lets the server name the path of its messages.
+type Upstream struct {
+	route *route
+}
+
+// NewUpstream prepares a url server; source may be nil: it is sent no token. With certificates that cannot be read it answers
+// 502 until they can.
+func NewUpstream(s *config.Server, source *engine.Source, resolve *secrets.Resolver, log *slog.Logger) (*Upstream, error) {
+	rt, err := New(Keys{}, resolve, log).newRoute("", s, source)
+	if err != nil {
+		return nil, fmt.Errorf("server %q: %w", s.Name, err)
+	}
+	return &Upstream{rt}, nil
+}
+
+// RoundTrip sends a request whose body, if it has GetBody, is sent again after a 401, whatever its size. An error says that
+// r's context has ended or that r's body cannot be read. When a reload has taken the source away the answer is 503: the
+// successor is another Upstream.
+func (u *Upstream) RoundTrip(r *http.Request) (*http.Response, error) {
+	body, err := bodyOf(r)
+	if err != nil {
+		return nil, err
+	}
+	if !sameOrigin(r.URL, u.route.target) {
+		return u.route.instead(http.StatusBadGateway, body, fmt.Sprintf("the server %q asks for a request to another origin "+
+			"than that of its url: it is not sent, as it would carry the token there", u.route.name)), nil
+	}
+	to := *r.URL
+	to.User, to.Fragment, to.RawFragment = u.route.target.User, "", ""
+	resp, err := u.route.forward(r, &to, body)
+	if err != nil && r.Context().Err() == nil {
+		resp, err = u.route.noToken(body, err), nil
+	}
+	if resp != nil {
+		resp.Request = r
+	}
+	return resp, err
+}
+
+// sameOrigin compares scheme, host and port (RFC 6454).
+func sameOrigin(a, b *url.URL) bool {
+	port := func(u *url.URL) string {
+		if p := u.Port(); p != "" {
+			return p
+		}
+		return map[string]string{"http": "80", "https": "443"}[strings.ToLower(u.Scheme)]
+	}
+	return strings.EqualFold(a.Scheme, b.Scheme) && strings.EqualFold(a.Hostname(), b.Hostname()) && port(a) == port(b)
+}
+
+// Renew reads the certificates for the server again when its CA bundle is among paths.
+func (u *Upstream) Renew(ctx context.Context, paths []string) { u.route.follow(ctx, paths) }
+
+// Close closes the connections that are idle.
+func (u *Upstream) Close() {
+	if t := u.route.transport.Load(); t != nil {
+		t.CloseIdleConnections()
+	}
+}
+
+// follow reads the CA bundle again when it is among paths.
+func (rt *route) follow(ctx context.Context, paths []string) {
+	if rt.oauth != nil && slices.Contains(paths, rt.oauth.CABundlePath.Name) {
+		rt.renew(ctx)
+	}
+}
