@@ -18,13 +18,14 @@ func clientConfigCommand() *cobra.Command {
 		Args:  oneName,
 	}
 	client := cmd.Flags().String("client", "default", "`name` of the client that the local key is for")
+	stdio := cmd.Flags().Bool("stdio", false, "for a url server: bearerd exec, which needs no bearerd run")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		cfg, err := load(cmd, false)
 		if err != nil {
 			return err
 		}
 		entry := map[string]any{"command": program(), "args": execArgs(cmd, args[0])}
-		if s := cfg.Server(args[0]); s != nil && s.URL != "" {
+		if s := cfg.Server(args[0]); s != nil && s.URL != "" && !*stdio {
 			var k admin.Key
 			if err := ask(cmd, "GET", serverPath(args[0], "key/"+*client), nil, &k); err != nil {
 				return err

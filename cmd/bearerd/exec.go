@@ -10,8 +10,9 @@ import (
 func execCommand(umask int) *cobra.Command {
 	return &cobra.Command{
 		Use:   "exec NAME",
-		Short: "Serve one stdio server to an MCP client, with its token",
-		Long: "exec starts the server's command with its token and passes stdin, stdout and the exit code through.\n" +
+		Short: "Serve one server to an MCP client over stdio, with its token",
+		Long: "exec starts the server's command with its token and stands between it and the client: when the token nears its end, or\n" +
+			"when the command crashes, another process takes over and the session goes on. A url server is reached over HTTP.\n" +
 			"An MCP client runs it in place of the server: bearerd exec NAME",
 		Args: oneName,
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -153,9 +153,11 @@ func TestUseIsNoWayAround(t *testing.T) {
 	}
 }
 
-// calls is a remote program that makes a request through its proxy for each line that it reads, and prints the status.
+// calls is a remote program that makes a request through its proxy for each line that it reads, and prints the status. It
+// does not speak MCP.
 const calls = `command = "sh"
-args = ["-c", "while read line; do curl -s -o /dev/null -w '%%%%{http_code} ' -H \"Authorization: $BEARERD_AUTHORIZATION\" $0; done", %q]`
+args = ["-c", "while read line; do curl -s -o /dev/null -w '%%%%{http_code} ' -H \"Authorization: $BEARERD_AUTHORIZATION\" $0; done", %q]
+on_rotate = "none"`
 
 // exec's own proxy goes on across renewals, and after a token was revoked at its provider, all by the daemon.
 func TestUseAcrossRenewals(t *testing.T) {
