@@ -34,6 +34,7 @@ func (p *pauses) ended(code int, uptime time.Duration) Trouble {
 	if p.ends == 1 {
 		t.Reason = fmt.Sprintf("it has ended with exit code %d", code)
 	}
+	t.Reason += ": its stderr says more"
 	return t
 }
 
