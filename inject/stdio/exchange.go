@@ -15,6 +15,7 @@ const (
 	replayLimit = 45 * time.Second // for a fresh process to answer; clients give up after 60 s
 	lastGrace   = 2 * time.Second  // for requests that are open when a token has ended
 	unhurried   = time.Minute      // how long an exchange waits for a quiet moment when no token ends
+	mostSplay   = 30 * time.Second // between the exchanges of many clients' processes
 	mostMargin  = 10 * time.Second // before the end of a token: new requests go to the next process
 )
 
@@ -121,10 +122,10 @@ func (k *Keeper) replace(ctx, life context.Context, old *child) (*child, error) 
 		case life.Err() != nil:
 			return nil, errStopped
 		case errors.Is(err, relay.ErrChanged):
-			if !k.lastOut(life, old) {
-				return nil, errStopped
+			if k.lastOut(life, old, err) {
+				return nil, fmt.Errorf("server %q: %w: its client must begin a new session", k.Name, err)
 			}
-			return nil, fmt.Errorf("server %q: %w: its client must begin a new session", k.Name, err)
+			continue
 		}
 		trouble := k.pauses.failed(k.plain(err))
 		k.Log.Warn("no process can take over", "server", k.Name, "error", err, "next", trouble.Next)
@@ -147,29 +148,36 @@ func (k *Keeper) replaced(c *child) {
 	}
 }
 
-// lastOut waits until old can serve no longer, as what would take its place offers less. false: the client has gone before.
-func (k *Keeper) lastOut(life context.Context, old *child) bool {
-	k.Log.Error("a fresh process offers less than the client was promised: it does not take over", "server", k.Name)
-	var end <-chan struct{}
-	if old.token != nil {
-		end = until(life, old.token.Expires)
-	}
+// lastOut waits until old can serve no longer, as what would take its place offers less. false: it is worth another try, or
+// the client has gone.
+func (k *Keeper) lastOut(life context.Context, old *child, why error) bool {
 	if old.spent() {
 		return true
+	}
+	k.Log.Error("a fresh process offers less than the client was promised: it does not take over", "server", k.Name, "error", why)
+	k.report(Trouble{State: "not_started", Reason: k.plain(why).Error(), Next: time.Now().Add(unhurried)})
+	watch, cancel := context.WithCancel(life)
+	defer cancel()
+	var end <-chan struct{}
+	if old.token != nil {
+		end = until(watch, old.token.Expires)
 	}
 	select {
 	case <-end:
 		return true
 	case <-old.over:
 		return true
+	case <-k.changed:
 	case <-life.Done():
-		return false
 	}
+	return false
 }
 
 // exchange tries once to let a fresh process take over.
 func (k *Keeper) exchange(ctx, life context.Context, old *child) (*child, error) {
-	s, err := k.Spawn(life)
+	limited, cancel := context.WithTimeout(life, replayLimit)
+	s, err := k.Spawn(limited)
+	cancel()
 	if err != nil {
 		return nil, err
 	}
@@ -180,7 +188,7 @@ func (k *Keeper) exchange(ctx, life context.Context, old *child) (*child, error)
 	if err != nil {
 		return nil, err
 	}
-	limited, cancel := context.WithTimeout(life, replayLimit)
+	limited, cancel = context.WithTimeout(life, replayLimit)
 	err = c.link.Replay(limited)
 	cancel()
 	if err == nil {

@@ -2,6 +2,7 @@ package stdio
 
 import (
 	"context"
+	"math/rand/v2"
 	"os"
 	"sync"
 	"time"
@@ -172,7 +173,7 @@ func (k *Keeper) watchToken(c *child) {
 	case <-t.Superseded():
 		if !t.Dropped() {
 			select {
-			case <-until(ctx, t.Stale()):
+			case <-until(ctx, ripe(t)):
 			case <-ctx.Done():
 				return
 			}
@@ -190,6 +191,15 @@ func (k *Keeper) watchToken(c *child) {
 		}
 	}
 	k.session.Hold(c.link)
+}
+
+// ripe is when a process whose token is t should be exchanged, once there is a newer one: not in the same moment for all the
+// clients of one server. Zero: never.
+func ripe(t *engine.Token) time.Time {
+	if t.Expires.IsZero() {
+		return time.Time{}
+	}
+	return t.Stale().Add(rand.N(min(t.Expires.Sub(t.Stale())/4, mostSplay) + 1))
 }
 
 // spent reports whether the token of a process may not be used any more.

@@ -18,6 +18,7 @@ import (
 
 	"bearerd/config"
 	"bearerd/inject/proxy"
+	"bearerd/inject/stdio"
 )
 
 // How long a stop may take.
@@ -91,6 +92,9 @@ func (a *App) serve(ctx, work context.Context, service Service, d *door) (err er
 	r.begin(a.config.Load())
 	wg.Go(func() { r.run(follow) })
 	wg.Go(func() { r.systemd.watchdog(follow, r.alive) })
+	if os.Getpid() == 1 {
+		wg.Go(func() { stdio.Reap(follow) })
+	}
 	if service.Ready != nil {
 		service.Ready()
 	}

@@ -13,6 +13,7 @@ import (
 	"bearerd/engine"
 	"bearerd/inject/bridge"
 	"bearerd/inject/proxy"
+	"bearerd/inject/stdio"
 )
 
 // bridged is a url server that exec serves over stdio.
@@ -44,6 +45,7 @@ func (a *App) bridge(ctx context.Context, cfg *config.Config, s *config.Server, 
 	var wg sync.WaitGroup
 	wg.Go(func() { a.followFile(follow, cfg, s, path, b, end) })
 	wg.Go(func() { b.fetch(follow, s) })
+	wg.Go(func() { stdio.Reap(follow) })
 	err = b.bridge.Run(ctx, os.Stdin, os.Stdout)
 	cancel()
 	wg.Wait()
