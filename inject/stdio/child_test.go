@@ -2,9 +2,11 @@ package stdio
 
 import (
 	"bufio"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"io"
+	"net/url"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -21,6 +23,8 @@ import (
 // The test binary is its own child: CHILD names what it does then.
 const childVar = "CHILD"
 
+const floodLines = 1_000_000
+
 var children = map[string]func() int{
 	"report":   report,
 	"echo":     func() int { _, _ = io.Copy(os.Stdout, os.Stdin); return 0 },
@@ -31,24 +35,38 @@ var children = map[string]func() int{
 	"stubborn": stubborn,
 	"defiant":  defiant,
 	"usr1":     func() int { return endsAt(0, "usr1", caught(syscall.SIGUSR1)) },
-	"usr1 with a child that it would end": func() int {
+	"usr1 with a child that is spared": func() int {
 		usr1 := caught(syscall.SIGUSR1)
-		pid := descend("usr1 ends")
+		pid := descend("spared")
 		code := endsAt(0, "usr1", usr1)
-		if syscall.Kill(pid, 0) == nil {
-			fmt.Println("alive")
+		var status syscall.WaitStatus
+		if _, err := syscall.Wait4(pid, &status, 0, nil); err == nil && status.ExitStatus() == 0 {
+			fmt.Println("spared")
 		}
 		return code
 	},
-	"usr1 ends": func() int { return endsAt(0, "unreachable", waitEOF()) },
-	"leaver":    func() int { descend("stubborn"); return 5 },
-	"parent":    func() int { descend("stubborn"); return endsAt(0, "eof", waitEOF()) },
-	"killed":    func() int { descend("stubborn"); return stubborn() },
-	"npx":       func() int { descend("polite"); return endsAt(0, "eof", waitEOF()) },
+	"spared": func() int { usr1 := caught(syscall.SIGUSR1); endsAt(0, "", waitEOF()); return len(usr1) },
+	"brief":  func() int { return endsAt(0, "unreachable", waitEOF()) },
+	"leaver": func() int { descend("stubborn"); return 5 },
+	"parent": func() int { descend("stubborn"); return endsAt(0, "eof", waitEOF()) },
+	"killed": func() int { descend("stubborn"); return stubborn() },
+	"npx":    func() int { descend("polite"); return endsAt(0, "eof", waitEOF()) },
+
+	"daemon":      func() int { leaveSession("stubborn"); return 5 },
+	"with daemon": func() int { leaveSession("stubborn"); return endsAt(0, "eof", waitEOF()) },
+	"with zombie": func() int { leaveSession("brief"); return endsAt(6, "eof", waitEOF()) },
+	"between":     func() int { descend(os.Getenv("DAEMON")); return 0 },
+	"flood":       flood,
+	"endless":     endless,
+	"leak":        leak,
 }
 
 func TestMain(m *testing.M) {
-	if child, ok := children[os.Getenv(childVar)]; ok {
+	if mode := os.Getenv(childVar); mode != "" {
+		child, ok := children[mode]
+		if !ok {
+			syscall.Exit(99)
+		}
 		syscall.Exit(child()) // os.Exit would wait a second for the race detector
 	}
 	os.Exit(m.Run())
@@ -111,20 +129,73 @@ func defiant() int {
 	return 0
 }
 
+// leaveSession starts a process of a session of its own, whose parent ends: a daemon.
+func leaveSession(mode string) {
+	cmd := self("between")
+	cmd.Env = append(cmd.Env, "DAEMON="+mode)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	cmd.Stdout = os.Stdout
+	if err := cmd.Run(); err != nil {
+		panic(err)
+	}
+}
+
+func flood() int {
+	out := bufio.NewWriterSize(os.Stderr, 64<<10)
+	for i := range floodLines {
+		_, _ = fmt.Fprintf(out, "line %d\n", i)
+	}
+	_ = out.Flush()
+	return 0
+}
+
+// endless prints one line whose token lies across the 8 KiB that are passed on.
+func endless() int {
+	piece := strings.Repeat("x", 1<<20)
+	_, _ = io.WriteString(os.Stderr, piece[:lineMax-5]+os.Getenv("OAUTH_ACCESS_TOKEN"))
+	for range 64 {
+		_, _ = io.WriteString(os.Stderr, piece)
+	}
+	return 0
+}
+
+// leak prints its token in each of the ways that are looked for, and two other secrets of its environment.
+func leak() int {
+	token := os.Getenv("OAUTH_ACCESS_TOKEN")
+	quoted, _ := json.Marshal(map[string]string{"token": token})
+	for _, text := range []string{
+		token, "Bearer " + token, url.QueryEscape(token), url.PathEscape("a/" + token), string(quoted),
+		"Basic " + base64.StdEncoding.EncodeToString([]byte("a:"+token)),
+		base64.RawURLEncoding.EncodeToString([]byte("Bearer " + token)), base64.StdEncoding.EncodeToString([]byte(token)),
+		token[:4] + "\x1b[31m" + token[4:9] + "\x1b]0;title\a" + token[9:], token[:3] + "\x00\u202e" + token[3:],
+		os.Getenv("KEY"), os.Getenv("PEM"),
+	} {
+		_, _ = fmt.Fprintf(os.Stderr, "<%s>\n", text)
+	}
+	return 0
+}
+
+// self is a grandchild with the same arguments.
+func self(mode string) *exec.Cmd {
+	path, _ := os.Executable()
+	cmd := exec.Command(path, os.Args[1:]...)
+	cmd.Env = append(os.Environ(), childVar+"="+mode)
+	return cmd
+}
+
 // descend starts a grandchild with the same arguments and files and waits until it is ready. It returns its process id.
 func descend(mode string) (pid int) {
 	r, w, err := os.Pipe()
 	if err != nil {
 		panic(err)
 	}
-	self, _ := os.Executable()
-	cmd := exec.Command(self, os.Args[1:]...)
-	cmd.Env = append(os.Environ(), childVar+"="+mode)
+	cmd := self(mode)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, w, os.Stderr
 	cmd.ExtraFiles = []*os.File{os.Stdout} // it holds the client's stdout open
 	if err := cmd.Start(); err != nil {
 		panic(err)
 	}
+	_ = w.Close()
 	line, _ := bufio.NewReader(r).ReadString('\n')
 	fmt.Print(line)
 	return cmd.Process.Pid
@@ -165,9 +236,15 @@ type client struct {
 
 func start(t *testing.T, s *config.Server, l *Launch, umask int) *client {
 	t.Helper()
+	return startSaying(t, s, l, umask, os.Stderr)
+}
+
+// startSaying starts a child whose stderr goes to said.
+func startSaying(t *testing.T, s *config.Server, l *Launch, umask int, said io.Writer) *client {
+	t.Helper()
 	inR, inW := pipe(t)
 	outR, outW := pipe(t)
-	p, err := Start(s, l, Files{In: inR, Out: outW, Err: os.Stderr}, umask)
+	p, err := Start(s, l, Files{In: inR, Out: outW, Err: said}, umask)
 	if err != nil {
 		t.Fatal(err)
 	}

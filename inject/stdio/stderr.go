@@ -36,16 +36,20 @@ type stderr struct {
 
 // readStderr reads until the end of from, or until that is closed. The caller waits for done.
 func readStderr(from *os.File, name string, l *Launch, to io.Writer) *stderr {
+	e := newStderr(from, name, l, to)
+	go e.read()
+	return e
+}
+
+func newStderr(from *os.File, name string, l *Launch, to io.Writer) *stderr {
 	longest := 0
 	for _, form := range l.hidden {
 		longest = max(longest, len(form.Reveal())*maxEscape)
 	}
-	e := &stderr{
+	return &stderr{
 		from: from, to: to, name: name, launch: l, done: make(chan struct{}),
 		longest: longest, window: lineMax + lineSlack + longest,
 	}
-	go e.read()
-	return e
 }
 
 // read reads on whatever is dropped, so that the child is not held up. Of a line it keeps no more than the window.
