@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 )
 
 // startEverythingHTTP starts server-everything over Streamable HTTP (wire 2025-11-25, with sessions and SSE).
@@ -97,6 +98,8 @@ type clientTarget struct {
 	Args    []string          `json:"args,omitempty"`
 	Env     map[string]string `json:"env,omitempty"` // nil: the test's own
 	Wire    string            `json:"wire"`          // legacyWire or modernWire, without falling back to the other
+
+	Handlers bool `json:"handlers,omitempty"` // it answers sampling, elicitation and roots requests
 }
 
 // peerClient is a connected @modelcontextprotocol/client that knows no OAuth.
@@ -129,6 +132,52 @@ func (c *peerClient) Call(tool string, arguments map[string]any) (result callRes
 	c.node.order(map[string]any{"name": tool, "arguments": arguments})
 	c.node.answer(&result)
 	return result
+}
+
+// loop makes the calls in turn, from several callers, and notes each, until halt.
+func (c *peerClient) loop(calls []template, callers int, pause time.Duration, note func(called)) (halt func()) {
+	c.node.t.Helper()
+	c.node.order(map[string]any{"loop": map[string]any{"calls": calls, "callers": callers, "pause": pause.Milliseconds()}})
+	ended := make(chan error, 1)
+	go func() {
+		for {
+			var done called
+			if err := c.node.read(&done); err != nil || done.Halted {
+				ended <- err
+				return
+			}
+			note(done)
+		}
+	}()
+	return func() {
+		c.node.t.Helper()
+		c.node.order(map[string]any{"halt": true})
+		if err := <-ended; err != nil {
+			c.node.t.Fatal(err)
+		}
+	}
+}
+
+// peerHeard is what a client was told beside answers.
+type peerHeard struct {
+	Updated int            `json:"updated"` // how often a resource was
+	Longest int            `json:"longest"` // ms between two updates
+	Asked   int            `json:"asked"`   // requests of the server
+	Changed map[string]int `json:"changed"` // list_changed, by kind
+	Faults  []string       `json:"faults"`  // what should not have come, such as a second answer
+}
+
+func (c *peerClient) heard() (heard peerHeard) {
+	c.node.t.Helper()
+	c.node.order(map[string]any{"heard": true})
+	c.node.answer(&heard)
+	return heard
+}
+
+func (c *peerClient) subscribe(uri string) {
+	c.node.t.Helper()
+	c.node.order(map[string]any{"subscribe": uri})
+	c.node.answer(&struct{}{})
 }
 
 // Close ends the session in order. The error is the client's exit status.

@@ -6,6 +6,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -115,14 +116,22 @@ func (n *nodePeer) order(order any) {
 // answer reads the next line into v.
 func (n *nodePeer) answer(v any) {
 	n.t.Helper()
-	if err := n.pipe.SetReadDeadline(time.Now().Add(peerPatience)); err != nil {
+	if err := n.read(v); err != nil {
 		n.t.Fatal(err)
+	}
+}
+
+// read is answer for any goroutine.
+func (n *nodePeer) read(v any) error {
+	if err := n.pipe.SetReadDeadline(time.Now().Add(peerPatience)); err != nil {
+		return err
 	}
 	line, err := n.stdout.ReadBytes('\n')
 	if err != nil {
-		n.t.Fatalf("%s gave no answer: %v", n.name, err)
+		return fmt.Errorf("%s gave no answer: %w", n.name, err)
 	}
 	if err := json.Unmarshal(line, v); err != nil {
-		n.t.Fatalf("%s answered %q: %v", n.name, line, err)
+		return fmt.Errorf("%s answered %q: %w", n.name, line, err)
 	}
+	return nil
 }
