@@ -12,7 +12,7 @@ import (
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 )
 
-// goPeer is an MCP server of the go-sdk over Streamable HTTP, on both wires.
+// goPeer is an MCP server of the go-sdk over Streamable HTTP, on one wire: the stateless one, or with sessions.
 type goPeer struct {
 	URL       string
 	waiting   atomic.Int64 // calls of the tool wait that are open
@@ -23,7 +23,7 @@ const clockResource = "peer://clock"
 
 // startGoPeer starts one. Tools: echo {message}; count {n, pause}, n progress notifications, each after pause ms; wait, which
 // never ends. Its resource says every 100 ms that it has changed.
-func startGoPeer(t testing.TB, options *mcp.StreamableHTTPOptions) *goPeer {
+func startGoPeer(t testing.TB, stateless bool) *goPeer {
 	p := &goPeer{}
 	server := p.server()
 	ctx, cancel := context.WithCancel(context.Background())
@@ -34,7 +34,7 @@ func startGoPeer(t testing.TB, options *mcp.StreamableHTTPOptions) *goPeer {
 			_ = server.ResourceUpdated(ctx, &mcp.ResourceUpdatedNotificationParams{URI: clockResource})
 		}
 	}()
-	s := httptest.NewServer(mcp.NewStreamableHTTPHandler(func(*http.Request) *mcp.Server { return server }, options))
+	s := httptest.NewServer(mcp.NewStreamableHTTPHandler(func(*http.Request) *mcp.Server { return server }, &mcp.StreamableHTTPOptions{Stateless: stateless}))
 	t.Cleanup(func() {
 		cancel()
 		<-ticking

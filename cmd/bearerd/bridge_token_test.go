@@ -28,7 +28,7 @@ func TestBridgeRefusedToken(t *testing.T) {
 			if up.resource != "" {
 				s.subscribe(up.resource)
 			}
-			halt := s.loop(up.calls, 3, 10*time.Millisecond, b.ledger.note)
+			halt := s.loop(up.calls, 3, 10*time.Millisecond, b.note("node"))
 			for n := range refusals {
 				time.Sleep(6 * time.Second) // a refused token is renewed once in five
 				before := b.tokens()
@@ -97,7 +97,7 @@ func TestBridgeWithoutAuthorizationServer(t *testing.T) {
 		t.Fatalf("after %s: %+v", took, refused)
 	}
 	t.Logf("after %s: %s", took.Round(time.Millisecond), refused.Error.Message)
-	for _, want := range []string{"web", "bearerd "} { // who, and the remedy
+	for _, want := range []string{`"web"`, "verify OAUTH_TOKEN_URL"} { // who, and the remedy
 		if !strings.Contains(refused.Error.Message, want) {
 			t.Errorf("the client is told %q, which does not hold %q", refused.Error.Message, want)
 		}

@@ -15,21 +15,41 @@ var changed = map[string]struct{ method, filter string }{
 	"resources/templates/list": {"notifications/resources/list_changed", "resourcesListChanged"},
 }
 
-// announce tells the client of the lists that are other ones at l than those it has seen.
+// replaced is why a subscription has ended.
+var replaced = Reason{Code: "server_replaced", Text: "its process was replaced: subscribe again"}
+
+// announce tells the client, once l has taken over, of the subscriptions that have ended, and of the lists that are other
+// ones than those it has seen.
 func (s *Session) announce(l *Link) {
 	s.mu.Lock()
 	var lines [][]byte
 	told := map[string]bool{}
 	for method, seen := range s.record.lists {
 		notice := changed[method]
-		if l.lists[method] == "" || seen.digest == "" || l.lists[method] == seen.digest || told[notice.method] {
-			continue
+		other := l.lists[method] != "" && seen.digest != "" && l.lists[method] != seen.digest
+		if (other || l.stale[notice.method]) && !told[notice.method] {
+			told[notice.method] = true
+			lines = append(lines, s.notices(notice.method, notice.filter)...)
 		}
-		told[notice.method] = true
-		lines = append(lines, s.notices(notice.method, notice.filter)...)
 	}
 	s.mu.Unlock()
-	s.toClient(lines...)
+	s.out.say(append(l.farewell, lines...)...)
+}
+
+// endListens ends the subscriptions of 2026-07-28 that l, which takes over, does not go on with, and gives what their client
+// is told.
+func (s *Session) endListens(l *Link) (lines [][]byte) {
+	for key, sub := range s.record.listens {
+		line := l.early[key]
+		if l.bare {
+			line = s.failure(sub.id, replaced)
+		}
+		if line != nil {
+			s.record.endListen(key)
+			lines = append(lines, line)
+		}
+	}
+	return lines
 }
 
 // notices are the lines of one notification: on the wire of 2026-07-28 one for each subscription that wants it.

@@ -22,10 +22,9 @@ func (s *Session) failure(id []byte, why Reason) []byte {
 	})
 }
 
-// withdrawal tells the client that a question of a server's needs no answer.
-func withdrawal(id []byte) []byte {
-	return fmt.Appendf(nil, `{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":%s,`+
-		`"reason":"the server that asked has gone"}}`+"\n", id)
+// withdrawal says that a request needs no answer.
+func withdrawal(id []byte, reason string) []byte {
+	return fmt.Appendf(nil, `{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":%s,"reason":%q}}`+"\n", id, reason)
 }
 
 // pong answers a ping while there is no server: the session lives.

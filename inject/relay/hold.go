@@ -12,7 +12,7 @@ import (
 func (s *Session) Hold(l *Link) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.current == l && s.gate == open {
+	if s.current == l && (s.gate == open || s.gate == flushing) {
 		s.gate = holding
 	}
 }
@@ -31,21 +31,21 @@ func (s *Session) Refuse(why Reason) {
 	}
 	s.empty()
 	s.mu.Unlock()
-	s.toClient(answers...)
+	s.out.say(answers...)
 }
 
 // refuse gives the answers to the requests of a line that no server gets.
 func (s *Session) refuse(line []byte) (answers [][]byte) {
-	messages, _, _ := jsonrpc.Parse(line)
+	messages, batch, _ := jsonrpc.Parse(line)
 	for _, m := range messages {
 		switch {
 		case m.Method == "notifications/initialized":
-			s.record.initialized = bytes.Clone(line)
+			s.record.opened(line, batch)
 		case !m.Request():
 		case m.Method == "ping" && s.record.initialize != nil:
 			answers = append(answers, pong(m.ID))
 		default:
-			delete(s.requests, jsonrpc.Key(m.ID))
+			s.forget(jsonrpc.Key(m.ID))
 			answers = append(answers, s.failure(m.ID, s.refusal))
 		}
 	}
@@ -62,12 +62,17 @@ func (s *Session) holdBack(messages []jsonrpc.Message, line []byte) (answers [][
 	}
 	for _, m := range messages {
 		if m.Request() {
+			s.forget(jsonrpc.Key(m.ID))
 			s.requests[jsonrpc.Key(m.ID)] = &request{id: bytes.Clone(m.ID), method: m.Method}
 		}
 	}
+	s.hold(line)
+	return nil
+}
+
+func (s *Session) hold(line []byte) {
 	s.held = append(s.held, bytes.Clone(line))
 	s.heldSize += len(line)
-	return nil
 }
 
 // awaitRoom waits until one more line may be held.
@@ -139,6 +144,11 @@ func (s *Session) flush(l *Link) {
 			s.enter(m, line, batch, l)
 		}
 		s.mu.Unlock()
-		l.write(line)
+		if l.write(line) != nil {
+			s.mu.Lock()
+			s.undelivered(l, messages, line)
+			s.mu.Unlock()
+			return // the rest is for the next server: this one has ended, or is about to
+		}
 	}
 }

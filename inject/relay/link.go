@@ -2,12 +2,12 @@ package relay
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"io"
 	"slices"
-	"strconv"
 	"strings"
-	"sync"
+	"time"
 
 	"bearerd/inject/jsonrpc"
 )
@@ -26,6 +26,7 @@ const (
 type Link struct {
 	session *Session
 	in      io.Writer // the process's stdin
+	stray   func(line []byte)
 	read    chan struct{}
 
 	// The session's mu guards these.
@@ -34,17 +35,26 @@ type Link struct {
 	idle    chan struct{}                     // closed when open becomes 0; nil: nobody waits
 	replies map[string]chan<- jsonrpc.Message // to what the session itself has asked it
 	told    told                              // what the session itself has told it
-	lists   map[string]string                 // digests of what it lists, by method
+	bare    bool                              // it is told nothing
+	early   map[string][]byte                 // its answers to subscriptions/listen from before it took over, by the key of the id
+	stale   map[string]bool                   // notifications from then of lists that have changed
+	flushed chan struct{}                     // closed when it has got what was held; nil: it has not taken over
 
-	inMu sync.Mutex // held while a line is written to in
+	// For Replay and Switch alone, which one goroutine calls.
+	lists    map[string]string // digests of what it lists, by method
+	farewell [][]byte          // what the client is told of subscriptions that ended as it took over
+
+	turn chan struct{} // holds one value while a line is written to in
 }
 
-// Attach takes in a server that has just been started: in and out are its stdin and stdout. Its lines are read until out
-// ends, see Read. Then Replay and Switch it, or Fail it.
-func (s *Session) Attach(in io.Writer, out io.Reader) *Link {
+// Attach takes in a server that has just been started: in and out are its stdin and stdout. stray is given its lines that are
+// no JSON-RPC, once the client has spoken it. They are read until out ends, see Read. Then Replay and Switch it, or Fail it. A
+// write to in that hangs must end with an error when the server is given up.
+func (s *Session) Attach(in io.Writer, out io.Reader, stray func(line []byte)) *Link {
 	l := &Link{
-		session: s, in: in, read: make(chan struct{}), replies: map[string]chan<- jsonrpc.Message{}, lists: map[string]string{},
-		told: told{subscriptions: map[string]string{}, listens: map[string][]byte{}},
+		session: s, in: in, stray: stray, turn: make(chan struct{}, 1), read: make(chan struct{}), replies: map[string]chan<- jsonrpc.Message{},
+		told:  told{subscriptions: map[string]string{}, listens: map[string][]byte{}},
+		early: map[string][]byte{}, stale: map[string]bool{}, lists: map[string]string{},
 	}
 	go l.readAll(out)
 	return l
@@ -59,10 +69,9 @@ func (l *Link) readAll(out io.Reader) {
 	for {
 		line, err := lines.next()
 		if err != nil {
-			if s := l.session; errors.Is(err, io.EOF) && !s.spoken.Load() {
-				s.toClient(line)
-			}
-			if !errors.Is(err, io.EOF) {
+			if errors.Is(err, io.EOF) {
+				l.last(line)
+			} else {
 				l.session.log.Debug("the server's output cannot be read on", "server", l.session.name, "error", err)
 			}
 			return
@@ -71,11 +80,41 @@ func (l *Link) readAll(out io.Reader) {
 	}
 }
 
-// write sends a line to the server. That it cannot be sent shows at its stdout, which ends.
-func (l *Link) write(line []byte) {
-	l.inMu.Lock()
-	defer l.inMu.Unlock()
-	_, _ = l.in.Write(line)
+// last deals with what a server has written without an end of line before its stdout ended. Half a message would spoil the
+// next line for the client.
+func (l *Link) last(line []byte) {
+	switch {
+	case len(line) == 0:
+	case !l.session.spoken.Load():
+		l.session.out.pass(line)
+	default:
+		l.fromServer(append(line, '\n'))
+	}
+}
+
+// write sends a line to the server. A server that does not read holds it up.
+func (l *Link) write(line []byte) error {
+	l.turn <- struct{}{}
+	defer func() { <-l.turn }()
+	_, err := l.in.Write(line)
+	return err
+}
+
+// send is write for those who must not hang on a server that does not read. line must stay as it is.
+func (l *Link) send(ctx context.Context, line []byte) error {
+	sent := make(chan error, 1)
+	go func() { sent <- l.write(line) }() // it ends with the server at the latest
+	select {
+	case err := <-sent:
+		if err != nil {
+			return errEnded
+		}
+		return nil
+	case <-l.read:
+		return errEnded
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // fromServer passes one line of the server's on, if it is meant for the client.
@@ -85,11 +124,11 @@ func (l *Link) fromServer(line []byte) {
 	switch {
 	case err == nil:
 	case !s.spoken.Load():
-		s.toClient(line)
+		s.out.pass(line)
 		return
 	default:
 		if len(bytes.TrimSpace(line)) > 0 {
-			s.stray(line)
+			l.stray(line)
 		}
 		return
 	}
@@ -102,7 +141,7 @@ func (l *Link) fromServer(line []byte) {
 	for _, m := range messages {
 		switch {
 		case m.Response():
-			pass = l.answered(m) || pass
+			pass = l.answered(m, line) || pass
 		case m.Request():
 			line, pass = l.asks(m, line, batch), true
 		case m.Method == "notifications/cancelled" && !batch:
@@ -115,12 +154,12 @@ func (l *Link) fromServer(line []byte) {
 	s.settle()
 	s.mu.Unlock()
 	if pass {
-		s.toClient(line)
+		s.out.pass(line)
 	}
 }
 
 // answered takes an answer of the server's, and reports whether it is for the client.
-func (l *Link) answered(m jsonrpc.Message) bool {
+func (l *Link) answered(m jsonrpc.Message, line []byte) bool {
 	s, key := l.session, jsonrpc.Key(m.ID)
 	if reply := l.replies[key]; reply != nil {
 		delete(l.replies, key)
@@ -128,11 +167,7 @@ func (l *Link) answered(m jsonrpc.Message) bool {
 		return false
 	}
 	if s.record.listens[key] != nil {
-		if l.phase != serving {
-			return false // its successor listens
-		}
-		delete(s.record.listens, key)
-		return true
+		return l.ended(key, line)
 	}
 	r := s.requests[key]
 	switch {
@@ -141,13 +176,22 @@ func (l *Link) answered(m jsonrpc.Message) bool {
 	case r.link != l:
 		return false // the client has had an answer, or gets it from another server
 	}
-	delete(s.requests, key)
-	if !r.cancelled {
-		l.open--
-	}
+	s.forget(key)
+	s.answered = s.answered || m.Error == nil
 	s.record.answered(r, m)
-	s.rested(l)
 	return true
+}
+
+// ended notes that l has ended a subscriptions/listen, and reports whether the client is to know now.
+func (l *Link) ended(key string, line []byte) bool {
+	switch l.phase {
+	case serving:
+		l.session.record.endListen(key)
+		return true
+	case preparing:
+		l.early[key] = bytes.Clone(line)
+	}
+	return false // another one listens
 }
 
 // rested wakes who waits for l to have answered everything.
@@ -164,27 +208,32 @@ func (l *Link) asks(m jsonrpc.Message, line []byte, batch bool) []byte {
 	s, key := l.session, jsonrpc.Key(m.ID)
 	q := &question{link: l, shown: bytes.Clone(m.ID)}
 	if other := s.asked[key]; !batch && (s.orphans[key] || other != nil && other.link != l) {
-		s.renamed++
-		q.id, q.shown = q.shown, []byte(strconv.Quote("bearerd-"+strconv.Itoa(s.renamed)))
+		q.id, q.shown = q.shown, s.newID()
 		line, key = jsonrpc.Replace(line, m.ID, q.shown), jsonrpc.Key(q.shown)
 	}
 	s.asked[key] = q
 	return line
 }
 
+// listChanged ends the names of the notifications that say so.
+const listChanged = "/list_changed"
+
 // tells takes a notification of the server's, and reports whether it is for the client now.
 func (l *Link) tells(m jsonrpc.Message) bool {
-	switch m.Method {
-	case "notifications/subscriptions/acknowledged":
+	if m.Method == "notifications/subscriptions/acknowledged" {
 		return l.session.record.acknowledged(m)
 	}
 	switch l.phase {
 	case serving:
 		return true
 	case retiring: // what is new is its successor's to tell
-		return !strings.HasSuffix(m.Method, "/list_changed") && m.Method != "notifications/resources/updated"
+		return !strings.HasSuffix(m.Method, listChanged) && m.Method != "notifications/resources/updated"
+	case preparing: // the client has heard it from the one that serves, unless it is of what that one does not know
+		if strings.HasSuffix(m.Method, listChanged) {
+			l.stale[m.Method] = true
+		}
 	}
-	return false // the client has heard it from the one that serves
+	return false
 }
 
 // withdraws notes that the server takes back a question, and gives the line that tells the client: it may know the question
@@ -192,14 +241,22 @@ func (l *Link) tells(m jsonrpc.Message) bool {
 func (l *Link) withdraws(m jsonrpc.Message, line []byte) []byte {
 	s, id := l.session, jsonrpc.Field(m.Params, "requestId")
 	key := jsonrpc.Key(id)
+	if s.record.listens[key] != nil { // it ends a subscription
+		if l.ended(key, line) {
+			return line
+		}
+		return nil
+	}
 	for shown, q := range s.asked {
 		switch {
 		case q.link != l:
 		case q.id == nil && shown == key:
 			delete(s.asked, shown)
+			s.orphans[shown] = true
 			return line
 		case q.id != nil && jsonrpc.Key(q.id) == key:
 			delete(s.asked, shown)
+			s.orphans[shown] = true
 			return jsonrpc.Replace(line, id, q.shown)
 		}
 	}
@@ -209,11 +266,20 @@ func (l *Link) withdraws(m jsonrpc.Message, line []byte) []byte {
 	return line
 }
 
-// Unanswered reports whether requests of the client's are still open at l.
-func (l *Link) Unanswered() bool {
+// Sent waits until l, if it has taken over, has got what was held, or until limit has passed. Then its stdin may be closed.
+func (l *Link) Sent(limit time.Duration) {
 	l.session.mu.Lock()
-	defer l.session.mu.Unlock()
-	return l.open > 0
+	flushed := l.flushed
+	l.session.mu.Unlock()
+	if flushed == nil {
+		return
+	}
+	timer := time.NewTimer(limit)
+	defer timer.Stop()
+	select {
+	case <-flushed:
+	case <-timer.C:
+	}
 }
 
 // Fail ends the part of a server that is gone or is not wanted any more: what it has not answered is answered with why, or
@@ -245,34 +311,39 @@ func (l *Link) Fail(why Reason) {
 	s.rested(l)
 	s.settle()
 	s.mu.Unlock()
-	s.toClient(lines...)
+	s.out.say(lines...)
 }
 
 // abandon deals with the requests that l has not answered. It gives the answers to those that nobody else will.
 func (l *Link) abandon(why Reason) (answers [][]byte) {
 	s := l.session
-	var again [][]byte
+	var again []*request
 	for key, r := range s.requests {
 		switch {
 		case r.link != l:
 		case r.cancelled:
 			delete(s.requests, key)
 		case r.line != nil && s.gate == holding:
-			r.link = nil
-			again = append(again, r.line)
+			again = append(again, r)
 		default:
 			delete(s.requests, key)
 			answers = append(answers, s.failure(r.id, why))
 		}
 	}
-	slices.SortFunc(again, func(a, b []byte) int { // initialize before what needs it
-		return strings.Compare(rank(a), rank(b))
-	})
-	for _, line := range again {
-		s.heldSize += len(line)
-	}
-	s.held = append(again, s.held...)
+	s.holdAgain(again)
 	return answers
+}
+
+// holdAgain puts requests that were sent before what is held, in their order.
+func (s *Session) holdAgain(again []*request) {
+	slices.SortFunc(again, func(a, b *request) int { return a.turn - b.turn })
+	var lines [][]byte
+	for _, r := range again {
+		r.link = nil
+		lines = append(lines, r.line)
+		s.heldSize += len(r.line)
+	}
+	s.held = append(lines, s.held...)
 }
 
 // orphan withdraws the questions that l has asked the client.
@@ -282,7 +353,7 @@ func (l *Link) orphan() (lines [][]byte) {
 		if q.link == l {
 			delete(s.asked, key)
 			s.orphans[key] = true
-			lines = append(lines, withdrawal(q.shown))
+			lines = append(lines, withdrawal(q.shown, "the server that asked has gone"))
 		}
 	}
 	return lines

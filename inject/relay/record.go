@@ -58,12 +58,21 @@ func repeatable(method string) bool {
 	return listMember[method] != ""
 }
 
-// rank puts what others depend on first.
-func rank(line []byte) string {
-	if m, err := jsonrpc.ParseOne(line); err == nil && (m.Method == "initialize" || m.Method == "server/discover") {
-		return "0"
+// opened notes that the client has said notifications/initialized.
+func (c *record) opened(line []byte, batch bool) {
+	if batch {
+		line = []byte(`{"jsonrpc":"2.0","method":"notifications/initialized"}` + "\n")
 	}
-	return "1"
+	c.initialized = bytes.Clone(line)
+	c.version++
+}
+
+// endListen notes that a subscription of 2026-07-28 is over.
+func (c *record) endListen(key string) {
+	if c.listens[key] != nil {
+		delete(c.listens, key)
+		c.version++
+	}
 }
 
 // answered notes the answer to a request.

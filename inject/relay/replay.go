@@ -6,26 +6,33 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strconv"
+	"time"
 
 	"bearerd/inject/jsonrpc"
 )
 
 // told is what the session itself has told a server.
 type told struct {
-	version       int // of the record
-	greeted       bool
+	version       int    // of the record
+	hello         string // the line that opened the session
+	initialized   bool
 	level         string
 	subscriptions map[string]string // lines by URI
 	listens       map[string][]byte // ids
 }
 
+// ReplayLimit is how long a fresh server may take to answer what Replay tells it: clients give up after 60 s.
+const ReplayLimit = 45 * time.Second
+
 // ErrChanged is the error of a server that offers less than the client was promised: it cannot go on with it.
 var ErrChanged = errors.New("the server offers less than it did at the start of the session")
 
 // Replay tells a fresh server what the session is about, in the client's own words, and swallows its answers. When it has
-// been told before, it is told what is new. Its error is ErrChanged, ctx's, or says what the server did.
+// been told before, it is told what is new. Its error is ErrChanged, ctx's, context.DeadlineExceeded after ReplayLimit, or
+// says what the server did.
 func (l *Link) Replay(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, ReplayLimit)
+	defer cancel()
 	s := l.session
 	s.mu.Lock()
 	r := s.record.snapshot()
@@ -33,12 +40,14 @@ func (l *Link) Replay(ctx context.Context) error {
 	if err := l.greet(ctx, r); err != nil {
 		return err
 	}
-	if r.initialize != nil && r.initialized != nil {
+	if r.initialize != nil {
 		if err := l.restore(ctx, r); err != nil {
 			return err
 		}
 	}
-	l.listen(r)
+	if err := l.listen(ctx, r); err != nil {
+		return err
+	}
 	if err := l.survey(ctx, r); err != nil {
 		return err
 	}
@@ -54,21 +63,21 @@ func (l *Link) greet(ctx context.Context, r record) error {
 	if hello == nil {
 		hello = r.discover
 	}
-	if l.told.greeted || hello == nil {
+	if hello != nil && l.told.hello != string(hello) {
+		answer, err := l.ask(ctx, hello)
+		if err != nil {
+			return fmt.Errorf("the opening of the session: %w", err)
+		}
+		if err := keepsPromise(r.promised, answer.Result); err != nil {
+			return err
+		}
+		l.told.hello, l.told.initialized = string(hello), false
+	}
+	if r.initialize == nil || r.initialized == nil || l.told.initialized {
 		return nil
 	}
-	answer, err := l.ask(ctx, hello)
-	if err != nil {
-		return fmt.Errorf("the opening of the session: %w", err)
-	}
-	if err := keepsPromise(r.promised, answer.Result); err != nil {
-		return err
-	}
-	if r.initialize != nil && r.initialized != nil {
-		l.write(r.initialized)
-	}
-	l.told.greeted = true
-	return nil
+	l.told.initialized = true
+	return l.send(ctx, r.initialized)
 }
 
 // restore brings the log level and the subscriptions of 2025-11-25 and before. What the server refuses is left at that.
@@ -112,19 +121,24 @@ func (l *Link) restore(ctx context.Context, r record) error {
 }
 
 // listen opens the subscriptions of 2026-07-28. They are not answered as long as they last.
-func (l *Link) listen(r record) {
+func (l *Link) listen(ctx context.Context, r record) error {
 	for key, sub := range r.listens {
 		if l.told.listens[key] == nil {
-			l.write(sub.line)
+			if err := l.send(ctx, sub.line); err != nil {
+				return err
+			}
 			l.told.listens[key] = sub.id
 		}
 	}
 	for key, id := range l.told.listens {
 		if r.listens[key] == nil {
-			l.write(withdrawal(id))
+			if err := l.send(ctx, withdrawal(id, "the client has ended the subscription")); err != nil {
+				return err
+			}
 			delete(l.told.listens, key)
 		}
 	}
+	return nil
 }
 
 // survey asks for the lists that the client has seen, page by page. A server that does not answer well lists nothing new.
@@ -134,6 +148,9 @@ func (l *Link) survey(ctx context.Context, r record) error {
 		if l.lists[method] != "" || seen.digest == "" {
 			continue
 		}
+		l.session.mu.Lock()
+		delete(l.stale, changed[method].method) // it is asked only now
+		l.session.mu.Unlock()
 		var items []string
 		line := seen.line
 		for range pages {
@@ -182,16 +199,16 @@ func (l *Link) ask(ctx context.Context, line []byte) (jsonrpc.Message, error) {
 	}
 	s := l.session
 	s.mu.Lock()
-	s.renamed++
-	id := []byte(strconv.Quote("bearerd-" + strconv.Itoa(s.renamed)))
-	reply := make(chan jsonrpc.Message, 1)
 	if l.phase == gone {
 		s.mu.Unlock()
 		return m, errEnded
 	}
+	id, reply := s.newID(), make(chan jsonrpc.Message, 1)
 	l.replies[jsonrpc.Key(id)] = reply
 	s.mu.Unlock()
-	l.write(jsonrpc.Replace(line, m.ID, id))
+	if err := l.send(ctx, jsonrpc.Replace(line, m.ID, id)); err != nil {
+		return m, err
+	}
 	select {
 	case answer, ok := <-reply:
 		switch {
@@ -229,7 +246,15 @@ func (c *record) snapshot() record {
 // same, and every capability still there.
 func keepsPromise(promised, now []byte) error {
 	if p, n := jsonrpc.Text(jsonrpc.Field(promised, "protocolVersion")), jsonrpc.Text(jsonrpc.Field(now, "protocolVersion")); p != n {
-		return fmt.Errorf("%w: protocol version %s instead of %s", ErrChanged, n, p)
+		return fmt.Errorf("%w: protocol version %.40s instead of %.40s", ErrChanged, n, p)
+	}
+	var before, after []string // of server/discover
+	_ = json.Unmarshal(jsonrpc.Field(promised, "supportedVersions"), &before)
+	_ = json.Unmarshal(jsonrpc.Field(now, "supportedVersions"), &after)
+	for _, version := range before {
+		if !slices.Contains(after, version) {
+			return fmt.Errorf("%w: it lacks the protocol version %s", ErrChanged, version)
+		}
 	}
 	var p, n map[string]any
 	if json.Unmarshal(jsonrpc.Field(promised, "capabilities"), &p) != nil {

@@ -8,6 +8,7 @@ import (
 	"context"
 	"io"
 	"log/slog"
+	"strconv"
 	"sync"
 	"sync/atomic"
 
@@ -29,15 +30,11 @@ const (
 
 // Session is the client's side, from its first to its last line.
 type Session struct {
-	name  string
-	out   io.Writer
-	log   *slog.Logger
-	stray func(line []byte)
+	name string
+	log  *slog.Logger
+	out  client
 
 	spoken atomic.Bool // the client has sent a message: before that it may be no MCP client, and gets all there is
-
-	outMu sync.Mutex // held while a line is written to out
-	deaf  chan struct{}
 
 	mu       sync.Mutex // guards what follows, and what Link says it does
 	gate     gate
@@ -53,8 +50,10 @@ type Session struct {
 	room     chan struct{}        // closed when held may take more; nil: nobody waits
 	requests map[string]*request  // of the client, by the key of their id, until they are answered
 	asked    map[string]*question // of the servers, by the key of the id that the client sees
-	orphans  map[string]bool      // ids of questions whose server has gone: the client may still answer
-	renamed  int                  // questions that were given another id so far
+	orphans  map[string]bool      // ids of questions that were withdrawn: the client may still answer
+	entered  int                  // requests that were given to a server so far
+	named    int                  // ids that the session has made so far
+	answered bool                 // a server has answered a request well
 	record   record
 }
 
@@ -64,6 +63,7 @@ type request struct {
 	link      *Link // nil: it is held
 	method    string
 	line      []byte // nil: it must not be sent to another server by itself
+	turn      int    // the how manieth it is
 	cancelled bool   // no answer need come
 }
 
@@ -74,10 +74,10 @@ type question struct {
 	id    []byte // the one that the server wrote; nil: the same
 }
 
-// New makes the session of a client that reads out. stray is given the lines of servers that are no JSON-RPC.
-func New(name string, out io.Writer, stray func(line []byte), log *slog.Logger) *Session {
+// New makes the session of a client that reads out, with the server called name.
+func New(name string, out io.Writer, log *slog.Logger) *Session {
 	return &Session{
-		name: name, out: out, log: log, stray: stray, deaf: make(chan struct{}),
+		name: name, log: log, out: client{to: out, deaf: make(chan struct{}), turn: make(chan struct{}, 1)},
 		requests: map[string]*request{}, asked: map[string]*question{}, orphans: map[string]bool{},
 		record: newRecord(),
 	}
@@ -90,7 +90,7 @@ func (s *Session) Serve(ctx context.Context, in io.Reader) error {
 	for {
 		line, err := lines.next()
 		if err == io.EOF {
-			if len(line) > 0 && !s.spoken.Load() {
+			if len(line) > 0 {
 				s.fromClient(ctx, line)
 			}
 			return nil
@@ -118,20 +118,39 @@ func (s *Session) fromClient(ctx context.Context, line []byte) {
 	if s.gate != open {
 		answers := s.holdBack(messages, line)
 		s.mu.Unlock()
-		s.toClient(answers...)
+		s.out.pass(answers...)
 		return
 	}
 	l := s.current
 	for _, m := range messages {
 		s.enter(m, line, batch, l)
 	}
-	s.writing = true
+	s.deliver(l, messages, line)
+}
+
+// deliver writes a line to l. It unlocks s.mu, which is held, while it does.
+func (s *Session) deliver(l *Link, messages []jsonrpc.Message, line []byte) {
+	s.writing = l == s.current
 	s.mu.Unlock()
-	l.write(line)
+	err := l.write(line)
 	s.mu.Lock()
 	s.writing = false
+	if err != nil {
+		s.undelivered(l, messages, line)
+	}
+	s.rested(l)
 	s.settle()
 	s.mu.Unlock()
+}
+
+// undelivered notes that l has not got all of a line: another server may have it.
+func (s *Session) undelivered(l *Link, messages []jsonrpc.Message, line []byte) {
+	if len(messages) != 1 || !messages[0].Request() {
+		return
+	}
+	if r := s.requests[jsonrpc.Key(messages[0].ID)]; r != nil && r.link == l {
+		r.line = bytes.Clone(line)
+	}
 }
 
 // besides deals with what does not go to the current server in any case: answers and cancellations belong to the process
@@ -142,7 +161,7 @@ func (s *Session) besides(m jsonrpc.Message, line []byte) bool {
 	case m.Response():
 		key := jsonrpc.Key(m.ID)
 		q, ok := s.asked[key]
-		if !ok && (s.orphans[key] || s.gate != open) {
+		if !ok && (s.orphans[key] || s.gate == holding || s.gate == refusing) {
 			delete(s.orphans, key)
 			s.mu.Unlock()
 			return true
@@ -156,95 +175,99 @@ func (s *Session) besides(m jsonrpc.Message, line []byte) bool {
 		}
 		to = q.link
 	case m.Method == "notifications/cancelled":
-		key := jsonrpc.Key(jsonrpc.Field(m.Params, "requestId"))
-		delete(s.record.listens, key)
-		r, ok := s.requests[key]
-		if !ok && s.gate != open {
-			s.mu.Unlock()
-			return true
-		}
-		if !ok {
+		var ok bool
+		if to, ok = s.cancel(m); !ok && (s.gate == open || s.gate == flushing) {
 			return false
 		}
-		s.cancel(key, r)
-		to = r.link
 	default:
 		return false
 	}
-	s.mu.Unlock()
-	if to != nil {
-		to.write(line)
+	switch {
+	case to != nil && to == s.current && s.gate == flushing: // what it is about may be on its way only now
+		s.hold(line)
+	case to != nil:
+		s.deliver(to, nil, line)
+		return true
 	}
-	s.mu.Lock()
-	if to != nil {
-		s.rested(to)
-	}
-	s.settle()
 	s.mu.Unlock()
 	return true
 }
 
-// cancel marks a request that the client waits for no longer. One that is held is not sent at all.
-func (s *Session) cancel(key string, r *request) {
-	if r.link == nil {
+// cancel notes that the client waits for a request no longer, and gives the server that has it; false: none is known. One that
+// is held is not sent at all.
+func (s *Session) cancel(m jsonrpc.Message) (to *Link, ok bool) {
+	key := jsonrpc.Key(jsonrpc.Field(m.Params, "requestId"))
+	s.record.endListen(key)
+	r, ok := s.requests[key]
+	switch {
+	case !ok:
+		return nil, false
+	case r.link == nil:
 		delete(s.requests, key)
 		s.dropHeld(key)
-		return
-	}
-	if !r.cancelled {
+	case !r.cancelled:
 		r.cancelled = true
 		r.link.open--
 	}
+	return r.link, true
 }
 
 // enter notes one message that goes to l.
 func (s *Session) enter(m jsonrpc.Message, line []byte, batch bool, l *Link) {
-	if m.Notification() && m.Method == "notifications/initialized" {
-		s.record.initialized = bytes.Clone(line)
-	}
-	if !m.Request() {
-		return
-	}
 	key := jsonrpc.Key(m.ID)
-	if m.Method == "subscriptions/listen" {
-		delete(s.requests, key) // where it was held
+	switch {
+	case m.Method == "notifications/initialized":
+		s.record.opened(line, batch)
+		return
+	case batch && m.Method == "notifications/cancelled": // besides has seen to one that comes alone
+		s.cancel(m)
+		return
+	case batch && m.Response():
+		delete(s.asked, key)
+		return
+	case !m.Request():
+		return
+	case !batch && m.Method == "subscriptions/listen":
+		s.forget(key) // where it was held
 		s.record.listens[key] = &listen{id: bytes.Clone(m.ID), line: bytes.Clone(line)}
 		s.record.version++
 		return
 	}
-	r := &request{id: bytes.Clone(m.ID), link: l, method: m.Method}
+	s.forget(key)
+	s.entered++
+	r := &request{id: bytes.Clone(m.ID), link: l, method: m.Method, turn: s.entered}
 	if !batch && repeatable(m.Method) {
 		r.line = bytes.Clone(line)
-	}
-	if old := s.requests[key]; old != nil && old.link != nil && !old.cancelled {
-		old.link.open-- // an id that is used twice: the client's mistake, which must not keep a server for ever
 	}
 	s.requests[key] = r
 	l.open++
 }
 
-// toClient writes lines. After an error, which is that the client has gone, nothing is written any more.
-func (s *Session) toClient(lines ...[]byte) {
-	s.outMu.Lock()
-	defer s.outMu.Unlock()
-	for _, line := range lines {
-		select {
-		case <-s.deaf:
-			return
-		default:
-		}
-		if _, err := s.out.Write(line); err != nil {
-			close(s.deaf)
+// forget drops what is known of a request. That it is open somewhere is the client's mistake, which uses an id twice: it
+// must not keep a server for ever.
+func (s *Session) forget(key string) {
+	if r := s.requests[key]; r != nil && r.link != nil && !r.cancelled {
+		r.link.open--
+		s.rested(r.link)
+	}
+	delete(s.requests, key)
+}
+
+// newID makes an id that is nobody else's.
+func (s *Session) newID() []byte {
+	for {
+		s.named++
+		id := []byte(strconv.Quote("bearerd-" + strconv.Itoa(s.named)))
+		key := jsonrpc.Key(id)
+		if s.asked[key] == nil && !s.orphans[key] && s.requests[key] == nil && s.record.listens[key] == nil {
+			return id
 		}
 	}
 }
 
-// Deaf is closed when the client reads no more.
-func (s *Session) Deaf() <-chan struct{} { return s.deaf }
-
-// Answered reports whether a server has answered the client's opening of the session.
+// Answered reports whether a server has answered a request of the client's well.
 func (s *Session) Answered() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.record.initialize != nil || s.record.discover != nil
+	return s.answered
 }

@@ -13,33 +13,58 @@ var errEnded = errors.New("it ended before it could take over")
 // the latest when busy is closed: then the server before it keeps what is open. busy may be nil. It returns when l serves.
 func (s *Session) Switch(ctx context.Context, l *Link, busy <-chan struct{}) error {
 	for {
-		turned := s.arm(l)
+		err := s.await(ctx, l, busy)
+		if s.disarm(l) {
+			s.takenOver(l)
+			return nil
+		}
+		if err == nil {
+			err = l.Replay(ctx) // the client has said more meanwhile
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// Bare makes l a server that is told nothing of the session: Switch replays nothing to it.
+func (l *Link) Bare() {
+	l.session.mu.Lock()
+	defer l.session.mu.Unlock()
+	l.bare = true
+}
+
+// await waits until l has taken over or must be told more first.
+func (s *Session) await(ctx context.Context, l *Link, busy <-chan struct{}) error {
+	turned, err := s.arm(l)
+	if err != nil {
+		return err
+	}
+	for {
 		select {
 		case <-turned:
+			return nil
 		case <-busy:
 			busy = nil
 			s.mu.Lock()
 			s.force = true
 			s.settle()
 			s.mu.Unlock()
-			continue
 		case <-l.read:
-			s.disarm()
 			return errEnded
 		case <-ctx.Done():
-			s.disarm()
 			return ctx.Err()
 		}
-		if s.serves(l) {
-			s.flush(l)
-			s.announce(l)
-			return nil
-		}
-		if err := l.Replay(ctx); err != nil { // the client has said more meanwhile
-			s.disarm()
-			return err
-		}
 	}
+}
+
+// takenOver sends l what was held, and tells the client what l has said before it took over.
+func (s *Session) takenOver(l *Link) {
+	go func() { // Sent waits
+		defer close(l.flushed)
+		s.flush(l)
+	}()
+	s.announce(l)
 }
 
 // Park waits until no request is open at the server that serves, and lets it rest: what comes is held. It returns at once
@@ -59,34 +84,29 @@ func (s *Session) Park(ctx context.Context) error {
 	case <-turned:
 		return nil
 	case <-ctx.Done():
-		s.disarm()
+		s.disarm(nil)
 		return fmt.Errorf("requests are open: %w", ctx.Err())
 	}
 }
 
-func (s *Session) arm(l *Link) <-chan struct{} {
+func (s *Session) arm(l *Link) (<-chan struct{}, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.next = l
-	turned := s.turned
-	if turned == nil {
-		turned = make(chan struct{})
-		s.turned = turned
+	if l.phase == gone {
+		return nil, errEnded
 	}
+	turned := make(chan struct{})
+	s.next, s.turned = l, turned
 	s.settle()
-	return turned
+	return turned, nil
 }
 
-func (s *Session) disarm() {
+// disarm ends the wait for a quiet moment, and reports whether l has taken over.
+func (s *Session) disarm(l *Link) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.next, s.park, s.force, s.turned = nil, false, false, nil
-}
-
-func (s *Session) serves(l *Link) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.current == l
+	return l != nil && l.flushed != nil
 }
 
 // settle does what waits for a quiet moment, if this is one. It is called wherever one may begin, in that very moment: a
@@ -104,10 +124,12 @@ func (s *Session) settle() {
 		}
 	case s.next == nil:
 		return
-	case s.next.told.version != s.record.version: // Switch brings it up to date and tries again
+	case !s.next.bare && s.next.told.version != s.record.version: // Switch brings it up to date and tries again
 	default:
 		s.current, s.next, s.force = s.next, nil, false
-		s.current.phase = serving
+		s.current.phase, s.current.flushed = serving, make(chan struct{})
+		s.takeOpening(old)
+		s.current.farewell = s.endListens(s.current)
 		s.gate = flushing
 		if len(s.held) == 0 {
 			s.gate = open
@@ -118,6 +140,23 @@ func (s *Session) settle() {
 	}
 	close(s.turned)
 	s.turned = nil
+}
+
+// takeOpening takes from old an initialize that it has not answered: the session must be opened with the server that goes
+// on with it.
+func (s *Session) takeOpening(old *Link) {
+	if old == nil {
+		return
+	}
+	var again []*request
+	for _, r := range s.requests {
+		if r.link == old && r.method == "initialize" && r.line != nil && !r.cancelled {
+			again = append(again, r)
+			old.open--
+			s.rested(old)
+		}
+	}
+	s.holdAgain(again)
 }
 
 // quiet reports whether nothing is open at the server that serves: no request of the client's, and no question of its own.

@@ -12,11 +12,10 @@ import (
 )
 
 const (
-	replayLimit = 45 * time.Second // for a fresh process to answer; clients give up after 60 s
-	lastGrace   = 2 * time.Second  // for requests that are open when a token has ended
-	unhurried   = time.Minute      // how long an exchange waits for a quiet moment when no token ends
-	mostSplay   = 30 * time.Second // between the exchanges of many clients' processes
-	mostMargin  = 10 * time.Second // before the end of a token: new requests go to the next process
+	lastGrace  = 2 * time.Second  // for requests that are open when a token has ended
+	unhurried  = time.Minute      // how long an exchange waits for a quiet moment when no token ends
+	mostSplay  = 30 * time.Second // between the exchanges of many clients' processes
+	mostMargin = 10 * time.Second // before the end of a token: new requests go to the next process
 )
 
 var (
@@ -29,6 +28,7 @@ var errStopped = errors.New("the client has gone")
 
 // relay serves with processes that a relay stands before.
 func (k *Keeper) relay(ctx context.Context, first *Spawned) (int, error) {
+	defer k.session.Written(ctx)
 	defer k.tasks.Wait()
 	life, end := context.WithCancel(ctx)
 	defer end()
@@ -47,6 +47,7 @@ func (k *Keeper) relay(ctx context.Context, first *Spawned) (int, error) {
 	if err != nil {
 		return 1, err
 	}
+	k.pauses.serves()
 	if err := k.session.Switch(life, c.link, nil); err != nil && life.Err() == nil {
 		k.Log.Debug("the first process has ended at once", "server", k.Name) // await sees it
 	}
@@ -74,7 +75,7 @@ func (c *child) exitCode(err error) int {
 
 // next waits until another process is to take the place of c, and gives it. nil: the end.
 func (k *Keeper) next(ctx, life context.Context, c *child) (*child, error) {
-	calm := time.NewTimer(steady)
+	calm := time.NewTimer(time.Until(k.pauses.up.Add(steady)))
 	defer calm.Stop()
 	for {
 		select {
@@ -91,7 +92,7 @@ func (k *Keeper) next(ctx, life context.Context, c *child) (*child, error) {
 			if !c.server.Restarts(c.code != 0, k.session.Answered()) || life.Err() != nil {
 				return nil, errStopped
 			}
-			trouble := k.pauses.ended(c.code, time.Since(c.started))
+			trouble := k.pauses.ended(c.code)
 			k.Log.Warn("the server has ended by itself and is started again", "server", k.Name, "exit_code", c.code, "times", trouble.Ended)
 			k.say(trouble)
 			if !pause(life, trouble.Next, k.changed) {
@@ -105,7 +106,7 @@ func (k *Keeper) next(ctx, life context.Context, c *child) (*child, error) {
 // say tells of trouble where it is looked for: in status, and in the answers to requests that would wait too long.
 func (k *Keeper) say(t Trouble) {
 	k.report(t)
-	if t.State != "restarting" {
+	if !t.held {
 		k.session.Refuse(relay.Reason{Code: t.State, Text: fmt.Sprintf("%s; the next attempt is at %s",
 			t.Reason, t.Next.Format(time.TimeOnly))})
 	}
@@ -127,7 +128,7 @@ func (k *Keeper) replace(ctx, life context.Context, old *child) (*child, error) 
 			}
 			continue
 		}
-		trouble := k.pauses.failed(k.plain(err))
+		trouble := k.failed(err)
 		k.Log.Warn("no process can take over", "server", k.Name, "error", err, "next", trouble.Next)
 		k.say(trouble)
 		if !pause(life, trouble.Next, k.changed) {
@@ -138,8 +139,8 @@ func (k *Keeper) replace(ctx, life context.Context, old *child) (*child, error) 
 
 // replaced notes that a process has taken over.
 func (k *Keeper) replaced(c *child) {
-	if k.pauses.ends == 0 {
-		k.pauses.reset()
+	k.pauses.serves()
+	if k.pauses.ends < loopOf { // else it is looked at first whether it stays
 		k.report(Trouble{})
 	}
 	if c.spent() {
@@ -175,7 +176,7 @@ func (k *Keeper) lastOut(life context.Context, old *child, why error) bool {
 
 // exchange tries once to let a fresh process take over.
 func (k *Keeper) exchange(ctx, life context.Context, old *child) (*child, error) {
-	limited, cancel := context.WithTimeout(life, replayLimit)
+	limited, cancel := context.WithTimeout(life, relay.ReplayLimit)
 	s, err := k.Spawn(limited)
 	cancel()
 	if err != nil {
@@ -188,10 +189,7 @@ func (k *Keeper) exchange(ctx, life context.Context, old *child) (*child, error)
 	if err != nil {
 		return nil, err
 	}
-	limited, cancel = context.WithTimeout(life, replayLimit)
-	err = c.link.Replay(limited)
-	cancel()
-	if err == nil {
+	if err = c.link.Replay(life); err == nil {
 		watch, cancel := context.WithCancel(life)
 		err = k.session.Switch(life, c.link, old.busy(watch))
 		cancel()
@@ -205,12 +203,15 @@ func (k *Keeper) exchange(ctx, life context.Context, old *child) (*child, error)
 	return c, nil
 }
 
-// whyNot says why a process did not take over.
+// whyNot says why a process, which has ended, did not take over. What the process said may hold its secrets.
 func (c *child) whyNot(err error) error {
-	if errors.Is(err, context.DeadlineExceeded) {
-		return fmt.Errorf("a fresh process did not answer within %v", replayLimit)
+	switch {
+	case errors.Is(err, context.DeadlineExceeded):
+		return fmt.Errorf("a fresh process did not answer within %v", relay.ReplayLimit)
+	case errors.Is(err, relay.ErrChanged):
+		return err
 	}
-	return fmt.Errorf("a fresh process cannot take over: %w (exit code %d)", err, c.code)
+	return fmt.Errorf("a fresh process cannot take over: %.500s (exit code %d)", c.launch.Mask(printable([]byte(err.Error()))), c.code)
 }
 
 // busy is closed when a client that always has a request open is to be helped: shortly before the end of the token, and soon
@@ -226,6 +227,9 @@ func (c *child) busy(ctx context.Context) <-chan struct{} {
 		default:
 			wait = min(wait, left)
 		}
+	}
+	if c.token != nil && c.token.Dropped() {
+		wait = 0 // what comes is held
 	}
 	return until(ctx, time.Now().Add(wait))
 }
@@ -278,7 +282,19 @@ func (k *Keeper) restart(ctx, life context.Context, old *child, s *Spawned) (*ch
 	if err != nil {
 		return nil, err
 	}
-	return c, k.session.Switch(life, c.link, nil)
+	c.link.Bare()
+	if err := k.session.Switch(life, c.link, nil); err != nil {
+		c.stop()
+		<-c.over
+		return nil, c.whyNot(err)
+	}
+	return c, nil
+}
+
+// failed notes that no process could be started.
+func (k *Keeper) failed(err error) Trouble {
+	_, noToken := errors.AsType[*engine.Error](err)
+	return k.pauses.failed(k.plain(err), noToken)
 }
 
 // plain is an error as a client may read it.

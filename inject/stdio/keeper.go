@@ -44,10 +44,12 @@ type Keeper struct {
 
 // Trouble is why a server does not serve its client at the moment.
 type Trouble struct {
-	State  string    // restarting, crash_loop, not_started; "": none
+	State  string    // restarting, crash_loop, not_started, no_token; "": none
 	Reason string    // for people
 	Ended  int       // times in a row that it has ended by itself
 	Next   time.Time // the next attempt
+
+	held bool // requests wait for it
 }
 
 // Run serves the client until it ends, until ctx is done, or until the process has ended by itself and is not started again.
@@ -61,7 +63,7 @@ func (k *Keeper) Run(ctx context.Context) (int, error) {
 	if !first.Server.Relayed() || IsTerminal(k.In) {
 		return k.inherit(ctx, first)
 	}
-	k.session = relay.New(k.Name, k.Out, k.stray, k.Log)
+	k.session = relay.New(k.Name, k.Out, k.Log)
 	return k.relay(ctx, first)
 }
 
@@ -98,13 +100,14 @@ func (k *Keeper) inherit(ctx context.Context, next *Spawned) (int, error) {
 		if err != nil {
 			return 1, err
 		}
+		k.pauses.serves()
 		stopped := k.attendInherited(ctx, c)
 		code := c.process.Wait()
 		k.forget(c)
 		if stopped || ctx.Err() != nil || !c.server.Restarts(code != 0, false) {
 			return code, nil
 		}
-		trouble := k.pauses.ended(code, time.Since(c.started))
+		trouble := k.pauses.ended(code)
 		k.Log.Warn("the server has ended and is started again", "server", k.Name, "exit_code", code, "at", trouble.Next)
 		k.report(trouble)
 		for next = nil; next == nil; {
@@ -112,7 +115,7 @@ func (k *Keeper) inherit(ctx context.Context, next *Spawned) (int, error) {
 				return code, nil
 			}
 			if next, err = k.Spawn(ctx); err != nil {
-				trouble = k.pauses.failed(err)
+				trouble = k.failed(err)
 				k.Log.Warn("the server cannot be started again", "server", k.Name, "error", err, "next", trouble.Next)
 				k.report(trouble)
 			}
@@ -148,18 +151,5 @@ func (k *Keeper) attendInherited(ctx context.Context, c *child) (stopped bool) {
 func (k *Keeper) report(t Trouble) {
 	if k.Note != nil {
 		k.Note(t)
-	}
-}
-
-// stray passes on, where its stderr goes, what the process wrote to stdout and no client could read.
-func (k *Keeper) stray(line []byte) {
-	k.mu.Lock()
-	var from *child
-	for c := range k.children {
-		from = c
-	}
-	k.mu.Unlock()
-	if from != nil {
-		from.process.Stray(line)
 	}
 }

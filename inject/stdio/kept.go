@@ -81,7 +81,7 @@ func (k *Keeper) startRelayed(ctx context.Context, s *Spawned) (*child, error) {
 		return nil, err
 	}
 	c.in, c.out = inW, outR
-	c.link = k.session.Attach(inW, outR)
+	c.link = k.session.Attach(inW, outR, c.process.Stray)
 	k.tasks.Go(func() { k.attend(ctx, c) })
 	k.tasks.Go(func() { k.watchToken(c) })
 	return c, nil
@@ -100,6 +100,7 @@ func (k *Keeper) attend(ctx context.Context, c *child) {
 		_ = c.in.Close()
 		c.process.Stop(ctx)
 	case <-c.stopping:
+		c.link.Sent(hurriedDrain)
 		_ = c.in.Close()
 		c.process.Stop(ctx)
 	}

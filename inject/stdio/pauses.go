@@ -16,19 +16,33 @@ const (
 
 // pauses are those between the attempts to have a process that serves.
 type pauses struct {
-	next time.Duration
-	ends int // in a row
+	next  time.Duration
+	ends  int       // processes that have ended by themselves, in a row
+	fails int       // attempts that brought no process, in a row
+	up    time.Time // since when there has been a process; zero: there is none
+}
+
+// serves notes that there is a process, be it one that has taken the place of another.
+func (p *pauses) serves() {
+	p.fails = 0
+	if p.up.IsZero() {
+		p.up = time.Now()
+	}
+	if p.ends == 0 {
+		p.next = 0
+	}
 }
 
 // ended notes that a process has ended by itself.
-func (p *pauses) ended(code int, uptime time.Duration) Trouble {
-	if uptime >= steady {
-		p.reset()
+func (p *pauses) ended(code int) Trouble {
+	if !p.up.IsZero() && time.Since(p.up) >= steady {
+		*p = pauses{}
 	}
+	p.up = time.Time{}
 	p.ends++
-	t := Trouble{State: "restarting", Ended: p.ends, Next: p.later()}
+	t := Trouble{State: "restarting", Ended: p.ends, Next: p.later(), held: true}
 	if p.ends >= loopOf {
-		t.State = "crash_loop"
+		t.State, t.held = "crash_loop", false
 	}
 	t.Reason = fmt.Sprintf("it has ended %d times in a row, the last time with exit code %d", p.ends, code)
 	if p.ends == 1 {
@@ -38,12 +52,17 @@ func (p *pauses) ended(code int, uptime time.Duration) Trouble {
 	return t
 }
 
-// failed notes that no process could be started.
-func (p *pauses) failed(err error) Trouble {
-	return Trouble{State: "not_started", Reason: err.Error(), Ended: p.ends, Next: p.later()}
+// failed notes that no process could be started: for want of a token, or because it cannot take over.
+func (p *pauses) failed(err error, noToken bool) Trouble {
+	p.fails++
+	t := Trouble{State: "not_started", Reason: err.Error(), Ended: p.ends, Next: p.later(), held: p.fails+p.ends < loopOf}
+	if noToken {
+		t.State, t.held = "no_token", false
+	}
+	return t
 }
 
-func (p *pauses) reset() { *p = pauses{} }
+func (p *pauses) reset() { *p = pauses{up: p.up} }
 
 // later is when the next attempt is due: from one second to one minute from now, doubling, give or take a fifth.
 func (p *pauses) later() time.Time {

@@ -26,7 +26,7 @@ type Status struct {
 type Trouble struct {
 	Server string    `json:"server"`
 	PID    int       `json:"pid"`   // of the `bearerd exec` that serves the client
-	State  string    `json:"state"` // restarting, crash_loop, not_started
+	State  string    `json:"state"` // restarting, crash_loop, not_started, no_token
 	Reason string    `json:"reason"`
 	Ended  int       `json:"ended,omitempty"` // times in a row
 	Next   time.Time `json:"next_attempt"`

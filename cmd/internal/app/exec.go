@@ -43,7 +43,7 @@ func Exec(ctx context.Context, cfg *config.Config, path, name string, log *slog.
 	if s.URL != "" {
 		return a.bridge(ctx, cfg, s, path)
 	}
-	c := &child{app: a, config: cfg, server: s, path: path, look: make(chan struct{}, 1)}
+	c := &child{app: a, name: name, config: cfg, server: s, path: path, look: make(chan struct{}, 1)}
 	defer c.close()
 	return c.run(ctx, umask)
 }
@@ -57,7 +57,7 @@ func (c *child) run(ctx context.Context, umask int) (int, error) {
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGQUIT, syscall.SIGPIPE)
 	defer signal.Stop(signals)
 	c.keeper = &stdio.Keeper{
-		Name: c.server.Name, Spawn: c.spawn, In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Umask: umask, Note: c.trouble(ctx), Log: c.app.Log,
+		Name: c.name, Spawn: c.spawn, In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Umask: umask, Note: c.trouble(ctx), Log: c.app.Log,
 	}
 	c.rest = time.AfterFunc(slimAfter, slim)
 	defer c.rest.Stop()
@@ -80,7 +80,7 @@ func (c *child) attend(ctx context.Context, signals <-chan os.Signal, end contex
 	wg.Go(func() { c.passOn(signals, ended) })
 	wg.Go(func() { c.followToken(ctx) })
 	wg.Go(func() { c.watch(ctx, os.Getpid()) })
-	wg.Go(func() { c.app.followFile(ctx, c.config, c.server, c.path, c, end) })
+	wg.Go(func() { c.app.followFile(ctx, c.config, c.config.Server(c.name), c.path, c, end) })
 	wg.Go(func() { stdio.Reap(ctx) })
 	return func() {
 		cancel()
@@ -102,7 +102,7 @@ func (c *child) passOn(signals <-chan os.Signal, ended <-chan struct{}) {
 				c.keeper.Signal(s.(syscall.Signal))
 			default:
 				if stops++; stops > 1 {
-					c.app.Log.Warn("killing the server after a second signal", "server", c.server.Name)
+					c.app.Log.Warn("killing the server after a second signal", "server", c.name)
 					c.keeper.Signal(syscall.SIGKILL)
 				}
 			}

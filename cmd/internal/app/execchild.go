@@ -19,6 +19,7 @@ import (
 // child is a stdio server that exec serves, whatever process it runs in.
 type child struct {
 	app    *App
+	name   string         // of the server
 	config *config.Config // as it was at the start
 	path   string         // of the configuration
 	keeper *stdio.Keeper

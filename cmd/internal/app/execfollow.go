@@ -117,22 +117,22 @@ func respawns(changes config.Changes) (fields []string) {
 
 // outdate notes for `status` what the child was started with and is different now.
 func (c *child) outdate(ctx context.Context, fields []string) {
-	note := admin.Outdated{Server: c.server.Name, PID: os.Getpid(), Fields: fields}
-	c.app.Log.Warn("the server was started with settings that have changed: restart its client to use them", "server", c.server.Name,
+	note := admin.Outdated{Server: c.name, PID: os.Getpid(), Fields: fields}
+	c.app.Log.Warn("the server was started with settings that have changed: restart its client to use them", "server", c.name,
 		"fields", note.Fields)
-	c.app.note(ctx, outdatedPrefix+c.server.Name+"/file/"+strconv.Itoa(note.PID), note.Server, note)
+	c.app.note(ctx, outdatedPrefix+c.name+"/file/"+strconv.Itoa(note.PID), note.Server, note)
 }
 
 // trouble notes for `status` that a server does not serve its client.
 func (c *child) trouble(ctx context.Context) func(stdio.Trouble) {
-	key := troublePrefix + c.server.Name + "/" + strconv.Itoa(os.Getpid())
+	key := troublePrefix + c.name + "/" + strconv.Itoa(os.Getpid())
 	noted := false
 	return func(t stdio.Trouble) {
 		switch {
 		case t.State != "":
 			noted = true
-			c.app.note(ctx, key, c.server.Name, admin.Trouble{
-				Server: c.server.Name, PID: os.Getpid(), State: t.State, Reason: t.Reason, Ended: t.Ended, Next: t.Next.UTC().Truncate(time.Second),
+			c.app.note(ctx, key, c.name, admin.Trouble{
+				Server: c.name, PID: os.Getpid(), State: t.State, Reason: t.Reason, Ended: t.Ended, Next: t.Next.UTC().Truncate(time.Second),
 			})
 		case noted:
 			noted = false

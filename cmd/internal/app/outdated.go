@@ -34,7 +34,7 @@ const troublePrefix = "trouble/"
 // over with them. Another child cannot be told: the change is logged and shown in status.
 func (c *child) watch(ctx context.Context, pid int) {
 	a := c.app
-	key := outdatedPrefix + c.server.Name + "/" + strconv.Itoa(pid)
+	key := outdatedPrefix + c.name + "/" + strconv.Itoa(pid)
 	defer func() { _ = a.local.Delete(context.WithoutCancel(ctx), key) }() // status drops those of dead processes anyway
 	var known []string
 	for {

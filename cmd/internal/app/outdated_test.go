@@ -60,7 +60,7 @@ func TestWatchTellsOfChangedValues(t *testing.T) {
 		done := make(chan struct{})
 		go func() {
 			defer close(done)
-			(&child{app: a, server: s, env: held}).watch(ctx, os.Getpid())
+			(&child{app: a, name: s.Name, server: s, env: held}).watch(ctx, os.Getpid())
 		}()
 		minute := func(step string, warnings int, want ...string) {
 			t.Helper()
