@@ -50,6 +50,10 @@ func (e *events) next() (event, error) {
 		case "event":
 			ev.name = string(value)
 		case "data":
+			if ev.data == nil && len(value) > 64<<10 {
+				ev.data, e.line = value, nil // not copied
+				continue
+			}
 			if ev.data == nil {
 				ev.data = make([]byte, 0, len(value)+1) // and a newline
 			} else {

@@ -215,7 +215,9 @@ func (s *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	_ = json.Unmarshal(body, &m)
 	s.mu.Lock()
-	s.seen = append(s.seen, request{r.Method, m.Method, string(m.ID), string(body), r.Header.Clone()})
+	if _, bench := s.t.(*testing.B); !bench {
+		s.seen = append(s.seen, request{r.Method, m.Method, string(m.ID), string(body), r.Header.Clone()})
+	}
 	session := r.Header.Get("Mcp-Session-Id")
 	known := session == "" || s.sessions[session]
 	handler := s.handle[r.Method]
@@ -271,7 +273,7 @@ func (s *fake) requests(method string) (list []request) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, r := range s.seen {
-		if r.method == method || r.http == method {
+		if r.http == method || r.method == method && r.http == http.MethodPost {
 			list = append(list, r)
 		}
 	}

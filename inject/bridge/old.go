@@ -29,13 +29,6 @@ func (c *channel) closed() bool {
 	}
 }
 
-// abandon gives up a session that never came into use.
-func (s *session) abandon() {
-	if s.old != nil {
-		s.old.end()
-	}
-}
-
 // older reports whether the answer to initialize may be one of a server that knows nothing but the older transport.
 func older(err error) bool {
 	var f *failure
@@ -50,12 +43,12 @@ func older(err error) bool {
 func (b *Bridge) connect(run, ctx context.Context, turn int) (*channel, error) {
 	streaming, end := context.WithCancel(run)
 	c := &channel{end: end, ended: make(chan struct{})}
-	named := make(chan error, 1)
+	named := make(chan error, 2) // holds all that comes, if nobody waits any more
 	b.work.Go(func() {
 		defer end()
 		err := b.stream(streaming, c, turn, named)
 		close(c.ended)
-		named <- err // taken, or the endpoint was
+		named <- err
 		if b.uses(c) {
 			b.log.Info("the stream of the server has ended", "error", err)
 			b.revive(run, turn)

@@ -33,9 +33,13 @@ type session struct {
 
 func (s *session) lost() bool { return s.gone || s.old != nil && s.old.closed() }
 
+// close ends the streams of a session that is not in use any more, or never came into use.
 func (s *session) close() {
 	if s.end != nil {
 		s.end()
+	}
+	if s.old != nil {
+		s.old.end()
 	}
 }
 
@@ -176,7 +180,7 @@ func (b *Bridge) renew(run context.Context, turn int) error {
 		err = b.once(run, ctx, &next, said.initialized, nil)
 	}
 	if err != nil {
-		next.abandon()
+		next.close()
 		return b.unrenewed(ctx, err, turn)
 	}
 	b.mu.Lock()

@@ -97,11 +97,13 @@ func TestFailuresOfARequest(t *testing.T) {
 		handle http.HandlerFunc
 		parts  []string
 	}{
-		"html":     {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(502); _, _ = io.WriteString(w, "<html>") }, []string{"search", "502"}},
-		"redirect": {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "http://192.0.2.1/", 307) }, []string{"redirect"}},
-		"401":      {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(401) }, []string{"401"}},
-		"403":      {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(403) }, []string{"403"}},
-		"202":      {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(202) }, []string{"202"}},
+		"html": {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(502); _, _ = io.WriteString(w, "<html>") }, []string{"search", "502"}},
+		"redirect": {func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "http://192.0.2.1/", http.StatusTemporaryRedirect)
+		}, []string{"redirect"}},
+		"401": {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(401) }, []string{"401"}},
+		"403": {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(403) }, []string{"403"}},
+		"202": {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(202) }, []string{"202"}},
 		"error null": {func(w http.ResponseWriter, _ *http.Request) {
 			w.WriteHeader(503)
 			_, _ = io.WriteString(w, `{"jsonrpc":"2.0","id":null,"error":{"code":-5,"message":"the reason","data":{"a":1}}}`)
