@@ -102,6 +102,7 @@ func TestACrashWhileTheHeldIsSent(t *testing.T) {
 		replayed(t, done)
 		r.switchTo(bad, nil)
 		bad.hears(call(0))
+		bad.die()
 		synctest.Wait()
 		bad.crash()
 		r.fails("0", "ended")
@@ -184,6 +185,7 @@ func TestHoldWhileTheHeldIsSent(t *testing.T) {
 	bubble(t, func(t *testing.T, r *rig) {
 		r.say(call(1))
 		r.say(call(2))
+		synctest.Wait()
 		slow := r.serve(r.startDeaf())
 		r.s.Hold(slow.link)
 		slow.lines = follow(slow.stdin)
@@ -214,5 +216,24 @@ func TestWhatIsHeldIsLimited(t *testing.T) {
 		for range 12 {
 			f.hears("%s", big)
 		}
+	})
+}
+
+// The answer to a question of a server that ends before it gets it is not for the next one.
+func TestAHeldAnswerIsForOneServer(t *testing.T) {
+	bubble(t, func(t *testing.T, r *rig) {
+		r.say(call(1))
+		synctest.Wait()
+		bad := r.serve(r.startDeaf())
+		bad.say(`{"id":0,"method":"roots/list"}`)
+		r.hears(`{"id":0,"method":"roots/list"}`)
+		r.say(`{"id":0,"result":{}}`)
+		synctest.Wait()
+		bad.die()
+		synctest.Wait()
+		bad.link.Fail(Reason{Code: "ended"})
+		good := r.serve(r.start())
+		good.hears(call(1))
+		quiet(t, good.lines)
 	})
 }

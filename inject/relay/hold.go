@@ -7,6 +7,12 @@ import (
 	"bearerd/inject/jsonrpc"
 )
 
+// held is a line that waits.
+type held struct {
+	line []byte
+	only *Link // the server that it is meant for; nil: whoever serves next
+}
+
 // Hold keeps back what the client says until another server than l serves, as l's token has ended. It does nothing when l
 // does not serve.
 func (s *Session) Hold(l *Link) {
@@ -26,8 +32,8 @@ func (s *Session) Refuse(why Reason) {
 	}
 	s.gate, s.refusal = refusing, why
 	var answers [][]byte
-	for _, line := range s.held {
-		answers = append(answers, s.refuse(line)...)
+	for _, h := range s.held {
+		answers = append(answers, s.refuse(h.line)...)
 	}
 	s.empty()
 	s.mu.Unlock()
@@ -66,12 +72,12 @@ func (s *Session) holdBack(messages []jsonrpc.Message, line []byte) (answers [][
 			s.requests[jsonrpc.Key(m.ID)] = &request{id: bytes.Clone(m.ID), method: m.Method}
 		}
 	}
-	s.hold(line)
+	s.hold(line, nil)
 	return nil
 }
 
-func (s *Session) hold(line []byte) {
-	s.held = append(s.held, bytes.Clone(line))
+func (s *Session) hold(line []byte, only *Link) {
+	s.held = append(s.held, held{bytes.Clone(line), only})
 	s.heldSize += len(line)
 }
 
@@ -112,10 +118,10 @@ func (s *Session) shrunk(by int) {
 
 // dropHeld forgets the held request of that key.
 func (s *Session) dropHeld(key string) {
-	for i, line := range s.held {
-		if m, err := jsonrpc.ParseOne(line); err == nil && m.Request() && jsonrpc.Key(m.ID) == key {
+	for i, h := range s.held {
+		if m, err := jsonrpc.ParseOne(h.line); err == nil && m.Request() && jsonrpc.Key(m.ID) == key {
 			s.held = append(s.held[:i:i], s.held[i+1:]...)
-			s.shrunk(len(line))
+			s.shrunk(len(h.line))
 			return
 		}
 	}
@@ -136,9 +142,13 @@ func (s *Session) flush(l *Link) {
 			s.mu.Unlock()
 			return
 		}
-		line := s.held[0]
+		line, only := s.held[0].line, s.held[0].only
 		s.held = s.held[1:]
 		s.shrunk(len(line))
+		if only != nil && only != l {
+			s.mu.Unlock()
+			continue // it has gone before it got this
+		}
 		messages, batch, _ := jsonrpc.Parse(line)
 		for _, m := range messages {
 			s.enter(m, line, batch, l)

@@ -337,13 +337,13 @@ func (l *Link) abandon(why Reason) (answers [][]byte) {
 // holdAgain puts requests that were sent before what is held, in their order.
 func (s *Session) holdAgain(again []*request) {
 	slices.SortFunc(again, func(a, b *request) int { return a.turn - b.turn })
-	var lines [][]byte
+	var first []held
 	for _, r := range again {
 		r.link = nil
-		lines = append(lines, r.line)
+		first = append(first, held{line: r.line})
 		s.heldSize += len(r.line)
 	}
-	s.held = append(lines, s.held...)
+	s.held = append(first, s.held...)
 }
 
 // orphan withdraws the questions that l has asked the client.

@@ -45,7 +45,7 @@ type Session struct {
 	force    bool          // next takes over although requests are open
 	turned   chan struct{} // closed when next has taken over, current rests, or the record is newer than next; nil: nobody waits
 	writing  bool          // a line is on its way to current
-	held     [][]byte      // while holding or flushing
+	held     []held        // while holding or flushing
 	heldSize int
 	room     chan struct{}        // closed when held may take more; nil: nobody waits
 	requests map[string]*request  // of the client, by the key of their id, until they are answered
@@ -184,7 +184,7 @@ func (s *Session) besides(m jsonrpc.Message, line []byte) bool {
 	}
 	switch {
 	case to != nil && to == s.current && s.gate == flushing: // what it is about may be on its way only now
-		s.hold(line)
+		s.hold(line, to)
 	case to != nil:
 		s.deliver(to, nil, line)
 		return true

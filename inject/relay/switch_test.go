@@ -63,6 +63,7 @@ func TestNeverSwitchesWhileALineIsWritten(t *testing.T) {
 	bubble(t, func(t *testing.T, r *rig) {
 		old := r.serve(r.startDeaf())
 		r.say(`{"method":"notifications/x"}`)
+		synctest.Wait()
 		sw := r.switchTo(r.start(), nil)
 		sw.waits()
 		old.lines = follow(old.stdin)
