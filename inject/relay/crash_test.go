@@ -180,7 +180,8 @@ func TestHoldFromTheEndOfAToken(t *testing.T) {
 	})
 }
 
-// A token that ends while its process is still getting what was held.
+// A token that ends while its process is still getting what was held: that goes through, so that a client gets on also where
+// tokens live shorter than a start takes. What comes then waits.
 func TestHoldWhileTheHeldIsSent(t *testing.T) {
 	bubble(t, func(t *testing.T, r *rig) {
 		r.say(call(1))
@@ -190,9 +191,16 @@ func TestHoldWhileTheHeldIsSent(t *testing.T) {
 		r.s.Hold(slow.link)
 		slow.lines = follow(slow.stdin)
 		slow.hears(call(1))
+		slow.hears(call(2))
+		synctest.Wait()
+		r.say(call(3))
 		quiet(t, slow.lines)
 		slow.say(result(1))
-		r.serve(r.start()).hears(call(2))
+		slow.say(result(2))
+		fresh := r.serve(r.start())
+		fresh.hears(call(3))
+		r.say(call(4)) // the next one is not held back
+		fresh.hears(call(4))
 	})
 }
 

@@ -13,13 +13,17 @@ type held struct {
 	only *Link // the server that it is meant for; nil: whoever serves next
 }
 
-// Hold keeps back what the client says until another server than l serves, as l's token has ended. It does nothing when l
-// does not serve.
+// Hold keeps back what the client says until another server than l serves, as l's token has ended. What l is getting that was
+// held before still goes to it. Hold does nothing when l does not serve.
 func (s *Session) Hold(l *Link) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.current == l && (s.gate == open || s.gate == flushing) {
+	switch {
+	case s.current != l:
+	case s.gate == open:
 		s.gate = holding
+	case s.gate == flushing:
+		s.holdNext = true
 	}
 }
 
@@ -138,6 +142,9 @@ func (s *Session) flush(l *Link) {
 		}
 		if len(s.held) == 0 {
 			s.gate = open
+			if s.holdNext {
+				s.gate = holding
+			}
 			s.settle()
 			s.mu.Unlock()
 			return

@@ -84,9 +84,8 @@ func (l *Link) readAll(out io.Reader) {
 // next line for the client.
 func (l *Link) last(line []byte) {
 	switch {
+	case l.session.early(l, line, true):
 	case len(line) == 0:
-	case !l.session.spoken.Load():
-		l.session.out.pass(line)
 	default:
 		l.fromServer(append(line, '\n'))
 	}
@@ -123,8 +122,7 @@ func (l *Link) fromServer(line []byte) {
 	messages, batch, err := jsonrpc.Parse(line)
 	switch {
 	case err == nil:
-	case !s.spoken.Load():
-		s.out.pass(line)
+	case s.early(l, line, false):
 		return
 	default:
 		if len(bytes.TrimSpace(line)) > 0 {
@@ -140,7 +138,7 @@ func (l *Link) fromServer(line []byte) {
 	pass := false
 	for _, m := range messages {
 		switch {
-		case m.Response():
+		case m.Response(), m.Method == "" && m.ID != nil: // {"jsonrpc":"2.0","id":5}: of a server whose result was undefined
 			pass = l.answered(m, line) || pass
 		case m.Request():
 			line, pass = l.asks(m, line, batch), true

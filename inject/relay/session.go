@@ -34,10 +34,13 @@ type Session struct {
 	log  *slog.Logger
 	out  client
 
-	spoken atomic.Bool // the client has sent a message: before that it may be no MCP client, and gets all there is
+	spoken atomic.Bool // the client has sent a message: it is an MCP client
+
+	silence silence
 
 	mu       sync.Mutex // guards what follows, and what Link says it does
 	gate     gate
+	holdNext bool          // while flushing: the gate does not open after it
 	refusal  Reason        // while refusing
 	current  *Link         // nil: none
 	next     *Link         // takes over as soon as no request is open
@@ -106,7 +109,7 @@ func (s *Session) Serve(ctx context.Context, in io.Reader) error {
 func (s *Session) fromClient(ctx context.Context, line []byte) {
 	messages, batch, err := jsonrpc.Parse(line)
 	if err == nil {
-		s.spoken.Store(true)
+		s.speaks()
 	} else if len(bytes.TrimSpace(line)) == 0 && s.spoken.Load() {
 		return
 	}

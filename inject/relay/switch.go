@@ -130,7 +130,7 @@ func (s *Session) settle() {
 		s.current.phase, s.current.flushed = serving, make(chan struct{})
 		s.takeOpening(old)
 		s.current.farewell = s.endListens(s.current)
-		s.gate = flushing
+		s.gate, s.holdNext = flushing, false
 		if len(s.held) == 0 {
 			s.gate = open
 		}

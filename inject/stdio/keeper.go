@@ -95,56 +95,51 @@ func (k *Keeper) each(do func(*child)) {
 
 // inherit serves with processes that have the client's own pipes.
 func (k *Keeper) inherit(ctx context.Context, next *Spawned) (int, error) {
+	life, end := context.WithCancel(ctx)
+	defer k.tasks.Wait()
+	defer end()
+	k.tasks.Go(func() {
+		if HungUp(life, k.In) {
+			end()
+		}
+	})
 	for {
 		c, err := k.start(next)
 		if err != nil {
 			return 1, err
 		}
 		k.pauses.serves()
-		stopped := k.attendInherited(ctx, c)
+		select {
+		case <-c.process.Exited():
+		case <-life.Done():
+			c.process.Stop(ctx)
+		}
 		code := c.process.Wait()
 		k.forget(c)
-		if stopped || ctx.Err() != nil || !c.server.Restarts(code != 0, false) {
+		if life.Err() != nil || !c.server.Restarts(code != 0, false) {
 			return code, nil
 		}
 		trouble := k.pauses.ended(code)
-		k.Log.Warn("the server has ended and is started again", "server", k.Name, "exit_code", code, "at", trouble.Next)
-		k.report(trouble)
-		for next = nil; next == nil; {
-			if !pause(ctx, trouble.Next, nil) {
-				return code, nil
-			}
-			if next, err = k.Spawn(ctx); err != nil {
-				trouble = k.failed(err)
-				k.Log.Warn("the server cannot be started again", "server", k.Name, "error", err, "next", trouble.Next)
-				k.report(trouble)
-			}
+		k.Log.Warn("the server has ended by itself and is started again", "server", k.Name, "exit_code", code, "next", trouble.Next)
+		if next = k.again(life, trouble); next == nil {
+			return code, nil
 		}
 	}
 }
 
-// attendInherited waits for the end of a process, and stops it when the client has gone or ctx is done.
-func (k *Keeper) attendInherited(ctx context.Context, c *child) (stopped bool) {
-	watch, cancel := context.WithCancel(ctx)
-	defer cancel()
-	hungUp := make(chan bool, 1)
-	k.tasks.Go(func() { hungUp <- HungUp(watch, k.In) })
-	defer k.tasks.Wait()
-	defer cancel()
+// again gives what the next process is to be started with, once there is a token for it. nil: the client has gone.
+func (k *Keeper) again(life context.Context, trouble Trouble) *Spawned {
 	for {
-		select {
-		case <-c.process.Exited():
-			return false
-		case gone := <-hungUp:
-			if gone {
-				c.process.Stop(ctx)
-				return true
-			}
-			hungUp = nil
-		case <-ctx.Done():
-			c.process.Stop(ctx)
-			return true
+		k.report(trouble)
+		if !pause(life, trouble.Next, nil) {
+			return nil
 		}
+		next, err := k.Spawn(life)
+		if err == nil {
+			return next
+		}
+		trouble = k.failed(err)
+		k.Log.Warn("the server cannot be started again", "server", k.Name, "error", err, "next", trouble.Next)
 	}
 }
 
