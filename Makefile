@@ -61,3 +61,7 @@ bench-proxy: build ## requests a second beside nginx (needs nginx and wrk)
 .PHONY: figures-vault
 figures-vault: vaultdev ## start with a cold and a warm record, requests to Vault for each rotation, memory
 	go test -run '^$$' -bench Vault -benchtime 15x ./cmd/bearerd
+
+.PHONY: figures-exec
+figures-exec: node peers ## what exec adds to a call, time without service at an exchange, and the bridge beside mcp-remote (20 minutes)
+	BEARERD_FIGURES=1 go test -count=1 -v -timeout 60m -run 'Figures(Relay|Switch|Bridge)' ./cmd/bearerd

@@ -5,10 +5,12 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/http/httputil"
 	"net/url"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -27,6 +29,7 @@ type gate struct {
 
 	upstream atomic.Pointer[url.URL]
 	forget   atomic.Pointer[string] // the session that is answered 404; nil: none
+	left     atomic.Int64           // requests whose answer the client did not wait for
 	server   *http.Server           // nil while it is away
 
 	mu   sync.Mutex // guards what follows
@@ -48,11 +51,13 @@ type passage struct {
 // startGate puts a gate before the server at upstream, on its path. Other requests are answered 401 with a Bearer challenge.
 func (h *home) startGate(upstream string, as *oauthtest.Server) *gate {
 	h.t.Helper()
-	address := freeAddress(h.t)
 	g := &gate{h: h, as: as, been: map[string]bool{}}
 	g.point(upstream)
+	address := freeAddress(h.t)
+	for err := g.open(address); err != nil; err = g.open(address) {
+		address = freeAddress(h.t) // another process was faster
+	}
 	g.URL = "http://" + address + g.upstream.Load().Path
-	g.open(address)
 	h.t.Cleanup(g.close)
 	return g
 }
@@ -66,16 +71,16 @@ func (g *gate) point(upstream string) {
 	g.upstream.Store(target)
 }
 
-func (g *gate) open(address string) {
-	g.h.t.Helper()
+func (g *gate) open(address string) error {
 	listener, err := net.Listen("tcp", address)
 	if err != nil {
-		g.h.t.Fatal(err)
+		return err
 	}
 	transport := &http.Transport{}
 	forward := &httputil.ReverseProxy{
 		FlushInterval: -1, // SSE is passed on event by event
 		Transport:     transport,
+		ErrorLog:      log.New(io.Discard, "", 0), // what breaks off is what these tests are about
 		ErrorHandler:  func(w http.ResponseWriter, _ *http.Request, _ error) { w.WriteHeader(http.StatusBadGateway) },
 		Rewrite: func(r *httputil.ProxyRequest) {
 			target := g.upstream.Load()
@@ -92,11 +97,19 @@ func (g *gate) open(address string) {
 		case lost != nil && p.session == *lost:
 			http.Error(w, "session not found", http.StatusNotFound)
 		default:
-			defer func() { _ = recover() }() // ReverseProxy panics when an answer breaks off
+			defer func() { // ReverseProxy panics when an answer breaks off, or is not waited for
+				if recover() != nil && r.Context().Err() != nil {
+					g.left.Add(1)
+				}
+			}()
 			forward.ServeHTTP(w, r)
+			if r.Context().Err() != nil {
+				g.left.Add(1)
+			}
 		}
 	})}
 	go func() { _ = g.server.Serve(listener) }() // close ends it
+	return nil
 }
 
 // close is an outage: connections are cut, and no new one is taken.
@@ -212,7 +225,7 @@ func (b *bridging) showsNoToken() {
 			places[fmt.Sprintf("%s of %d", name, pid)] = value
 		}
 	}
-	if len(places) == 0 {
+	if len(places) == 0 && runtime.GOOS == "linux" {
 		b.home.t.Error("no process can be looked at")
 	}
 	for _, leak := range findLeaks(places, b.privates()) {

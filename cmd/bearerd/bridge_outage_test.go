@@ -54,8 +54,8 @@ func TestBridgeUpstreamRestarts(t *testing.T) {
 				if got.failed > 6 {
 					t.Errorf("%d calls failed", got.failed)
 				}
-				if updated == 0 {
-					t.Error("the subscription is lost")
+				if updated < got.started*3/4 { // each comes with an update at once; what was open at a restart may fail
+					t.Errorf("%d updates of the resource, want about %d", updated, got.started)
 				}
 				want := map[string]int{"streamableHttp": 3, "sse": 4}[transport] // one tells that it is the older transport
 				if n := b.count(rpc("initialize")); n != want {
@@ -120,7 +120,9 @@ func TestBridgeUpstreamAway(t *testing.T) {
 			b.gate.close()
 			time.Sleep(5 * time.Second)
 			away := b.ledger.tally()
-			b.gate.open(b.server.Addr)
+			if err := b.gate.open(b.server.Addr); err != nil {
+				t.Fatal(err)
+			}
 			back := time.Now()
 			eventually(t, "calls go well again", func() bool { return b.ledger.tally().calls["echo"] > away.calls["echo"]+10 })
 			took := time.Since(back)

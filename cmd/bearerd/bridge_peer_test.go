@@ -2,6 +2,7 @@ package main_test
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"strconv"
@@ -15,16 +16,17 @@ import (
 // goPeer is an MCP server of the go-sdk over Streamable HTTP, on one wire: the stateless one, or with sessions.
 type goPeer struct {
 	URL       string
-	waiting   atomic.Int64 // calls of the tool wait that are open
-	cancelled atomic.Int64 // calls of it that were given up
+	waiting   atomic.Int64 // calls of the tool wait that came
+	cancelled atomic.Int64 // calls of it that the server was told to give up
+	end       chan struct{}
 }
 
 const clockResource = "peer://clock"
 
 // startGoPeer starts one. Tools: echo {message}; count {n, pause}, n progress notifications, each after pause ms; wait, which
-// never ends. Its resource says every 100 ms that it has changed.
+// lasts until it is given up. Its resource says every 100 ms that it has changed.
 func startGoPeer(t testing.TB, stateless bool) *goPeer {
-	p := &goPeer{}
+	p := &goPeer{end: make(chan struct{})}
 	server := p.server()
 	ctx, cancel := context.WithCancel(context.Background())
 	ticking := make(chan struct{})
@@ -38,6 +40,7 @@ func startGoPeer(t testing.TB, stateless bool) *goPeer {
 	t.Cleanup(func() {
 		cancel()
 		<-ticking
+		close(p.end)
 		s.CloseClientConnections()
 		s.Close()
 	})
@@ -73,10 +76,12 @@ func (p *goPeer) server() *mcp.Server {
 	})
 	mcp.AddTool(server, &mcp.Tool{Name: "wait"}, func(ctx context.Context, _ *mcp.CallToolRequest, _ struct{}) (*mcp.CallToolResult, any, error) {
 		p.waiting.Add(1)
-		defer p.waiting.Add(-1)
-		<-ctx.Done()
-		p.cancelled.Add(1)
-		return nil, nil, ctx.Err()
+		select {
+		case <-ctx.Done():
+			p.cancelled.Add(1)
+		case <-p.end: // go-sdk does not cancel a stateless call whose answer nobody waits for
+		}
+		return nil, nil, errors.New("given up")
 	})
 	read := func(context.Context, *mcp.ReadResourceRequest) (*mcp.ReadResourceResult, error) {
 		return &mcp.ReadResourceResult{Contents: []*mcp.ResourceContents{{URI: clockResource, Text: time.Now().String()}}}, nil
