@@ -92,13 +92,13 @@ func (a *App) serve(ctx, work context.Context, service Service, d *door) (err er
 	r.begin(a.config.Load())
 	wg.Go(func() { r.run(follow) })
 	wg.Go(func() { r.systemd.watchdog(follow, r.alive) })
+	wg.Go(func() { staySlim(follow, nil) })
 	if os.Getpid() == 1 {
 		wg.Go(func() { stdio.Reap(follow) })
 	}
 	if service.Ready != nil {
 		service.Ready()
 	}
-	defer time.AfterFunc(slimAfter, slim).Stop()
 	for {
 		select {
 		case <-ctx.Done():

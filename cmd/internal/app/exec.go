@@ -15,9 +15,6 @@ import (
 	"bearerd/inject/stdio"
 )
 
-// slimAfter is when all that a start needs has been done.
-const slimAfter = 2 * time.Second
-
 // Exec serves one server to a client at stdin and stdout until the client ends it, or ctx is done, or the server has ended
 // for good; it returns the server's exit code. Without a token there is no server: the error says why. It follows the
 // configuration at path.
@@ -43,7 +40,7 @@ func Exec(ctx context.Context, cfg *config.Config, path, name string, log *slog.
 	if s.URL != "" {
 		return a.bridge(ctx, cfg, s, path)
 	}
-	c := &child{app: a, name: name, config: cfg, server: s, path: path, look: make(chan struct{}, 1)}
+	c := &child{app: a, name: name, config: cfg, server: s, path: path, look: make(chan struct{}, 1), began: make(chan struct{}, 1)}
 	defer c.close()
 	return c.run(ctx, umask)
 }
@@ -59,8 +56,6 @@ func (c *child) run(ctx context.Context, umask int) (int, error) {
 	c.keeper = &stdio.Keeper{
 		Name: c.name, Spawn: c.spawn, In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Umask: umask, Note: c.trouble(ctx), Log: c.app.Log,
 	}
-	c.rest = time.AfterFunc(slimAfter, slim)
-	defer c.rest.Stop()
 	leave := c.attend(ctx, signals, end)
 	code, err := c.keeper.Run(ctx)
 	leave()
@@ -82,6 +77,7 @@ func (c *child) attend(ctx context.Context, signals <-chan os.Signal, end contex
 	wg.Go(func() { c.watch(ctx, os.Getpid()) })
 	wg.Go(func() { c.app.followFile(ctx, c.config, c.config.Server(c.name), c.path, c, end) })
 	wg.Go(func() { stdio.Reap(ctx) })
+	wg.Go(func() { staySlim(ctx, c.began) })
 	return func() {
 		cancel()
 		close(ended)

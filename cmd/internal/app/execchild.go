@@ -7,7 +7,6 @@ import (
 	"os"
 	"sync"
 	"syscall"
-	"time"
 
 	"bearerd/config"
 	"bearerd/engine"
@@ -26,7 +25,7 @@ type child struct {
 	proxy  *proxy.Proxy  // nil: the arguments need none
 	keys   proxy.Keys    // of proxy
 	look   chan struct{} // has a value when the values in env should be looked at now
-	rest   *time.Timer   // gives back what a start has needed
+	began  chan struct{} // has a value when a process is being started
 
 	mu      sync.Mutex
 	server  *config.Server            // guarded by mu: edits replace it
@@ -88,7 +87,10 @@ func (c *child) spawn(ctx context.Context) (*stdio.Spawned, error) {
 	if t != nil && s.Relayed() || s.TokenFile != "" || c.proxy != nil {
 		c.app.engine.Follow()
 	}
-	c.rest.Reset(slimAfter)
+	select {
+	case c.began <- struct{}{}:
+	default: // it is known
+	}
 	return &stdio.Spawned{Server: s, Launch: launch, Token: t}, nil
 }
 

@@ -7,7 +7,6 @@ import (
 	"os/signal"
 	"sync"
 	"syscall"
-	"time"
 
 	"bearerd/config"
 	"bearerd/engine"
@@ -40,12 +39,12 @@ func (a *App) bridge(ctx context.Context, cfg *config.Config, s *config.Server, 
 		return 1, err
 	}
 	a.engine.Follow()
-	defer time.AfterFunc(slimAfter, slim).Stop()
 	follow, cancel := context.WithCancel(ctx)
 	var wg sync.WaitGroup
 	wg.Go(func() { a.followFile(follow, cfg, s, path, b, end) })
 	wg.Go(func() { b.fetch(follow, s) })
 	wg.Go(func() { stdio.Reap(follow) })
+	wg.Go(func() { staySlim(follow, nil) })
 	err = b.bridge.Run(ctx, os.Stdin, os.Stdout)
 	cancel()
 	wg.Wait()

@@ -10,9 +10,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// slim gives back the memory that only the start needed: the freed part of the heap, and the pages of the program itself
-// that were read in for what runs once (the parser of the configuration, the set-up of libraries). Those that are used
-// again come back from the page cache by themselves. Only mappings that cannot be written are given back.
+// slim gives back memory that is not needed: the freed part of the heap, and the pages of the program itself that were read
+// in for what runs once (the parser of the configuration, the set-up of libraries). Those that are used again come back from
+// the page cache by themselves. Only mappings that cannot be written are given back.
 func slim() {
 	debug.FreeOSMemory()
 	self, err := os.Readlink("/proc/self/exe")

@@ -4,5 +4,5 @@ package app
 
 import "runtime/debug"
 
-// slim gives back the memory that only the start needed.
+// slim gives back memory that is not needed.
 func slim() { debug.FreeOSMemory() }
