@@ -48,8 +48,10 @@ func (s *Source) ask(ctx context.Context, request func(log *slog.Logger, o *conf
 	if err != nil && s.isRetired() && ctx.Err() != nil {
 		return nil, ErrGone // its own end has cancelled it
 	}
-	if err != nil {
+	if err != nil && ctx.Err() == nil { // else bearerd ends, which is no failure
 		s.logFailure(ctx, log, id, err)
+	}
+	if err != nil {
 		return nil, err
 	}
 	expires := "no expiry given"

@@ -93,10 +93,12 @@ func (s *Source) slow(ctx context.Context) (*Token, error) {
 	case <-f.done:
 		return f.token, f.failure()
 	case <-f.fallback:
-		if t := s.current.Load(); t != nil {
+		switch t := s.current.Load(); {
+		case t != nil && t.valid(time.Now()):
 			return t, nil
-		}
-		if s.isRetired() {
+		case t != nil: // it has ended since the flight fell back
+			return s.await(ctx, f)
+		case s.isRetired():
 			return nil, ErrGone
 		}
 		return nil, s.explain()

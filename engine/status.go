@@ -52,6 +52,9 @@ func (s *Source) Status() Status {
 	switch {
 	case !t.valid(now):
 		st.Status, st.IsExpired = "expired", true
+		if s.trouble != nil && st.State == Authorized { // it has ended since the last attempt
+			st.State = Failed
+		}
 	case !t.fresh(now):
 		st.Status = "expiring"
 	default:

@@ -51,6 +51,7 @@ type checked struct {
 	Why      string          `json:"why"`
 	URL      string          `json:"url,omitempty"`
 	OAuth    bool            `json:"oauth"`
+	OnRotate string          `json:"on_rotate,omitempty"` // what happens to the program as its token ends
 }
 
 type report struct {
@@ -79,6 +80,8 @@ func checkReport(cfg *config.Config, diagnostics config.Diagnostics) report {
 		c := checked{Name: s.Name, Delivery: delivery, Why: why, OAuth: s.OAuth != nil && s.OAuth.Enabled}
 		if s.URL != "" {
 			_, c.URL = proxy.Local(cfg, s)
+		} else if c.OAuth && (delivery == config.DeliverEnv || s.Via == "header") && s.RemoteProgram() != "curl" {
+			c.OnRotate = s.OnRotate
 		}
 		r.Servers = append(r.Servers, c)
 	}
@@ -92,6 +95,14 @@ var gets = map[config.Delivery]string{
 	config.DeliverHTTP:      "the token through the local proxy",
 }
 
+// rotates says in words what happens to a program as its token ends.
+var rotates = map[string]string{
+	"replay":  "as its token ends, a fresh process takes over its session (on_rotate = \"replay\")",
+	"restart": "as its token ends, it is restarted (on_rotate = \"restart\")",
+	"signal":  "as its token ends, token_file is replaced and it gets a signal (on_rotate = \"signal\")",
+	"none":    "as its token ends, it has to see to that itself (on_rotate = \"none\")",
+}
+
 func explain(w io.Writer, r report) {
 	for _, c := range r.Servers {
 		what := gets[c.Delivery]
@@ -100,7 +111,10 @@ func explain(w io.Writer, r report) {
 		}
 		_, _ = fmt.Fprintf(w, "%s: %s (%s)\n", c.Name, what, c.Why)
 		if c.URL != "" {
-			_, _ = fmt.Fprintf(w, "  served at %s\n", c.URL)
+			_, _ = fmt.Fprintf(w, "  served at %s, and over stdio by `bearerd exec %s`\n", c.URL, c.Name)
+		}
+		if c.OnRotate != "" {
+			_, _ = fmt.Fprintf(w, "  %s\n", rotates[c.OnRotate])
 		}
 	}
 	if r.Vault != "" {

@@ -79,11 +79,11 @@ func printStatus(w io.Writer, st admin.Status, now time.Time) {
 		}
 	}
 	for _, d := range st.Trouble {
-		_, _ = fmt.Fprintf(w, "\n%s (pid %d): %s: %s; the next attempt is at %s\n", d.Server, d.PID, d.State, d.Reason,
-			d.Next.Local().Format(time.TimeOnly))
+		_, _ = fmt.Fprintf(w, "\n%s (bearerd exec, pid %d): %s: %s; the next attempt is in %s\n", d.Server, d.PID, d.State, d.Reason,
+			max(d.Next.Sub(now), 0).Round(time.Second))
 	}
 	for _, o := range st.Outdated {
-		_, _ = fmt.Fprintf(w, "\n%s (pid %d) was started with values that have changed since: %s; restart it to use them\n",
+		_, _ = fmt.Fprintf(w, "\n%s (bearerd exec, pid %d) was started with values that have changed since: %s; restart its client to use them\n",
 			o.Server, o.PID, strings.Join(append(o.Env, o.Fields...), ", "))
 	}
 }

@@ -11,14 +11,15 @@ const code = -32001
 
 // Reason says why a request is not answered by its server.
 type Reason struct {
-	Code string // for programs, such as token_expired
-	Text string // for people: what happened and what to do
+	Code  string // for programs, such as token_expired
+	Text  string // for people: what happened and what to do
+	Retry bool   // the request may be sent again
 }
 
 // failure is the answer to a request that no server answers.
 func (s *Session) failure(id []byte, why Reason) []byte {
 	return jsonrpc.Failure(id, code, fmt.Sprintf("server %q: %s", s.name, why.Text), map[string]any{
-		"server": s.name, "reason": why.Code, "retry": true,
+		"server": s.name, "reason": why.Code, "retry": why.Retry,
 	})
 }
 

@@ -274,3 +274,10 @@ func (s *Session) Answered() bool {
 	defer s.mu.Unlock()
 	return s.answered
 }
+
+// Serves reports whether a server gets what the client says.
+func (s *Session) Serves() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.gate == open || s.gate == flushing
+}

@@ -4,10 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
-	"bearerd/engine"
 	"bearerd/inject/relay"
 )
 
@@ -18,13 +16,23 @@ const (
 	mostMargin = 10 * time.Second // before the end of a token: new requests go to the next process
 )
 
+// What is said of a request that was open: whether the process had acted on it nobody knows.
 var (
-	hasEnded   = relay.Reason{Code: "server_ended", Text: "its process has ended before it answered; the session goes on, it is safe to send the request again"}
-	tokenEnded = relay.Reason{Code: "token_expired", Text: "its process was replaced, as its token had expired before it answered; the session goes on, it is safe to send the request again"}
+	hasEnded = relay.Reason{Code: "server_ended", Text: "its process has ended before it answered. A fresh one takes its place; " +
+		"if the request may have changed something, see whether it has before it is sent again"}
+	tokenEnded = relay.Reason{Code: "token_expired", Retry: true, Text: "its process was replaced, as its token has expired before it answered. " +
+		"It is safe to send the request again, unless it changes something and was carried out already"}
 )
 
-// errStopped is why no process takes the place of another: the client has gone.
-var errStopped = errors.New("the client has gone")
+// errStale is why no process is started with the token that there is.
+var errStale = errors.New("its token has ended, and there is no newer one yet: `bearerd status` says why")
+
+// diedError is the error of a process that has ended by itself before it could take over.
+type diedError struct{ code int }
+
+func (e *diedError) Error() string {
+	return fmt.Sprintf("a fresh process has ended with exit code %d before it could take over", e.code)
+}
 
 // relay serves with processes that a relay stands before.
 func (k *Keeper) relay(ctx context.Context, first *Spawned) (int, error) {
@@ -54,124 +62,19 @@ func (k *Keeper) relay(ctx context.Context, first *Spawned) (int, error) {
 	for {
 		next, err := k.next(ctx, life, c)
 		if next == nil {
+			if life.Err() == nil && err == nil {
+				k.farewell(c)
+			}
 			c.stop()
 			k.each(func(c *child) { c.stop() })
 			<-c.over
-			if errors.Is(err, errStopped) {
-				err = nil
+			if err != nil {
+				return 1, err
 			}
-			return c.exitCode(err), err
+			return c.code, nil
 		}
 		c = next
 	}
-}
-
-func (c *child) exitCode(err error) int {
-	if err != nil {
-		return 1
-	}
-	return c.code
-}
-
-// next waits until another process is to take the place of c, and gives it. nil: the end.
-func (k *Keeper) next(ctx, life context.Context, c *child) (*child, error) {
-	calm := time.NewTimer(time.Until(k.pauses.up.Add(steady)))
-	defer calm.Stop()
-	for {
-		select {
-		case <-life.Done():
-			return nil, errStopped
-		case <-calm.C:
-			k.pauses.reset()
-			k.report(Trouble{})
-		case <-c.due:
-			return k.replace(ctx, life, c)
-		case <-k.changed:
-			return k.replace(ctx, life, c)
-		case <-c.over:
-			if !c.server.Restarts(c.code != 0, k.session.Answered()) || life.Err() != nil {
-				return nil, errStopped
-			}
-			trouble := k.pauses.ended(c.code)
-			k.Log.Warn("the server has ended by itself and is started again", "server", k.Name, "exit_code", c.code, "times", trouble.Ended)
-			k.say(trouble)
-			if !pause(life, trouble.Next, k.changed) {
-				return nil, errStopped
-			}
-			return k.replace(ctx, life, c)
-		}
-	}
-}
-
-// say tells of trouble where it is looked for: in status, and in the answers to requests that would wait too long.
-func (k *Keeper) say(t Trouble) {
-	k.report(t)
-	if !t.held {
-		k.session.Refuse(relay.Reason{Code: t.State, Text: fmt.Sprintf("%s; the next attempt is at %s",
-			t.Reason, t.Next.Format(time.TimeOnly))})
-	}
-}
-
-// replace gives the process that has taken the place of old. It goes on trying until there is one, or the client has gone.
-func (k *Keeper) replace(ctx, life context.Context, old *child) (*child, error) {
-	for {
-		next, err := k.exchange(ctx, life, old)
-		switch {
-		case err == nil:
-			k.replaced(next)
-			return next, nil
-		case life.Err() != nil:
-			return nil, errStopped
-		case errors.Is(err, relay.ErrChanged):
-			if k.lastOut(life, old, err) {
-				return nil, fmt.Errorf("server %q: %w: its client must begin a new session", k.Name, err)
-			}
-			continue
-		}
-		trouble := k.failed(err)
-		k.Log.Warn("no process can take over", "server", k.Name, "error", err, "next", trouble.Next)
-		k.say(trouble)
-		if !pause(life, trouble.Next, k.changed) {
-			return nil, errStopped
-		}
-	}
-}
-
-// replaced notes that a process has taken over.
-func (k *Keeper) replaced(c *child) {
-	k.pauses.serves()
-	if k.pauses.ends < loopOf { // else it is looked at first whether it stays
-		k.report(Trouble{})
-	}
-	if c.spent() {
-		k.Log.Warn("the token had ended before the process was ready: it lives shorter than the start takes", "server", k.Name)
-		k.session.Hold(c.link)
-	}
-}
-
-// lastOut waits until old can serve no longer, as what would take its place offers less. false: it is worth another try, or
-// the client has gone.
-func (k *Keeper) lastOut(life context.Context, old *child, why error) bool {
-	if old.spent() {
-		return true
-	}
-	k.Log.Error("a fresh process offers less than the client was promised: it does not take over", "server", k.Name, "error", why)
-	k.report(Trouble{State: "not_started", Reason: k.plain(why).Error(), Next: time.Now().Add(unhurried)})
-	watch, cancel := context.WithCancel(life)
-	defer cancel()
-	var end <-chan struct{}
-	if old.token != nil {
-		end = until(watch, old.token.Expires)
-	}
-	select {
-	case <-end:
-		return true
-	case <-old.over:
-		return true
-	case <-k.changed:
-	case <-life.Done():
-	}
-	return false
 }
 
 // exchange tries once to let a fresh process take over.
@@ -181,6 +84,10 @@ func (k *Keeper) exchange(ctx, life context.Context, old *child) (*child, error)
 	cancel()
 	if err != nil {
 		return nil, err
+	}
+	if s.Token != nil && (spent(s.Token) || s.Token == old.token && old.isDue()) {
+		_ = s.Launch.Close()
+		return nil, errStale
 	}
 	if s.Server.OnRotate == "restart" {
 		return k.restart(ctx, life, old, s)
@@ -195,23 +102,31 @@ func (k *Keeper) exchange(ctx, life context.Context, old *child) (*child, error)
 		cancel()
 	}
 	if err != nil {
-		c.stop()
-		<-c.over
-		return nil, c.whyNot(err)
+		return nil, c.giveUp(err)
 	}
 	k.tasks.Go(func() { k.retire(life, old, s.Server.OnRotateBusy == "wait") })
 	return c, nil
 }
 
-// whyNot says why a process, which has ended, did not take over. What the process said may hold its secrets.
-func (c *child) whyNot(err error) error {
+// giveUp ends a process that did not take over, and says why not. What the process said may hold its secrets.
+func (c *child) giveUp(err error) error {
+	died := false
+	select {
+	case <-c.process.Exited():
+		died = true
+	default:
+	}
+	c.stop()
+	<-c.over
 	switch {
-	case errors.Is(err, context.DeadlineExceeded):
-		return fmt.Errorf("a fresh process did not answer within %v", relay.ReplayLimit)
 	case errors.Is(err, relay.ErrChanged):
 		return err
+	case died:
+		return &diedError{c.code}
+	case errors.Is(err, context.DeadlineExceeded):
+		return fmt.Errorf("a fresh process did not answer within %v", relay.ReplayLimit)
 	}
-	return fmt.Errorf("a fresh process cannot take over: %.500s (exit code %d)", c.launch.Mask(printable([]byte(err.Error()))), c.code)
+	return fmt.Errorf("a fresh process cannot take over: %.500s", c.launch.Mask(printable([]byte(err.Error()))))
 }
 
 // busy is closed when a client that always has a request open is to be helped: shortly before the end of the token, and soon
@@ -221,11 +136,8 @@ func (c *child) busy(ctx context.Context) <-chan struct{} {
 	if c.token != nil && !c.token.Expires.IsZero() {
 		left := time.Until(c.token.Expires.Round(0))
 		left -= min(mostMargin, left/4)
-		select {
-		case <-c.due:
+		if wait = min(wait, left); c.isDue() {
 			wait = left
-		default:
-			wait = min(wait, left)
 		}
 	}
 	if c.token != nil && c.token.Dropped() {
@@ -284,23 +196,7 @@ func (k *Keeper) restart(ctx, life context.Context, old *child, s *Spawned) (*ch
 	}
 	c.link.Bare()
 	if err := k.session.Switch(life, c.link, nil); err != nil {
-		c.stop()
-		<-c.over
-		return nil, c.whyNot(err)
+		return nil, c.giveUp(err)
 	}
 	return c, nil
-}
-
-// failed notes that no process could be started.
-func (k *Keeper) failed(err error) Trouble {
-	_, noToken := errors.AsType[*engine.Error](err)
-	return k.pauses.failed(k.plain(err), noToken)
-}
-
-// plain is an error as a client may read it.
-func (k *Keeper) plain(err error) error {
-	if failed, ok := errors.AsType[*engine.Error](err); ok {
-		return fmt.Errorf("there is no token: %s; %s", failed.Reason, failed.Remedy)
-	}
-	return errors.New(strings.TrimPrefix(err.Error(), fmt.Sprintf("server %q: ", k.Name)))
 }

@@ -109,20 +109,44 @@ func (k *Keeper) inherit(ctx context.Context, next *Spawned) (int, error) {
 			return 1, err
 		}
 		k.pauses.serves()
-		select {
-		case <-c.process.Exited():
-		case <-life.Done():
+		if k.pauses.ends < loopOf {
+			k.report(Trouble{})
+		}
+		k.await(life, c)
+		if life.Err() != nil {
 			c.process.Stop(ctx)
 		}
 		code := c.process.Wait()
+		c.code = code
 		k.forget(c)
-		if life.Err() != nil || !c.server.Restarts(code != 0, false) {
+		switch {
+		case life.Err() != nil:
+			return code, nil
+		case !c.server.Restarts(code != 0, false):
+			k.farewell(c)
 			return code, nil
 		}
 		trouble := k.pauses.ended(code)
 		k.Log.Warn("the server has ended by itself and is started again", "server", k.Name, "exit_code", code, "next", trouble.Next)
 		if next = k.again(life, trouble); next == nil {
 			return code, nil
+		}
+	}
+}
+
+// await waits until a process has ended by itself or the client has gone.
+func (k *Keeper) await(life context.Context, c *child) {
+	calm := time.NewTimer(time.Until(k.pauses.up.Add(steady)))
+	defer calm.Stop()
+	for {
+		select {
+		case <-c.process.Exited():
+			return
+		case <-life.Done():
+			return
+		case <-calm.C:
+			k.pauses.reset()
+			k.report(Trouble{})
 		}
 	}
 }

@@ -203,9 +203,19 @@ func ripe(t *engine.Token) time.Time {
 	return t.Stale().Add(rand.N(min(t.Expires.Sub(t.Stale())/4, mostSplay) + 1))
 }
 
-// spent reports whether the token of a process may not be used any more.
-func (c *child) spent() bool {
-	return c.token != nil && (c.token.Dropped() || !c.token.Expires.IsZero() && !time.Now().Before(c.token.Expires))
+// spent reports whether a token may not be used any more.
+func spent(t *engine.Token) bool {
+	return t != nil && (t.Dropped() || !t.Expires.IsZero() && !time.Now().Before(t.Expires))
+}
+
+// isDue reports whether another process with a newer token should take its place.
+func (c *child) isDue() bool {
+	select {
+	case <-c.due:
+		return true
+	default:
+		return false
+	}
 }
 
 // until is closed when the wall clock has reached t, also when the machine has slept meanwhile; never when t is zero, or

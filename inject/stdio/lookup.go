@@ -1,7 +1,9 @@
 package stdio
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -40,6 +42,9 @@ func lookPath(command, dir, path string, ownPath bool) (string, error) {
 
 func checkExecutable(file string) error {
 	info, err := os.Stat(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("command: there is no %s: correct command, or install the program", file)
+	}
 	if err != nil {
 		return fmt.Errorf("command: %w", err)
 	}

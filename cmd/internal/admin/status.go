@@ -3,6 +3,7 @@ package admin
 import (
 	"context"
 	"net/http"
+	"slices"
 	"time"
 
 	"bearerd/config"
@@ -89,13 +90,24 @@ func (a *API) status(w http.ResponseWriter, r *http.Request) {
 		last := a.LastReload()
 		st.Reload = &last
 	}
-	var err error
-	if st.Outdated, err = a.Outdated(r.Context()); err == nil {
-		st.Trouble, err = a.Troubled(r.Context())
-	}
-	if err != nil {
+	if err := a.children(r, &st); err != nil {
 		fail(w, err)
 		return
 	}
 	reply(w, st)
+}
+
+// children fills in what is noted of running children: of all, or of those of the server that was asked for.
+func (a *API) children(r *http.Request, st *Status) (err error) {
+	if st.Outdated, err = a.Outdated(r.Context()); err != nil {
+		return err
+	}
+	if st.Trouble, err = a.Troubled(r.Context()); err != nil {
+		return err
+	}
+	if name := r.URL.Query().Get("server"); name != "" {
+		st.Outdated = slices.DeleteFunc(st.Outdated, func(o Outdated) bool { return o.Server != name })
+		st.Trouble = slices.DeleteFunc(st.Trouble, func(t Trouble) bool { return t.Server != name })
+	}
+	return nil
 }

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"sync"
-	"syscall"
 
 	"bearerd/config"
 	"bearerd/engine"
@@ -156,14 +155,11 @@ func (c *child) putToken(s *config.Server, t *engine.Token) error {
 		return err
 	}
 	if first := c.written == nil; !first && s.OnRotate == "signal" {
-		c.keeper.SignalChild(signals[s.Signal])
+		c.keeper.SignalChild(stdio.Signals[s.Signal])
 	}
 	c.written = t
 	return nil
 }
-
-// signals are those that a child can be told by.
-var signals = map[string]syscall.Signal{"SIGHUP": syscall.SIGHUP, "SIGUSR1": syscall.SIGUSR1, "SIGUSR2": syscall.SIGUSR2}
 
 func (c *child) close() {
 	if c.proxy != nil {

@@ -77,6 +77,9 @@ func (c *child) edited(ctx context.Context, next *config.Server) {
 		c.server, c.written = next, nil
 	}
 	c.mu.Unlock()
+	if len(respawn) == 0 || relayed {
+		_ = c.app.local.Delete(ctx, c.outdatedKey())
+	}
 	switch {
 	case len(respawn) == 0:
 		c.app.take(next)
@@ -120,7 +123,12 @@ func (c *child) outdate(ctx context.Context, fields []string) {
 	note := admin.Outdated{Server: c.name, PID: os.Getpid(), Fields: fields}
 	c.app.Log.Warn("the server was started with settings that have changed: restart its client to use them", "server", c.name,
 		"fields", note.Fields)
-	c.app.note(ctx, outdatedPrefix+c.name+"/file/"+strconv.Itoa(note.PID), note.Server, note)
+	c.app.note(ctx, c.outdatedKey(), note.Server, note)
+}
+
+// outdatedKey is where edits that the child does not follow are noted.
+func (c *child) outdatedKey() string {
+	return outdatedPrefix + c.name + "/file/" + strconv.Itoa(os.Getpid())
 }
 
 // trouble notes for `status` that a server does not serve its client.

@@ -58,7 +58,7 @@ func (c *child) watch(ctx context.Context, pid int) {
 			c.keeper.Changed()
 			continue
 		case len(changed) > 0:
-			a.Log.Warn("values that the server was started with have changed: restart it to use them", "server", s.Name, "env", changed)
+			a.Log.Warn("values that the server was started with have changed: restart its client to use them", "server", s.Name, "env", changed)
 		default:
 			a.Log.Info("the values that the server was started with are in force again", "server", s.Name)
 		}
