@@ -16,7 +16,7 @@ var changed = map[string]struct{ method, filter string }{
 }
 
 // replaced is why a subscription has ended.
-var replaced = Reason{Code: "server_replaced", Text: "its process was replaced: subscribe again"}
+var replaced = Reason{Code: "server_replaced", Retry: true, Text: "its process was replaced: subscribe again"}
 
 // announce tells the client, once l has taken over, of the subscriptions that have ended, and of the lists that are other
 // ones than those it has seen.

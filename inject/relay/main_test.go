@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -145,7 +146,7 @@ func (r *rig) fails(id, reason string) {
 	line := next(r.t, "the client", r.lines)
 	m, err := jsonrpc.ParseOne([]byte(line))
 	if err != nil || string(m.ID) != id || jsonrpc.Text(jsonrpc.Field(m.Error, "data", "reason")) != reason ||
-		string(jsonrpc.Field(m.Error, "data", "retry")) != "true" {
+		string(jsonrpc.Field(m.Error, "data", "retry")) != strconv.FormatBool(reason == "server_replaced") {
 		r.t.Fatalf("the client got %.300q, want the error %s for %s", line, reason, id)
 	}
 }

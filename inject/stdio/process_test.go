@@ -170,7 +170,7 @@ func TestStartErrors(t *testing.T) {
 		"not runnable":  {"plain", "", dir, `command "plain" is not on the child's PATH`},
 		"relative PATH": {"here", "", ".", `command "here" is not on the child's PATH "."`},
 		"no PATH":       {"srv", "", "", `command "srv" is not on the child's PATH ""`},
-		"by path":       {"./srv", dir, "", "stat " + dir + "/srv: no such file or directory"},
+		"by path":       {"./srv", dir, "", "there is no " + dir + "/srv: correct command"},
 		"plain by path": {dir + "/plain", "", "", dir + "/plain is not an executable file"},
 		"no folder":     {dir + "/here", dir + "/no", "", "dir: stat " + dir + "/no: no such file or directory"},
 		"a file as dir": {dir + "/here", dir + "/plain", "", "/plain is not a folder"},
