@@ -1,4 +1,4 @@
-# Programs on stdin and stdout, and what happens to each as its token ends: on_rotate.
+# Programs on stdin and stdout, and what happens to each as its token ends (on_rotate) or it ends by itself (restart).
 # An MCP client starts them as `bearerd exec NAME`. docs/delivery.md says how to choose.
 
 # The default: a fresh process takes over, and the client's session goes on.

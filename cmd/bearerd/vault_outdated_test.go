@@ -7,20 +7,20 @@ import (
 	"time"
 )
 
-// A child that runs keeps its environment: that a value in it has changed in Vault is logged and shown in status, with and
+// A child that has the client's pipes keeps its environment: that a value in it has changed in Vault is logged and shown in status, with and
 // without a daemon, until the child ends.
 func TestVaultOutdatedChild(t *testing.T) {
 	t.Parallel()
 	v := startVaulted(t)
 	v.private("canary-held", "canary-changed")
 	v.put("mcp/env", map[string]any{"key": "canary-held"})
-	v.configure(v.block, server("s", `command = "cat"`, `env = { KEY = vault("mcp/env", "key"), FIXED = "x" }`))
+	v.configure(v.block, server("s", `command = "cat"`, `on_rotate = "none"`, `env = { KEY = vault("mcp/env", "key"), FIXED = "x" }`))
 	child := v.start("exec", "s")
 	eventually(t, "the child runs", func() bool { return strings.Contains(child.stderr.String(), `"started"`) })
 	v.put("mcp/env", map[string]any{"key": "canary-changed"})
 	tick := time.NewTicker(200 * time.Millisecond)
 	defer tick.Stop()
-	for start := time.Now(); !strings.Contains(child.stderr.String(), "have changed: restart it"); <-tick.C {
+	for start := time.Now(); !strings.Contains(child.stderr.String(), "have changed: restart its client"); <-tick.C {
 		if time.Since(start) > 90*time.Second {
 			t.Fatal("after 90 s the change is not logged")
 		}
