@@ -90,7 +90,7 @@ func TestRotationFreshProcessFails(t *testing.T) {
 	h.configure(server("s", modernServer(t, legacyWire, "PEER_CRASH", h.path("crash")), grant))
 	c := h.goClient("s", legacyWire)
 	c.who()
-	failures := func() int { return strings.Count(c.stderr.String(), "cannot take over") }
+	failures := func() int { return strings.Count(c.stderr.String(), "no fresh process can take over") }
 	halt := c.loop(modernCalls, 2, 10*time.Millisecond, l.note)
 	h.write("crash", "")
 	eventually(t, "a fresh process fails", func() bool { return failures() == 1 })
@@ -112,7 +112,7 @@ func TestRotationFreshProcessFails(t *testing.T) {
 		}
 		return refused > 0
 	})
-	if said := h.ok("status"); !strings.Contains(said, "s (pid ") {
+	if said := h.ok("status"); !strings.Contains(said, "s (bearerd exec, pid ") {
 		t.Errorf("status says %q", said)
 	}
 	_ = os.Remove(h.path("crash"))

@@ -106,11 +106,11 @@ func (l *Link) send(ctx context.Context, line []byte) error {
 	select {
 	case err := <-sent:
 		if err != nil {
-			return errEnded
+			return ErrEnded
 		}
 		return nil
 	case <-l.read:
-		return errEnded
+		return ErrEnded
 	case <-ctx.Done():
 		return ctx.Err()
 	}

@@ -201,7 +201,7 @@ func (l *Link) ask(ctx context.Context, line []byte) (jsonrpc.Message, error) {
 	s.mu.Lock()
 	if l.phase == gone {
 		s.mu.Unlock()
-		return m, errEnded
+		return m, ErrEnded
 	}
 	id, reply := s.newID(), make(chan jsonrpc.Message, 1)
 	l.replies[jsonrpc.Key(id)] = reply
@@ -213,13 +213,13 @@ func (l *Link) ask(ctx context.Context, line []byte) (jsonrpc.Message, error) {
 	case answer, ok := <-reply:
 		switch {
 		case !ok:
-			return answer, errEnded
+			return answer, ErrEnded
 		case answer.Error != nil:
 			return answer, &refusedError{jsonrpc.Text(jsonrpc.Field(answer.Error, "message"))}
 		}
 		return answer, nil
 	case <-l.read:
-		return m, errEnded
+		return m, ErrEnded
 	case <-ctx.Done():
 		return m, ctx.Err()
 	}

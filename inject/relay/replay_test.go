@@ -148,9 +148,9 @@ func TestAServerThatDoesNotOpenTheSession(t *testing.T) {
 	}{
 		"no answer":         {func(f *fake) { next(f.t, "the server", f.lines) }, context.DeadlineExceeded},
 		"does not read":     {func(*fake) {}, context.DeadlineExceeded},
-		"ends":              {func(f *fake) { next(f.t, "the server", f.lines); _ = f.out.Close() }, errEnded},
-		"reads no more":     {func(f *fake) { _ = f.stdin.Close() }, errEnded},
-		"has been given up": {func(f *fake) { f.crash() }, errEnded},
+		"ends":              {func(f *fake) { next(f.t, "the server", f.lines); _ = f.out.Close() }, ErrEnded},
+		"reads no more":     {func(f *fake) { _ = f.stdin.Close() }, ErrEnded},
+		"has been given up": {func(f *fake) { f.crash() }, ErrEnded},
 	} {
 		bubble(t, func(t *testing.T, r *rig) {
 			r.opened()

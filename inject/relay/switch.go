@@ -6,8 +6,8 @@ import (
 	"fmt"
 )
 
-// errEnded is the error of a server that ended before it took over.
-var errEnded = errors.New("it ended before it could take over")
+// ErrEnded is the error of a server that ended before it took over.
+var ErrEnded = errors.New("it ended before it could take over")
 
 // Switch lets l, which has been told by Replay what the session is about, take over as soon as no request is open, and at
 // the latest when busy is closed: then the server before it keeps what is open. busy may be nil. It returns when l serves.
@@ -51,7 +51,7 @@ func (s *Session) await(ctx context.Context, l *Link, busy <-chan struct{}) erro
 			s.settle()
 			s.mu.Unlock()
 		case <-l.read:
-			return errEnded
+			return ErrEnded
 		case <-ctx.Done():
 			return ctx.Err()
 		}
@@ -93,7 +93,7 @@ func (s *Session) arm(l *Link) (<-chan struct{}, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if l.phase == gone {
-		return nil, errEnded
+		return nil, ErrEnded
 	}
 	turned := make(chan struct{})
 	s.next, s.turned = l, turned

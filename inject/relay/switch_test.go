@@ -196,10 +196,10 @@ func TestAServerThatEndsBeforeItTakesOver(t *testing.T) {
 		fresh := r.greeted()
 		sw := r.switchTo(fresh, nil)
 		fresh.crash()
-		if err := <-sw.done; !errors.Is(err, errEnded) {
+		if err := <-sw.done; !errors.Is(err, ErrEnded) {
 			t.Fatal(err)
 		}
-		if err := r.s.Switch(t.Context(), fresh.link, nil); !errors.Is(err, errEnded) {
+		if err := r.s.Switch(t.Context(), fresh.link, nil); !errors.Is(err, ErrEnded) {
 			t.Fatalf("a server that has ended takes over: %v", err)
 		}
 		old.hears(call(1))
@@ -214,7 +214,7 @@ func TestAFirstServerThatEndsAtOnce(t *testing.T) {
 	bubble(t, func(t *testing.T, r *rig) {
 		first := r.start()
 		first.crash()
-		if err := r.s.Switch(t.Context(), first.link, nil); !errors.Is(err, errEnded) {
+		if err := r.s.Switch(t.Context(), first.link, nil); !errors.Is(err, ErrEnded) {
 			t.Fatalf("got %v", err)
 		}
 		r.say(call(1))

@@ -110,12 +110,7 @@ func (k *Keeper) exchange(ctx, life context.Context, old *child) (*child, error)
 
 // giveUp ends a process that did not take over, and says why not. What the process said may hold its secrets.
 func (c *child) giveUp(err error) error {
-	died := false
-	select {
-	case <-c.process.Exited():
-		died = true
-	default:
-	}
+	died := errors.Is(err, relay.ErrEnded) && within(vanishing, c.process.Exited()) // by itself
 	c.stop()
 	<-c.over
 	switch {
