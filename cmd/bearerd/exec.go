@@ -12,7 +12,8 @@ func execCommand(umask int) *cobra.Command {
 		Use:   "exec NAME",
 		Short: "Serve one server to an MCP client over stdio, with its token",
 		Long: "exec starts the server's command with its token and stands between it and the client: when the token nears its end, or\n" +
-			"when the command crashes, another process takes over and the session goes on. A url server is reached over HTTP.\n" +
+			"when the command crashes, another process takes over and the session goes on, as on_rotate and restart say. A url\n" +
+			"server is reached over HTTP. docs/delivery.md has the whole of it.\n" +
 			"An MCP client runs it in place of the server: bearerd exec NAME",
 		Args: oneName,
 		RunE: func(cmd *cobra.Command, args []string) error {
