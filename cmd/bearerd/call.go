@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
 	"strings"
 	"time"
 
@@ -54,7 +55,7 @@ func dial(cmd *cobra.Command) (*caller, error) {
 	if cfg.Log.Level == "debug" {
 		quiet = cfg.Log
 	}
-	return inProcess(cmd.Context(), cfg, newLog(quiet))
+	return inProcess(cmd.Context(), cfg, newLog(os.Stderr, quiet))
 }
 
 // daemonAt is the daemon of a state folder; nil: none answers.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"github.com/spf13/cobra"
+	"os"
 
 	"bearerd/cmd/internal/demo"
 	"bearerd/config"
@@ -20,7 +21,7 @@ func demoCommand() *cobra.Command {
 		if *verbose {
 			level = "info"
 		}
-		log := newLog(config.Log{Level: level, Format: "auto"})
+		log := newLog(os.Stderr, config.Log{Level: level, Format: "auto"})
 		return demo.Run(cmd.Context(), cmd.OutOrStdout(), log, version(), *once)
 	}
 	return cmd

@@ -1,6 +1,9 @@
 package main
 
 import (
+	"fmt"
+	"os"
+
 	"github.com/spf13/cobra"
 
 	"bearerd/cmd/internal/app"
@@ -26,9 +29,12 @@ func execCommand(umask int) *cobra.Command {
 				_, _ = diagnostics.WriteTo(cmd.ErrOrStderr())
 				return exitCode(exitError)
 			}
-			code, err := app.Exec(cmd.Context(), cfg, path, args[0], newLog(cfg.Log), version(), umask)
+			stderr := newLossy(os.Stderr)
+			defer stderr.Close()
+			code, err := app.Exec(cmd.Context(), cfg, path, args[0], stderr, newLog(stderr, cfg.Log), version(), umask)
 			if err != nil {
-				return err
+				_, _ = fmt.Fprintf(stderr, "bearerd: %v\n", err)
+				return exitCode(exitError)
 			}
 			if code != 0 {
 				return exitCode(code)

@@ -11,17 +11,17 @@ import (
 	"bearerd/config"
 )
 
-// newLog writes to stderr: for people on a terminal, as JSON otherwise.
-func newLog(c config.Log) *slog.Logger {
-	log, _ := newLiveLog(c)
+// newLog writes to w, which leads to stderr: for people on a terminal, as JSON otherwise.
+func newLog(w io.Writer, c config.Log) *slog.Logger {
+	log, _ := newLiveLog(w, c)
 	return log
 }
 
 // newLiveLog is newLog with a level that can be changed.
-func newLiveLog(c config.Log) (*slog.Logger, *slog.LevelVar) {
+func newLiveLog(w io.Writer, c config.Log) (*slog.Logger, *slog.LevelVar) {
 	level := new(slog.LevelVar)
 	_ = level.UnmarshalText([]byte(c.Level)) // the loader has checked it; the zero Level is info
-	return slog.New(logHandler(os.Stderr, c, level, term.IsTerminal(int(os.Stderr.Fd())))), level
+	return slog.New(logHandler(w, c, level, term.IsTerminal(int(os.Stderr.Fd())))), level
 }
 
 func logHandler(w io.Writer, c config.Log, level slog.Leveler, terminal bool) slog.Handler {

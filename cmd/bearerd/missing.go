@@ -138,7 +138,7 @@ func localStore(ctx context.Context, cfg *config.Config) secrets.Store {
 	if _, err := os.Stat(filepath.Join(cfg.Store.Path, "recipient.txt")); err != nil {
 		return nil
 	}
-	store, err := app.OpenStore(ctx, cfg, newLog(config.Log{Level: "error", Format: "auto"}))
+	store, err := app.OpenStore(ctx, cfg, newLog(os.Stderr, config.Log{Level: "error", Format: "auto"}))
 	if err != nil {
 		return nil
 	}

@@ -22,14 +22,14 @@ func runCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			early := newLog(config.Log{Level: "info", Format: "auto"}) // until the configuration says otherwise
+			early := newLog(os.Stderr, config.Log{Level: "info", Format: "auto"}) // until the configuration says otherwise
 			watcher := config.NewWatcher(path, early)
 			cfg, diagnostics := watcher.Load(cmd.Context())
 			_, _ = diagnostics.WriteTo(cmd.ErrOrStderr())
 			if diagnostics.HasErrors() {
 				return exitCode(exitError)
 			}
-			log, level := newLiveLog(cfg.Log)
+			log, level := newLiveLog(os.Stderr, cfg.Log)
 			service := app.Service{Watcher: watcher, Level: level}
 			if !hangupStops() {
 				hangup := make(chan os.Signal, 1)

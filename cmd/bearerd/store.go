@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"os"
 
 	"github.com/spf13/cobra"
 
@@ -69,5 +70,5 @@ func openStore(cmd *cobra.Command) (*sealed.Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	return app.OpenStore(cmd.Context(), cfg, newLog(cfg.Log))
+	return app.OpenStore(cmd.Context(), cfg, newLog(os.Stderr, cfg.Log))
 }

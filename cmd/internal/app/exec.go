@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"os/signal"
@@ -16,9 +17,10 @@ import (
 )
 
 // Exec serves one server to a client at stdin and stdout until the client ends it, or ctx is done, or the server has ended
-// for good; it returns the server's exit code. Without a token there is no server: the error says why. It follows the
+// for good; it returns the server's exit code. stderr gets what the server writes there and must not block. Without a token there is no server: the error says why. It follows the
 // configuration at path.
-func Exec(ctx context.Context, cfg *config.Config, path, name string, log *slog.Logger, version string, umask int) (int, error) {
+func Exec(ctx context.Context, cfg *config.Config, path, name string, stderr io.Writer, log *slog.Logger, version string, umask int) (
+	int, error) {
 	s := cfg.Server(name)
 	if s == nil {
 		return 1, fmt.Errorf("server %q is not in the configuration", name)
@@ -42,11 +44,11 @@ func Exec(ctx context.Context, cfg *config.Config, path, name string, log *slog.
 	}
 	c := &child{app: a, name: name, config: cfg, server: s, path: path, look: make(chan struct{}, 1), began: make(chan struct{}, 1)}
 	defer c.close()
-	return c.run(ctx, umask)
+	return c.run(ctx, stderr, umask)
 }
 
 // run serves the client with processes of the server.
-func (c *child) run(ctx context.Context, umask int) (int, error) {
+func (c *child) run(ctx context.Context, stderr io.Writer, umask int) (int, error) {
 	ctx, end := context.WithCancelCause(ctx)
 	defer end(nil)
 	signals := make(chan os.Signal, 8)
@@ -54,12 +56,13 @@ func (c *child) run(ctx context.Context, umask int) (int, error) {
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGQUIT, syscall.SIGPIPE)
 	defer signal.Stop(signals)
 	c.keeper = &stdio.Keeper{
-		Name: c.name, Spawn: c.spawn, In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Umask: umask, Note: c.trouble(ctx), Log: c.app.Log,
+		Name: c.name, Spawn: c.spawn, In: os.Stdin, Out: os.Stdout, Err: stderr, Umask: umask, Note: c.trouble(ctx), Log: c.app.Log,
 	}
+	c.holdFile(ctx)
 	leave := c.attend(ctx, signals, end)
 	code, err := c.keeper.Run(ctx)
 	leave()
-	err = errors.Join(err, stdio.RemoveToken(c.present()))
+	err = errors.Join(err, c.dropFile(context.WithoutCancel(ctx), c.present()))
 	if cause := context.Cause(ctx); errors.Is(cause, errRemoved) {
 		return 1, errors.Join(cause, err)
 	}

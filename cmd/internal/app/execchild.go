@@ -29,7 +29,8 @@ type child struct {
 	mu      sync.Mutex
 	server  *config.Server            // guarded by mu: edits replace it
 	env     map[string]secrets.Secret // guarded by mu: what the configuration declares, as the newest process holds it
-	written *engine.Token             // guarded by mu: what the token file holds
+	written *engine.Token             // guarded by mu: what the token file holds; nil: there is none, or one with other rights
+	told    *engine.Token             // guarded by mu: the newest that the child has been told of, by its start or a signal
 }
 
 // present is the server as it is configured now.
@@ -90,7 +91,7 @@ func (c *child) spawn(ctx context.Context) (*stdio.Spawned, error) {
 	case c.began <- struct{}{}:
 	default: // it is known
 	}
-	return &stdio.Spawned{Server: s, Launch: launch, Token: t}, nil
+	return &stdio.Spawned{Server: s, Launch: launch, Token: t, Source: source}, nil
 }
 
 // launch prepares a process; holds says that it is given the token itself.
@@ -143,21 +144,24 @@ func (c *child) openProxy(ctx context.Context, s *config.Server, source *engine.
 	return url, c.keys.Issue(remote.Name, "exec"), nil
 }
 
-// putToken writes the token file, unless it holds the token already, and with on_rotate = "signal" tells the child that it
-// has changed.
+// putToken writes the token file, unless it holds the token already, and with on_rotate = "signal" tells a child that was
+// started with another one.
 func (c *child) putToken(s *config.Server, t *engine.Token) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.written == t || t == nil {
+	if t == nil {
 		return nil
 	}
-	if err := stdio.WriteToken(s, t.Access()); err != nil {
-		return err
+	if c.written != t {
+		if err := stdio.WriteToken(s, t.Access()); err != nil {
+			return err
+		}
+		c.written = t
 	}
-	if first := c.written == nil; !first && s.OnRotate == "signal" {
+	if c.told != nil && c.told != t && s.OnRotate == "signal" {
 		c.keeper.SignalChild(stdio.Signals[s.Signal])
 	}
-	c.written = t
+	c.told = t
 	return nil
 }
 

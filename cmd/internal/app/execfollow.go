@@ -74,7 +74,10 @@ func (c *child) edited(ctx context.Context, next *config.Server) {
 	respawn := respawns(changes)
 	relayed := before.Relayed() && next.Relayed() && !stdio.IsTerminal(os.Stdin)
 	if len(respawn) == 0 || relayed {
-		c.server, c.written = next, nil
+		c.server = next
+		if !sameFile(before, next) {
+			c.written = nil
+		}
 	}
 	c.mu.Unlock()
 	if len(respawn) == 0 || relayed {
@@ -88,11 +91,17 @@ func (c *child) edited(ctx context.Context, next *config.Server) {
 		c.app.Log.Info("the settings of the server have changed: a new process is to take over", "server", next.Name, "fields", respawn)
 		if before.TokenFile != next.TokenFile {
 			_ = stdio.RemoveToken(before)
+			c.holdFile(ctx)
 		}
 		c.keeper.Changed()
 	default:
 		c.outdate(ctx, respawns(config.Compare(one(before), one(next))))
 	}
+}
+
+// sameFile reports whether the token file of two servers is the same, with the same rights.
+func sameFile(a, b *config.Server) bool {
+	return a.TokenFile == b.TokenFile && a.TokenFileMode == b.TokenFileMode && a.TokenFileGroup == b.TokenFileGroup
 }
 
 // renewed looks at once whether values in the child's environment have changed.
