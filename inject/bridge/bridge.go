@@ -7,6 +7,7 @@ package bridge
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -22,37 +23,37 @@ import (
 const (
 	drain   = 1500 * time.Millisecond // for open requests, once the client has closed stdin
 	hold    = time.Second             // for what is cut to end; a client that does not read could hold it for ever
-	parting = 2 * time.Second         // for DELETE, then
+	parting = 1500 * time.Millisecond // for DELETE, then
 	hurry   = 600 * time.Millisecond  // for DELETE when ctx has ended
 )
 
 // Bridge is one session of a client.
 type Bridge struct {
-	name     string // of the server
-	log      *slog.Logger
-	work     sync.WaitGroup // every goroutine but the one that reads
-	renewing chan struct{}  // holds one while a session is set up again
-	late     chan struct{}  // closed when the client has gone and has been waited for
+	name  string // of the server
+	log   *slog.Logger
+	tag   string          // in the ids that the bridge makes, so that they are nobody else's
+	work  sync.WaitGroup  // every goroutine but the one that reads
+	late  chan struct{}   // closed when the client has gone and has been waited for
+	slots chan struct{}   // holds one for each notification and answer of the client that is being sent
+	stuck <-chan struct{} // touched by takeAll alone: closed when the notification that was waited for in vain is accepted
 
 	writing sync.Mutex // guards out
 	out     io.Writer
 	end     context.CancelCauseFunc // ends Run
 
-	mu      sync.Mutex // guards what follows
-	way     way
-	moved   chan struct{}    // closed when way.url changes
-	open    map[string]*call // requests under way, by the key of their id
-	asked   map[string]asked // requests of the server that the client has not answered, by the key of the id it knows
-	session session
-	said    said
-	tools   map[string][]param // which arguments of a tool go into headers (2026-07-28)
-	named   int                // ids that the bridge has made
-}
-
-// way is how the server is reached.
-type way struct {
-	url *url.URL
-	rt  http.RoundTripper
+	mu       sync.Mutex // guards what follows
+	way      *way
+	open     map[string]*call  // requests under way, by the key of their id
+	asked    map[string]asked  // requests of the server that the client has not answered, by the key of the id it knows
+	renamed  map[string]string // the keys in asked of those whose id was changed, by the key of the id that the server knows
+	session  session
+	renewing *renewal // nil: the session is not being set up again
+	revival  pause    // between sessions that were set up because of a stream
+	revived  time.Time
+	insists  ownWord
+	said     said
+	tools    map[string][]param // which arguments of a tool go into headers (2026-07-28)
+	named    int                // ids that the bridge has made
 }
 
 // New makes a bridge to the server called name at rawURL, reached through rt.
@@ -61,9 +62,11 @@ func New(name, rawURL string, rt http.RoundTripper, log *slog.Logger) (*Bridge, 
 	if err != nil {
 		return nil, fmt.Errorf("server %q: the url cannot be read: %w", name, err)
 	}
+	w := &way{u, rt, make(chan struct{})}
 	return &Bridge{
-		name: name, log: log.With("server", name), renewing: make(chan struct{}, 1), late: make(chan struct{}), way: way{u, rt}, moved: make(chan struct{}),
-		open: map[string]*call{}, asked: map[string]asked{}, tools: map[string][]param{}, end: func(error) {},
+		name: name, log: log.With("server", name), tag: "bearerd-" + rand.Text()[:8] + "-", late: make(chan struct{}),
+		slots: make(chan struct{}, most), way: w, session: session{way: w}, open: map[string]*call{}, asked: map[string]asked{},
+		renamed: map[string]string{}, tools: map[string][]param{}, end: func(error) {},
 	}, nil
 }
 
@@ -76,13 +79,17 @@ func (b *Bridge) Reach(rawURL string, rt http.RoundTripper) error {
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.way.url.String() != u.String() {
-		b.session.gone = true
-		b.session.close()
-		close(b.moved)
-		b.moved = make(chan struct{})
+	if b.way.url.String() == u.String() {
+		b.way.rt = rt
+		return nil
 	}
-	b.way = way{u, rt}
+	close(b.way.left)
+	b.way = &way{u, rt, make(chan struct{})}
+	b.said.broken = nil
+	b.session.close()
+	if b.session.turn == 0 { // none has begun
+		b.session.way = b.way
+	}
 	return nil
 }
 
@@ -92,19 +99,22 @@ func (b *Bridge) Reach(rawURL string, rt http.RoundTripper) error {
 func (b *Bridge) Run(ctx context.Context, in io.Reader, out io.Writer) error {
 	run, end := context.WithCancelCause(ctx)
 	b.out, b.end = out, end
-	lines := make(chan []byte, 16)
+	lines := newInbox()
 	var failed error // set before lines is closed
 	reading := make(chan struct{})
 	go func() {
 		defer close(reading)
-		defer close(lines)
 		failed = read(run, in, lines)
+		lines.close()
 		time.AfterFunc(drain, func() { close(b.late) })
 	}()
-	eof := b.takeAll(run, lines)
-	if eof {
-		b.await(run)
-	}
+	taken := make(chan struct{})
+	b.work.Go(func() {
+		defer close(taken)
+		b.takeAll(run, lines)
+	})
+	b.work.Go(func() { b.followMoves(run) })
+	eof := b.await(run, taken)
 	cause := context.Cause(run)
 	end(nil)
 	b.finishWork()
@@ -113,7 +123,7 @@ func (b *Bridge) Run(ctx context.Context, in io.Reader, out io.Writer) error {
 		<-reading
 	}
 	switch {
-	case eof && failed != nil:
+	case eof && lines.ended() && failed != nil:
 		return fmt.Errorf("server %q: reading what the client says: %w", b.name, failed)
 	case ctx.Err() == nil && cause != nil && !errors.Is(cause, context.Canceled):
 		return cause
@@ -121,40 +131,64 @@ func (b *Bridge) Run(ctx context.Context, in io.Reader, out io.Writer) error {
 	return nil
 }
 
-// takeAll passes on what the client says. It reports whether the client has ended.
-func (b *Bridge) takeAll(run context.Context, lines <-chan []byte) bool {
+// takeAll passes on what the client says.
+func (b *Bridge) takeAll(run context.Context, lines *inbox) {
 	for {
-		select {
-		case line, more := <-lines:
-			if !more {
-				return run.Err() == nil
-			}
-			b.take(run, line)
-		case <-run.Done():
-			return false
+		line, more := lines.take(run)
+		if !more {
+			return
 		}
+		b.take(run, line)
 	}
 }
 
-// await gives open requests some time to be answered, as for `printf … | bearerd exec`.
-func (b *Bridge) await(run context.Context) {
-	b.mu.Lock()
-	var calls []*call
-	for _, c := range b.open {
-		if c.method != methodListen {
-			calls = append(calls, c)
+// await waits for the client to end, and gives open requests some time to be answered, as for `printf … | bearerd exec`. Those
+// that are not are told so. It reports false when run has ended first.
+func (b *Bridge) await(run context.Context, taken <-chan struct{}) bool {
+	const last = 100 * time.Millisecond // for what was not passed on yet when the time was over
+	select {
+	case <-taken:
+	case <-b.late:
+		select {
+		case <-taken:
+		case <-time.After(last):
 		}
+	case <-run.Done():
+		return false
 	}
-	b.mu.Unlock()
+	calls := b.waiting()
 	for _, c := range calls {
 		select {
 		case <-c.done:
 		case <-b.late:
-			return
 		case <-run.Done():
-			return
+			return false
 		}
 	}
+	var answers [][]byte
+	for _, c := range b.waiting() {
+		if answer := b.failing(c, b.say("answer_lost", "has not answered, and the client has closed stdin: %s", unknown)); answer != nil {
+			answers = append(answers, answer)
+		}
+	}
+	b.work.Go(func() {
+		for _, answer := range answers {
+			b.write(answer)
+		}
+	})
+	return run.Err() == nil
+}
+
+// waiting are the requests of the client that have no answer yet and are to have one soon.
+func (b *Bridge) waiting() (calls []*call) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, c := range b.open {
+		if c.method != methodListen && !c.cancelled && c.reply == nil {
+			calls = append(calls, c)
+		}
+	}
+	return calls
 }
 
 // finishWork waits for what Run has started and cut.
@@ -176,19 +210,10 @@ func (b *Bridge) leave(ctx context.Context) {
 	if ctx.Err() != nil {
 		patience = hurry
 	}
-	s := b.current()
-	if s.id == "" || s.gone {
-		return
-	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
 	defer cancel()
-	resp, err := b.request(ctx, http.MethodDelete, b.target(), nil, s.header())
-	if err != nil {
-		b.log.Debug("the session was not ended", "error", err)
-		return
-	}
-	_ = resp.Body.Close()
-	b.log.Debug("the session was ended", "status", resp.StatusCode)
+	s := b.current()
+	b.part(ctx, &s)
 }
 
 // write gives the client one message, without a newline at its end.
@@ -215,18 +240,6 @@ func oneLine(message []byte) []byte {
 	return message
 }
 
-func (b *Bridge) current() session {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.session
-}
-
-func (b *Bridge) target() *url.URL {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.way.url
-}
-
 // take passes one line of the client's on.
 func (b *Bridge) take(run context.Context, line []byte) {
 	messages, batch, err := jsonrpc.Parse(line)
@@ -246,7 +259,7 @@ func (b *Bridge) take(run context.Context, line []byte) {
 	}
 }
 
-// refuse answers what cannot be passed on.
+// refuse answers what cannot be passed on. A client that does not read the answers is not read on either.
 func (b *Bridge) refuse(id []byte, code int, message string) {
-	b.work.Go(func() { b.write(jsonrpc.Failure(id, code, message, nil)) })
+	b.write(jsonrpc.Failure(id, code, message, nil))
 }

@@ -1,15 +1,16 @@
 package bridge
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"slices"
 	"strconv"
 	"sync"
+	"time"
 
 	"bearerd/inject/jsonrpc"
 )
@@ -37,20 +38,21 @@ type call struct {
 	left   <-chan struct{}      // closed by sent
 
 	cancelled bool // guarded by Bridge.mu: the client wants no answer any more
+	unsent    bool // guarded by Bridge.mu: the server has certainly not acted on it, and a new session is waited for
 }
 
-// asked is a request that the server made.
-type asked struct {
-	id   []byte // as the server knows it
-	turn int    // of its session
-}
+// most is how many requests of the client may be open, and how many other messages of it be under way.
+const most = 1000
 
 // failure is why a request has no result, as the client sees it.
 type failure struct {
 	code    int
 	message string
-	data    any // marshalled; may be nil
-	status  int // the HTTP status that says so, when no JSON-RPC error does; 0: another cause
+	data    any    // marshalled; may be nil
+	status  int    // the HTTP status that says so, when no JSON-RPC error does; 0: another cause
+	reason  string // of what bearerd says in the server's place: see detail
+	to      string // of an error that the server answers: the key of the id that it answers
+	logged  bool   // by whoever has met it
 }
 
 func (f *failure) Error() string { return f.message }
@@ -58,14 +60,46 @@ func (f *failure) Error() string { return f.message }
 // codeBridge is the JSON-RPC error code of what bearerd says in the server's place; the proxy uses the same.
 const codeBridge = -32001
 
-// say makes a failure whose words follow the name of the server.
-func (b *Bridge) say(format string, a ...any) error {
-	return b.status(0, format, a...)
+// detail is the data of what bearerd says in the server's place.
+type detail struct {
+	Server string `json:"server"`
+	Reason string `json:"reason"` // a word for programs
+	Retry  bool   `json:"retry"`  // the server has certainly not acted, and may the next time
 }
 
-func (b *Bridge) status(status int, format string, a ...any) error {
+const (
+	reasonEndpoint = "bad_endpoint"  // of the older HTTP+SSE
+	reasonRefused  = "token_refused" // as the proxy says it
+	reasonLost     = "answer_lost"
+	reasonSession  = "session_lost"
+)
+
+const unknown = "it is not known whether the server has acted"
+
+// say makes a failure whose words follow the name of the server.
+func (b *Bridge) say(reason, format string, a ...any) *failure {
 	message := fmt.Sprintf("server %q ", b.name) + fmt.Sprintf(format, a...)
-	return &failure{code: codeBridge, message: message, data: map[string]string{"server": b.name}, status: status}
+	return &failure{code: codeBridge, message: message, data: detail{b.name, reason, false}, reason: reason}
+}
+
+// sayRetry is say for what the server has certainly not acted on.
+func (b *Bridge) sayRetry(reason, format string, a ...any) *failure {
+	f := b.say(reason, format, a...)
+	f.data = detail{b.name, reason, true}
+	return f
+}
+
+// status is say for an HTTP status that no request is to get.
+func (b *Bridge) status(status int, format string, a ...any) *failure {
+	f := b.say("http_"+strconv.Itoa(status), format, a...)
+	f.status = status
+	return f
+}
+
+// noted is a failure that was logged.
+func noted(f *failure) *failure {
+	f.logged = true
+	return f
 }
 
 // decodeError reads the error member of a response.
@@ -82,35 +116,50 @@ func decodeError(raw []byte) (*failure, error) {
 	if e.Data != nil {
 		f.data = e.Data
 	}
+	if f.code == codeBridge {
+		f.reason = jsonrpc.Text(jsonrpc.Field(e.Data, "reason"))
+		f.logged = f.reason != "" // the round tripper's own words
+	}
 	return f, nil
 }
 
 // newCall enters a request of the client, or one of the bridge's if reply is given. It is nil, and answered, if another one
-// with its id is open.
-func (b *Bridge) newCall(m jsonrpc.Message, line []byte, reply chan jsonrpc.Message) *call {
+// with its id is open, or too many are.
+func (b *Bridge) newCall(m jsonrpc.Message, line []byte, reply chan jsonrpc.Message, cancel context.CancelFunc) *call {
 	c := &call{id: m.ID, key: jsonrpc.Key(m.ID), method: m.Method, params: m.Params, line: line, modern: modern(m),
-		reply: reply, done: make(chan struct{}), cancel: func() {}}
+		reply: reply, done: make(chan struct{}), cancel: cancel}
 	left := make(chan struct{})
 	c.left, c.sent = left, sync.OnceFunc(func() { close(left) })
 	b.mu.Lock()
 	before := b.open[c.key]
 	taken := before != nil && !before.cancelled
-	if !taken {
+	many := reply == nil && len(b.open) >= most
+	if !taken && !many {
 		b.open[c.key] = c
 	}
 	b.mu.Unlock()
-	if taken {
+	switch {
+	case taken:
 		b.refuse(m.ID, -32600, "another request with this id is still open")
+		return nil
+	case many:
+		b.write(jsonrpc.Failure(m.ID, codeBridge, fmt.Sprintf("server %q has %d requests to answer: send it again later", b.name, most),
+			detail{b.name, "too_many", true}))
 		return nil
 	}
 	return c
 }
 
+// newID makes an id that is nobody else's. The caller holds mu.
+func (b *Bridge) newID() []byte {
+	b.named++
+	return strconv.AppendQuote(nil, b.tag+strconv.Itoa(b.named))
+}
+
 // own makes a request of the bridge's from a line of the client's, with another id.
 func (b *Bridge) own(line []byte) (*call, error) {
 	b.mu.Lock()
-	b.named++
-	id := strconv.AppendQuote(nil, "bearerd-"+strconv.Itoa(b.named))
+	id := b.newID()
 	b.mu.Unlock()
 	m, err := jsonrpc.ParseOne(line)
 	if err != nil {
@@ -120,7 +169,7 @@ func (b *Bridge) own(line []byte) (*call, error) {
 	if m, err = jsonrpc.ParseOne(line); err != nil {
 		return nil, err
 	}
-	return b.newCall(m, line, make(chan jsonrpc.Message, 1)), nil
+	return b.newCall(m, line, make(chan jsonrpc.Message, 1), func() {}), nil
 }
 
 // finish takes a request out of those open. It reports whether it was open.
@@ -132,27 +181,44 @@ func (b *Bridge) finish(c *call) bool {
 	}
 	delete(b.open, c.key)
 	close(c.done)
+	time.AfterFunc(linger, c.cancel) // its exchange may go on, if the answer came over another
 	return true
 }
 
 // fail answers a request that has no answer yet with an error. err may be nil.
 func (b *Bridge) fail(c *call, err error) {
+	if answer := b.failing(c, err); answer != nil {
+		b.write(answer)
+	}
+}
+
+// failing is fail, but for writing the answer that it gives; nil: the client gets none.
+func (b *Bridge) failing(c *call, err error) []byte {
 	b.mu.Lock()
 	silent := c.cancelled || c.reply != nil
 	b.mu.Unlock()
 	if !b.finish(c) || silent || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
-		return
+		return nil
 	}
-	var f *failure
-	if !errors.As(err, &f) {
-		f = b.lost().(*failure)
+	f, ok := errors.AsType[*failure](err)
+	if !ok {
+		f = b.lost()
 	}
-	b.write(jsonrpc.Failure(c.id, f.code, f.message, f.data))
+	return jsonrpc.Failure(c.id, f.code, f.message, f.data)
 }
 
 // lost is the failure of a request that the server has got.
-func (b *Bridge) lost() error {
-	return b.say("broke the connection before it had answered: the answer is lost, and it is not known whether the server has acted")
+func (b *Bridge) lost() *failure {
+	return b.say(reasonLost, "broke the connection before it had answered: the answer is lost, and %s", unknown)
+}
+
+// warn logs a failure that no request of the client tells of, once.
+func (b *Bridge) warn(what string, err error, more ...any) {
+	level := slog.LevelWarn
+	if f, ok := errors.AsType[*failure](err); ok && f.logged {
+		level = slog.LevelDebug
+	}
+	b.log.Log(context.Background(), level, what, append(more, "error", err)...)
 }
 
 func answered(calls []*call) bool {
@@ -164,73 +230,4 @@ func answered(calls []*call) bool {
 			return true
 		}
 	})
-}
-
-// hear passes on what the server says in the session called turn, one message or a batch.
-func (b *Bridge) hear(data []byte, turn int) {
-	if data = bytes.TrimSpace(data); len(data) > 0 && data[0] == '[' {
-		var parts []json.RawMessage
-		if err := json.Unmarshal(data, &parts); err != nil {
-			b.log.Warn("the server says what is no JSON-RPC message", "error", err)
-		}
-		for _, part := range parts {
-			b.hearOne(part, turn)
-		}
-		return
-	}
-	b.hearOne(data, turn)
-}
-
-func (b *Bridge) hearOne(data []byte, turn int) {
-	m, err := jsonrpc.ParseOne(data)
-	switch {
-	case err != nil:
-		b.log.Warn("the server says what is no JSON-RPC message", "error", err)
-	case m.Response():
-		b.answer(m, data)
-	case m.Request():
-		b.write(b.ask(m, data, turn))
-	case m.Notification():
-		b.write(data)
-	default:
-		b.log.Warn("the server says what is neither request nor notification nor response")
-	}
-}
-
-// answer passes a response on to whoever has asked, once.
-func (b *Bridge) answer(m jsonrpc.Message, data []byte) {
-	b.mu.Lock()
-	c := b.open[jsonrpc.Key(m.ID)]
-	b.mu.Unlock()
-	if c == nil || m.ID == nil {
-		b.log.Debug("the server answers what was not asked, or has been answered")
-		return
-	}
-	if c.reply == nil && m.Result != nil {
-		b.note(c, m)
-		data = b.learn(c, m, data)
-	}
-	if !b.finish(c) {
-		return
-	}
-	if c.reply != nil {
-		c.reply <- m
-		return
-	}
-	b.write(data)
-}
-
-// ask enters a request of the server's. Its id is changed if the client still has one with it, of a session that was lost.
-func (b *Bridge) ask(m jsonrpc.Message, data []byte, turn int) []byte {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	key := jsonrpc.Key(m.ID)
-	if before, ok := b.asked[key]; !ok || before.turn == turn {
-		b.asked[key] = asked{bytes.Clone(m.ID), turn}
-		return data
-	}
-	b.named++
-	id := strconv.AppendQuote(nil, "bearerd-"+strconv.Itoa(b.named))
-	b.asked[jsonrpc.Key(id)] = asked{bytes.Clone(m.ID), turn}
-	return jsonrpc.Replace(data, m.ID, id)
 }

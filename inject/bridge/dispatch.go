@@ -7,17 +7,19 @@ import (
 	"bearerd/inject/jsonrpc"
 )
 
-// order is how long the next message waits until the server has accepted a notification.
-const order = 5 * time.Second
+const (
+	order  = 5 * time.Second // how long the next message waits until the server has accepted a notification
+	notice = time.Minute     // how long the server may take to accept what it need not answer
+)
 
 // serve passes a request on, and sees that it is answered.
 func (b *Bridge) serve(run context.Context, line []byte, m jsonrpc.Message) {
-	c := b.newCall(m, line, nil)
+	ctx, cancel := context.WithCancel(run)
+	c := b.newCall(m, line, nil, cancel)
 	if c == nil {
+		cancel()
 		return
 	}
-	ctx, cancel := context.WithCancel(run)
-	c.cancel = cancel
 	serve := func() { b.exchange(run, ctx, line, []*call{c}) }
 	begun := make(chan struct{})
 	switch {
@@ -50,41 +52,23 @@ func (b *Bridge) exchange(run, ctx context.Context, line []byte, calls []*call) 
 	}
 }
 
-// batch passes an array on as it is (2025-03-26).
-func (b *Bridge) batch(run context.Context, line []byte, messages []jsonrpc.Message) {
-	var calls []*call
-	ctx, cancel := context.WithCancel(run)
-	for _, m := range messages {
-		if !m.Request() {
-			continue
-		}
-		if c := b.newCall(m, nil, nil); c != nil {
-			c.cancel = func() {} // the others go on
-			calls = append(calls, c)
-		}
-	}
-	accepted := make(chan struct{})
-	b.work.Go(func() {
-		defer cancel()
-		defer close(accepted)
-		b.exchange(run, ctx, line, calls)
-	})
-	if len(calls) == 0 {
-		b.inOrder(run, accepted)
-	}
-}
-
 // notify passes a notification on, before what the client says next.
 func (b *Bridge) notify(run context.Context, line []byte, m jsonrpc.Message) {
 	if m.Method == methodCancelled && b.cancelled(run, line, m) {
 		return
 	}
+	if !b.slot(run) {
+		return
+	}
 	accepted := make(chan struct{})
 	b.work.Go(func() {
+		defer func() { <-b.slots }()
 		defer close(accepted)
-		err := b.send(run, run, line, nil)
+		ctx, cancel := context.WithTimeout(run, notice)
+		defer time.AfterFunc(linger, cancel) // the end of its answer may still come
+		err := b.send(run, ctx, line, nil)
 		if err != nil && run.Err() == nil {
-			b.log.Warn("a notification of the client did not reach the server", "method", m.Method, "error", err)
+			b.warn("a notification of the client did not reach the server", err, "method", m.Method)
 		}
 		if m.Method == methodInitialized {
 			b.begun(run, line, err)
@@ -93,36 +77,74 @@ func (b *Bridge) notify(run context.Context, line []byte, m jsonrpc.Message) {
 	b.inOrder(run, accepted)
 }
 
+// inOrder waits until the server has accepted a notification. While one has not that was waited for in vain, the others are
+// not waited for.
 func (b *Bridge) inOrder(run context.Context, accepted <-chan struct{}) {
+	select {
+	case <-b.stuck:
+		b.stuck = nil
+	default:
+		if b.stuck != nil {
+			return
+		}
+	}
 	select {
 	case <-accepted:
 	case <-time.After(order):
+		b.stuck = accepted
 	case <-b.late:
 	case <-run.Done():
 	}
 }
 
+// slot waits until another message may be under way. It reports false if the client's time is over before.
+func (b *Bridge) slot(run context.Context) bool {
+	select {
+	case b.slots <- struct{}{}:
+		return true
+	default:
+	}
+	select {
+	case b.slots <- struct{}{}:
+		return true
+	case <-b.late:
+	case <-run.Done():
+	}
+	return false
+}
+
+// unwanted marks the request that a notifications/cancelled names, and gives it; nil: none such is open.
+func (b *Bridge) unwanted(m jsonrpc.Message) *call {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	id := jsonrpc.Field(m.Params, "requestId")
+	c := b.open[jsonrpc.Key(id)]
+	if id == nil || c == nil {
+		return nil
+	}
+	c.cancelled = true
+	if c.unsent {
+		c.cancel()
+	}
+	return c
+}
+
 // cancelled gives a request up. It reports whether the notification needs no further care.
 func (b *Bridge) cancelled(run context.Context, line []byte, m jsonrpc.Message) bool {
-	b.mu.Lock()
-	id := jsonrpc.Field(m.Params, "requestId")
-	var c *call
-	if id != nil {
-		c = b.open[jsonrpc.Key(id)]
-	}
-	stateless := b.session.version == ""
-	if c != nil {
-		c.cancelled = true
-	}
-	b.mu.Unlock()
+	c := b.unwanted(m)
 	switch {
 	case c == nil:
-		return stateless // nobody would know of it
+		s := b.current()
+		return s.version == "" // nobody would know of it
 	case c.modern != "":
 		c.cancel() // closing the answer is the cancellation there
 		return true
 	}
+	if !b.slot(run) {
+		return true
+	}
 	b.work.Go(func() {
+		defer func() { <-b.slots }()
 		select { // it must not overtake its request
 		case <-c.left:
 		case <-c.done:
@@ -130,8 +152,13 @@ func (b *Bridge) cancelled(run context.Context, line []byte, m jsonrpc.Message) 
 		case <-run.Done():
 			return
 		}
-		if err := b.send(run, run, line, nil); err != nil {
-			b.log.Warn("the server could not be told that a request is cancelled", "error", err)
+		if b.dropped(c) {
+			return
+		}
+		ctx, cancel := context.WithTimeout(run, notice)
+		defer time.AfterFunc(linger, cancel)
+		if err := b.send(run, ctx, line, nil); err != nil {
+			b.warn("the server could not be told that a request is cancelled", err)
 			return
 		}
 		c.cancel()
@@ -139,22 +166,25 @@ func (b *Bridge) cancelled(run context.Context, line []byte, m jsonrpc.Message) 
 	return true
 }
 
+// dropped reports whether the server knows nothing of a cancelled request.
+func (b *Bridge) dropped(c *call) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return c.unsent
+}
+
 // reply passes the client's answer to a request of the server's on.
 func (b *Bridge) reply(run context.Context, line []byte, m jsonrpc.Message) {
-	b.mu.Lock()
-	key := jsonrpc.Key(m.ID)
-	question, known := b.asked[key]
-	delete(b.asked, key)
-	s := b.session
-	b.mu.Unlock()
-	if !known || question.turn != s.turn {
-		b.log.Debug("the client answers what the server does not ask any more")
+	s := b.current()
+	if line = b.replyTo(m, line, &s); line == nil || !b.slot(run) {
 		return
 	}
-	line = jsonrpc.Replace(line, m.ID, question.id)
 	b.work.Go(func() {
-		if err := b.once(run, run, &s, line, nil); err != nil && run.Err() == nil {
-			b.log.Warn("an answer of the client did not reach the server", "error", err)
+		defer func() { <-b.slots }()
+		ctx, cancel := context.WithTimeout(run, notice)
+		defer time.AfterFunc(linger, cancel)
+		if err := b.once(run, ctx, &s, line, nil); err != nil && run.Err() == nil {
+			b.warn("an answer of the client did not reach the server", err)
 		}
 	})
 }

@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"golang.org/x/net/http/httpguts"
 )
 
 // events reads a stream of server-sent events (WHATWG HTML §9.2).
@@ -65,7 +67,7 @@ func (e *events) next() (event, error) {
 			ev.data = append(ev.data, value...)
 		case "id":
 			if bytes.IndexByte(value, 0) < 0 {
-				id = string(value)
+				id = eventID(value)
 			}
 		case "retry":
 			e.setRetry(string(value))
@@ -73,10 +75,19 @@ func (e *events) next() (event, error) {
 	}
 }
 
+// eventID is an id that Last-Event-ID can hold; another one counts as none.
+func eventID(value []byte) string {
+	const most = 4 << 10
+	if id := string(value[:min(len(value), most+1)]); len(id) <= most && httpguts.ValidHeaderFieldValue(id) {
+		return id
+	}
+	return ""
+}
+
 func (e *events) setRetry(value string) {
 	ms, err := strconv.ParseUint(value, 10, 32)
 	if err == nil && !strings.HasPrefix(value, "+") {
-		e.retry, e.asked = min(time.Duration(ms)*time.Millisecond, time.Hour), true
+		e.retry, e.asked = min(time.Duration(ms)*time.Millisecond, lastPause), true
 	}
 }
 

@@ -67,22 +67,23 @@ func headerValue(s string) string {
 
 // stateless passes a request of 2026-07-28 on.
 func (b *Bridge) stateless(ctx context.Context, line []byte, c *call) error {
-	resp, err := b.postModern(ctx, line, c)
+	s := b.none()
+	resp, err := b.postModern(ctx, s, line, c)
 	var f *failure
 	if errors.As(err, &f) && f.code == codeMismatch && c.method == "tools/call" && c.reply == nil {
 		b.relist(ctx, c) // the tool is not known yet, or has changed
-		resp, err = b.postModern(ctx, line, c)
+		resp, err = b.postModern(ctx, s, line, c)
 	}
 	if err != nil {
 		return b.probed(c, err)
 	}
 	defer resp.Body.Close()
-	return b.receive(ctx, ctx, resp, &session{}, []*call{c})
+	return b.receive(ctx, ctx, resp, s, []*call{c})
 }
 
 // postModern gives a good answer or a failure.
-func (b *Bridge) postModern(ctx context.Context, line []byte, c *call) (*http.Response, error) {
-	resp, err := b.post(ctx, b.target(), line, b.modernHeader(c), c)
+func (b *Bridge) postModern(ctx context.Context, s *session, line []byte, c *call) (*http.Response, error) {
+	resp, err := b.post(ctx, s.way, s.way.url, line, b.modernHeader(c), c)
 	if err != nil {
 		return nil, err
 	}
@@ -113,18 +114,9 @@ func (b *Bridge) probed(c *call, err error) error {
 func (b *Bridge) listen(run, ctx context.Context, c *call) error {
 	var at place
 	for known := false; ; {
-		b.mu.Lock()
-		moved := b.moved
-		b.mu.Unlock()
-		attempt, cancel := context.WithCancel(ctx)
-		b.work.Go(func() {
-			select {
-			case <-moved:
-				cancel()
-			case <-attempt.Done():
-			}
-		})
-		err := b.listenOnce(run, attempt, c, &at, &known)
+		s := b.none()
+		attempt, cancel := b.until(ctx, s.way)
+		err := b.listenOnce(run, attempt, s, c, &at, &known)
 		cancel()
 		var f *failure
 		switch {
@@ -144,25 +136,24 @@ func (b *Bridge) listen(run, ctx context.Context, c *call) error {
 }
 
 // listenOnce reads one stream of a subscription until it ends. known says that the client has been told that it stands.
-func (b *Bridge) listenOnce(run, ctx context.Context, c *call, at *place, known *bool) error {
-	resp, err := b.postModern(ctx, c.line, c)
+func (b *Bridge) listenOnce(run, ctx context.Context, s *session, c *call, at *place, known *bool) error {
+	resp, err := b.postModern(ctx, s, c.line, c)
 	if err != nil {
 		return err
 	}
 	defer resp.Body.Close()
 	if !isStream(resp) {
-		return b.receive(run, ctx, resp, &session{}, []*call{c})
+		return b.receive(run, ctx, resp, s, []*call{c})
 	}
 	again := *known
-	err = at.drink(resp.Body, func(data []byte) {
+	err = at.drink(resp.Body, func(data []byte) (brought bool) {
 		m, err := jsonrpc.ParseOne(data)
-		if err == nil && m.Method == "notifications/subscriptions/acknowledged" {
-			*known = true
-			if again {
-				return
-			}
+		acknowledged := err == nil && m.Method == "notifications/subscriptions/acknowledged"
+		*known = *known || acknowledged
+		if !acknowledged || !again {
+			b.hear(data, 0)
 		}
-		b.hear(data, 0)
+		return !acknowledged
 	})
 	if err == io.EOF {
 		err = nil

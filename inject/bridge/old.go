@@ -38,20 +38,21 @@ func older(err error) bool {
 	return f.status == http.StatusBadRequest || f.status == http.StatusNotFound || f.status == http.StatusMethodNotAllowed
 }
 
-// connect opens a channel for the session called turn. Its stream is read until it ends or run is done; then a new session is
+// connect opens a channel for a session. Its stream is read until it ends or run is done; then a new session is
 // set up.
-func (b *Bridge) connect(run, ctx context.Context, turn int) (*channel, error) {
+func (b *Bridge) connect(run, ctx context.Context, s *session) (*channel, error) {
+	w, turn := s.way, s.turn
 	streaming, end := context.WithCancel(run)
 	c := &channel{end: end, ended: make(chan struct{})}
 	named := make(chan error, 2) // holds all that comes, if nobody waits any more
 	b.work.Go(func() {
 		defer end()
-		err := b.stream(streaming, c, turn, named)
+		err := b.stream(streaming, c, w, turn, named)
 		close(c.ended)
 		named <- err
 		if b.uses(c) {
 			b.log.Info("the stream of the server has ended", "error", err)
-			b.revive(run, turn)
+			b.revive(run, run, turn)
 		}
 	})
 	timeout := time.After(endpointPatience)
@@ -63,7 +64,7 @@ func (b *Bridge) connect(run, ctx context.Context, turn int) (*channel, error) {
 		return nil, err
 	case <-timeout:
 		end()
-		return nil, b.say("did not name the address for messages (event endpoint) within %v", endpointPatience)
+		return nil, b.say(reasonEndpoint, "did not name the address for messages (event endpoint) within %v", endpointPatience)
 	case <-ctx.Done():
 		end()
 		return nil, ctx.Err()
@@ -71,9 +72,8 @@ func (b *Bridge) connect(run, ctx context.Context, turn int) (*channel, error) {
 }
 
 // stream reads the stream of a channel. It gives nil to named once the endpoint is known.
-func (b *Bridge) stream(ctx context.Context, c *channel, turn int, named chan error) error {
-	base := b.target()
-	resp, err := b.get(ctx, &session{}, "")
+func (b *Bridge) stream(ctx context.Context, c *channel, w *way, turn int, named chan error) error {
+	resp, err := b.get(ctx, &session{way: w}, "")
 	if err != nil {
 		return err
 	}
@@ -89,9 +89,9 @@ func (b *Bridge) stream(ctx context.Context, c *channel, turn int, named chan er
 		case ev.name == "endpoint" && c.endpoint != nil:
 			b.log.Warn("the server names another address for messages: the first one stays in use")
 		case ev.name == "endpoint":
-			endpoint, err := base.Parse(strings.TrimSpace(string(ev.data)))
-			if err != nil || endpoint.Scheme != base.Scheme || endpoint.Host != base.Host {
-				return b.say("names an address for messages that is not of its own origin: nothing is sent there")
+			endpoint, err := w.url.Parse(strings.TrimSpace(string(ev.data)))
+			if err != nil || !sameOrigin(endpoint, w.url) {
+				return b.say(reasonEndpoint, "names an address for messages that is not of its own origin: nothing is sent there")
 			}
 			c.endpoint = endpoint
 			named <- nil
@@ -107,13 +107,15 @@ func (b *Bridge) uses(c *channel) bool {
 	return b.session.old == c && c.endpoint != nil && b.said.version != ""
 }
 
-// revive sets a session up again in place of the one called turn, whose stream has ended.
-func (b *Bridge) revive(run context.Context, turn int) {
-	for p := (pause{}); sleep(run, p.next()); {
-		if b.renew(run, turn) == nil {
-			return
+// sameOrigin compares scheme, host and port (RFC 6454).
+func sameOrigin(a, b *url.URL) bool {
+	port := func(u *url.URL) string {
+		if p := u.Port(); p != "" {
+			return p
 		}
+		return map[string]string{"http": "80", "https": "443"}[strings.ToLower(u.Scheme)]
 	}
+	return strings.EqualFold(a.Scheme, b.Scheme) && strings.EqualFold(a.Hostname(), b.Hostname()) && port(a) == port(b)
 }
 
 // sayOld sends a message over the older transport, and waits until each of calls has its response.
@@ -128,7 +130,7 @@ func (b *Bridge) sayOld(ctx context.Context, s *session, line []byte, calls []*c
 		}
 	})
 	one := only(calls)
-	resp, err := b.post(sending, s.old.endpoint, line, s.header(), one)
+	resp, err := b.post(sending, s.way, s.old.endpoint, line, s.header(), one)
 	if err == nil && resp.StatusCode/100 != 2 {
 		err = b.refused(resp)
 	}

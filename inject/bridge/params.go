@@ -63,18 +63,22 @@ func (b *Bridge) learn(c *call, m jsonrpc.Message, line []byte) []byte {
 	if c.method != "tools/list" || c.modern == "" {
 		return line
 	}
-	tools, err := b.remember(m.Result)
+	tools, err := b.remember(m.Result, jsonrpc.Field(c.params, "cursor") == nil)
 	if err != nil || tools == nil {
 		return line
 	}
 	return jsonrpc.Replace(line, jsonrpc.Field(m.Result, "tools"), tools)
 }
 
-// remember keeps what a list says of headers. tools is the list without those that are at fault; nil: it may stay as it is.
-func (b *Bridge) remember(result []byte) (tools []byte, err error) {
+// remember keeps what a list, or a page of one, says of headers, and forgets at its first page what was listed before. tools is
+// the list without those that are at fault; nil: it may stay as it is.
+func (b *Bridge) remember(result []byte, first bool) (tools []byte, err error) {
 	list := jsonrpc.Field(result, "tools")
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if first {
+		clear(b.tools)
+	}
 	if len(b.tools) == 0 && !bytes.Contains(list, []byte(markHeader)) {
 		return nil, nil
 	}
@@ -109,9 +113,9 @@ func (b *Bridge) relist(ctx context.Context, c *call) {
 		if cursor != nil {
 			line = fmt.Appendf(line, `,"cursor":%s`, cursor)
 		}
-		m, err := b.self(ctx, ctx, &session{}, append(line, "}}"...))
+		m, err := b.self(ctx, ctx, b.none(), append(line, "}}"...))
 		if err == nil {
-			_, err = b.remember(m.Result)
+			_, err = b.remember(m.Result, cursor == nil)
 		}
 		if err != nil {
 			b.log.Debug("the tools could not be listed", "error", err)

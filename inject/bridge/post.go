@@ -4,31 +4,78 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"mime"
+	"net"
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
 	"strings"
+	"time"
 
 	"bearerd/inject/jsonrpc"
 )
 
-// errGone says that the server has not acted, since it does not know the session any more.
-var errGone = errors.New("the session is lost")
+// goneError says that the server has not acted, since it does not know the session any more.
+type goneError struct {
+	refusal error // what the server said; nil: it was not asked
+}
+
+func (*goneError) Error() string { return "the session is lost" }
+
+// ownWord is a method that the server refuses, in a fresh session too, with a status that could speak of the session.
+type ownWord struct {
+	method string
+	until  time.Time
+}
 
 // send passes a message on, in a new session if the present one is lost.
 func (b *Bridge) send(run, ctx context.Context, line []byte, calls []*call) error {
 	for try := 0; ; try++ {
 		s := b.current()
 		err := b.once(run, ctx, &s, line, calls)
-		if !errors.Is(err, errGone) || try > 0 {
+		gone, lost := errors.AsType[*goneError](err)
+		switch {
+		case !lost:
 			return err
+		case gone.refusal != nil && b.itsOwn(calls, try > 0):
+			return gone.refusal
+		case try > 0:
+			return b.sayRetry(reasonSession, "has lost the session again before a message could be sent")
 		}
-		if err := b.renew(run, s.turn); err != nil {
-			return err
+		b.unsent(calls, true)
+		err = b.renew(run, ctx, s.turn)
+		if wanted := b.unsent(calls, false); err != nil || !wanted {
+			return errors.Join(err, ctx.Err())
 		}
 	}
+}
+
+// itsOwn reports whether a refusal has nothing to do with the session: a fresh one was refused the same, now or lately.
+func (b *Bridge) itsOwn(calls []*call, fresh bool) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	method := ""
+	if c := only(calls); c != nil {
+		method = c.method
+	}
+	if fresh {
+		b.insists = ownWord{method, time.Now().Add(time.Minute)}
+	}
+	return method == b.insists.method && time.Now().Before(b.insists.until)
+}
+
+// unsent notes that calls wait for a session, or do not any more. It reports false if the client wants none of them.
+func (b *Bridge) unsent(calls []*call, unsent bool) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	wanted := len(calls) == 0
+	for _, c := range calls {
+		wanted = wanted || !c.cancelled
+		c.unsent = unsent || c.cancelled
+	}
+	return wanted
 }
 
 // once passes a message on in session s, and the answer back until each of calls has one.
@@ -39,7 +86,7 @@ func (b *Bridge) once(run, ctx context.Context, s *session, line []byte, calls [
 	}
 	switch {
 	case s.lost():
-		return errGone
+		return &goneError{}
 	case s.old != nil:
 		return b.sayOld(ctx, s, line, calls)
 	}
@@ -47,22 +94,39 @@ func (b *Bridge) once(run, ctx context.Context, s *session, line []byte, calls [
 	if one != nil && one.method == methodInitialize {
 		h.Del(headerSession)
 	}
-	resp, err := b.post(ctx, b.target(), line, h, one)
+	inSession := h.Get(headerSession) != ""
+	resp, err := b.post(ctx, s.way, s.way.url, line, h, one)
 	if err != nil {
 		return err
 	}
-	defer resp.Body.Close()
 	if resp.StatusCode/100 != 2 {
 		err := b.refused(resp)
-		if s.id != "" && h.Get(headerSession) != "" && forgotten(resp.StatusCode, err) {
-			return errGone
+		_ = resp.Body.Close()
+		if inSession && forgotten(resp.StatusCode, err, one) {
+			return &goneError{err}
 		}
 		return err
 	}
+	b.accepted(s)
 	if one != nil && one.began != nil {
 		one.began(resp.Header)
 	}
+	if len(calls) == 0 {
+		b.discard(resp)
+		return nil
+	}
+	defer resp.Body.Close()
 	return b.receive(run, ctx, resp, s, calls)
+}
+
+// discard reads the rest of an answer that says nothing, so that the connection can be used again; not for long.
+func (b *Bridge) discard(resp *http.Response) {
+	b.work.Go(func() {
+		late := time.AfterFunc(time.Second, func() { _ = resp.Body.Close() })
+		defer late.Stop()
+		_, _ = io.CopyN(io.Discard, resp.Body, 64<<10)
+		_ = resp.Body.Close()
+	})
 }
 
 func only(calls []*call) *call {
@@ -73,38 +137,44 @@ func only(calls []*call) *call {
 }
 
 // forgotten reports whether a refusal says that the session is not known: 404, or, as many servers answer, 400 and an error
-// that speaks of it.
-func forgotten(status int, err error) bool {
-	var f *failure
-	return status == http.StatusNotFound ||
-		status == http.StatusBadRequest && errors.As(err, &f) && f.code != codeBridge &&
-			strings.Contains(strings.ToLower(f.message), "session")
+// that speaks of it. One that answers c itself, and does not speak of it, is about c. c may be nil.
+func forgotten(status int, err error, c *call) bool {
+	f, _ := errors.AsType[*failure](err)
+	speaks := f != nil && f.status == 0 && strings.Contains(strings.ToLower(f.message), "session")
+	switch status {
+	case http.StatusNotFound:
+		return speaks || f == nil || c == nil || f.to != c.key
+	case http.StatusBadRequest:
+		return speaks
+	}
+	return false
 }
 
 // post sends a message. c may be nil.
-func (b *Bridge) post(ctx context.Context, to *url.URL, line []byte, h http.Header, c *call) (*http.Response, error) {
+func (b *Bridge) post(ctx context.Context, w *way, to *url.URL, line []byte, h http.Header, c *call) (*http.Response, error) {
 	h.Set("Content-Type", "application/json")
 	h.Set("Accept", "application/json, text/event-stream")
 	if c != nil {
 		ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{WroteRequest: func(httptrace.WroteRequestInfo) { c.sent() }})
 	}
-	return b.request(ctx, http.MethodPost, to, line, h)
+	return b.request(ctx, w, http.MethodPost, to, line, h)
 }
 
 // request makes one HTTP request. An error is ctx's or a failure.
-func (b *Bridge) request(ctx context.Context, method string, to *url.URL, body []byte, h http.Header) (*http.Response, error) {
+func (b *Bridge) request(ctx context.Context, w *way, method string, to *url.URL, body []byte, h http.Header) (*http.Response, error) {
 	var from io.Reader
 	if body != nil {
 		from = bytes.NewReader(body)
 	}
 	r, err := http.NewRequestWithContext(ctx, method, to.String(), from)
 	if err != nil {
-		return nil, b.say("has an address that cannot be asked: %v", err)
+		return nil, b.say("bad_url", "has an address that cannot be asked: %v", err)
 	}
 	h.Set("User-Agent", "bearerd")
+	h.Set("Accept-Encoding", "identity") // nothing here decodes another one
 	r.Header = h
 	b.mu.Lock()
-	rt := b.way.rt
+	rt := w.rt
 	b.mu.Unlock()
 	resp, err := rt.RoundTrip(r)
 	switch {
@@ -114,32 +184,34 @@ func (b *Bridge) request(ctx context.Context, method string, to *url.URL, body [
 		return nil, ctx.Err()
 	}
 	b.log.Warn("the request to the server failed", "error", err)
-	return nil, b.lost()
+	if op, ok := errors.AsType[*net.OpError](err); ok && op.Op == "dial" {
+		return nil, noted(b.sayRetry("unreachable", "cannot be reached: is it running, and is url right?"))
+	}
+	return nil, noted(b.lost())
 }
 
 // receive passes on the answer to a message that the server has accepted.
 func (b *Bridge) receive(run, ctx context.Context, resp *http.Response, s *session, calls []*call) error {
 	kind, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type"))
 	switch {
-	case len(calls) == 0:
-		_, _ = io.CopyN(io.Discard, resp.Body, 64<<10) // so that the connection can be used again
-		return nil
 	case kind == "text/event-stream":
 		return b.follow(run, ctx, resp.Body, s, calls)
 	case kind != "application/json":
-		return b.say("answered a request with HTTP %d and no message (%s)", resp.StatusCode, described(kind))
+		return b.say("no_message", "answered a request with HTTP %d and no message (%s): is url the address of its MCP endpoint?",
+			resp.StatusCode, described(kind))
 	}
 	data, err := readAll(resp)
 	if err != nil {
 		return b.cut(ctx, err)
 	}
-	m, err := jsonrpc.ParseOne(data)
-	if c := only(calls); c != nil && err == nil && m.Response() && m.ID == nil {
-		return b.remote(m) // it could not read the id; this is what it answers
+	if c := only(calls); c != nil && valid(data) {
+		if m, err := jsonrpc.ParseOne(data); err == nil && m.Response() && m.ID == nil {
+			return b.remote(m) // it could not read the id; this is what it answers
+		}
 	}
 	b.hear(data, s.turn)
 	if !answered(calls) {
-		return b.say("answered a request with what is not the JSON-RPC response to it")
+		return b.say("no_message", "answered a request with what is not the JSON-RPC response to it")
 	}
 	return nil
 }
@@ -150,10 +222,10 @@ func (b *Bridge) cut(ctx context.Context, err error) error {
 	case ctx.Err() != nil:
 		return ctx.Err()
 	case errors.Is(err, errTooLong):
-		return b.say("answers with more than is passed on: %v", err)
+		return b.say("too_long", "answers with more than is passed on: %v", err)
 	}
 	b.log.Warn("the answer of the server broke off", "error", err)
-	return b.lost()
+	return noted(b.lost())
 }
 
 func readAll(resp *http.Response) ([]byte, error) {
@@ -174,11 +246,20 @@ func (b *Bridge) refused(resp *http.Response) error {
 	if m, err := jsonrpc.ParseOne(data); err == nil && m.Response() && m.Error != nil {
 		return b.remote(m)
 	}
-	kind, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type"))
-	if resp.StatusCode/100 == 3 {
-		return b.status(resp.StatusCode, "answered with a redirect, which is not followed: set url to the final address")
+	what := strings.TrimSpace(fmt.Sprintf("HTTP %d %s", resp.StatusCode, http.StatusText(resp.StatusCode)))
+	switch status := resp.StatusCode; {
+	case status/100 == 3:
+		return b.status(status, "answered with a redirect, which is not followed: set url to the final address")
+	case status == http.StatusUnauthorized || status == http.StatusForbidden:
+		return b.status(status, "refuses the request (%s): see which token and rights it wants", what)
+	case status == http.StatusNotFound || status == http.StatusMethodNotAllowed:
+		return b.status(status, "answered %s: is url the address of its MCP endpoint?", what)
+	case status == http.StatusTooManyRequests || status == http.StatusServiceUnavailable:
+		return b.status(status, "answered %s: it wants to be left alone for a while", what)
+	case status >= http.StatusInternalServerError:
+		return b.status(status, "answered %s, and no reason: see its log, or that of what stands before it", what)
 	}
-	return b.status(resp.StatusCode, "answered with HTTP %d %s (%s)", resp.StatusCode, http.StatusText(resp.StatusCode), described(kind))
+	return b.status(resp.StatusCode, "answered %s, and no reason", what)
 }
 
 func described(kind string) string {
@@ -191,8 +272,11 @@ func described(kind string) string {
 // remote is the error that a server answers.
 func (b *Bridge) remote(m jsonrpc.Message) error {
 	f, err := decodeError(m.Error)
+	if err == nil {
+		f.to = jsonrpc.Key(m.ID)
+	}
 	if err != nil {
-		return b.say("answered with an error that cannot be read")
+		return b.say("no_message", "answered with an error that cannot be read")
 	}
 	return f
 }

@@ -6,29 +6,36 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"strconv"
 	"time"
 )
 
 const (
+	shortPause = 100 * time.Millisecond // however soon a server wants to be asked again
 	firstPause = time.Second
 	lastPause  = 30 * time.Second
+	longPause  = time.Minute     // however late a server wants to be asked again (Retry-After)
 	tries      = 5               // to resume an answer, in a row
 	linger     = 2 * time.Second // for a stream whose requests are all answered
 )
 
 // pause is the backoff between attempts to get a stream back.
 type pause struct {
-	base time.Duration // what the server asked for; only used when asked
-	used bool
-	n    int
+	asked bool          // the server has said how long it is
+	base  time.Duration // what it said, up to lastPause
+	least time.Duration // what the next one must be at least
+	n     int           // attempts that brought nothing
 }
 
+// next is how long to wait. What a server has asked for is kept to, but not without bound.
 func (p *pause) next() time.Duration {
-	base := firstPause
-	if p.used {
-		base = p.base
+	doubled := min(p.n, 10)
+	d := min(firstPause<<doubled, lastPause)
+	if p.asked {
+		d = min(max(p.base, shortPause<<doubled), lastPause)
 	}
-	d := min(base<<min(p.n, 10), max(lastPause, base))
+	d = max(d, p.least)
+	p.least = 0
 	p.n++
 	return d
 }
@@ -51,8 +58,10 @@ type place struct {
 	pause pause
 }
 
-// drink reads a stream until it ends, and gives what its messages hold. err is why it ended.
-func (p *place) drink(body io.Reader, message func(data []byte)) (err error) {
+// drink reads a stream until it ends, and gives what its messages hold; message reports whether it is worth a stream. err is
+// why it ended.
+func (p *place) drink(body io.Reader, message func(data []byte) (brought bool)) (err error) {
+	began := time.Now()
 	e := newEvents(body)
 	e.last = p.last
 	for {
@@ -60,16 +69,16 @@ func (p *place) drink(body io.Reader, message func(data []byte)) (err error) {
 		if ev, err = e.next(); err != nil {
 			break
 		}
-		p.pause.n = 0
-		if ev.name == "" || ev.name == "message" {
-			message(ev.data)
+		if (ev.name == "" || ev.name == "message") && message(ev.data) {
+			p.pause.n = 0
 		}
 	}
-	if p.last != e.last {
-		p.last, p.pause.n = e.last, 0
+	if time.Since(began) > lastPause {
+		p.pause.n = 0
 	}
+	p.last = e.last
 	if e.asked {
-		p.pause.base, p.pause.used = e.retry, true
+		p.pause.base, p.pause.asked = e.retry, true
 	}
 	return err
 }
@@ -98,11 +107,12 @@ func (b *Bridge) follow(run, ctx context.Context, body io.ReadCloser, s *session
 // drinkFor reads a stream for its calls. Servers that leave it open when all are answered are not waited for.
 func (b *Bridge) drinkFor(at *place, body io.ReadCloser, turn int, calls []*call) error {
 	var late *time.Timer
-	err := at.drink(body, func(data []byte) {
+	err := at.drink(body, func(data []byte) bool {
 		b.hear(data, turn)
 		if late == nil && answered(calls) {
 			late = time.AfterFunc(linger, func() { _ = body.Close() })
 		}
+		return true
 	})
 	if late != nil {
 		late.Stop()
@@ -125,6 +135,7 @@ func (b *Bridge) resume(ctx context.Context, at *place, s *session) (io.ReadClos
 		case isStream(resp):
 			return resp.Body, nil
 		}
+		at.pause.least = retryAfter(resp)
 		_ = resp.Body.Close()
 		if !passing(resp.StatusCode) {
 			break
@@ -140,7 +151,7 @@ func (b *Bridge) get(ctx context.Context, s *session, last string) (*http.Respon
 	if last != "" {
 		h.Set("Last-Event-Id", last)
 	}
-	return b.request(ctx, http.MethodGet, b.target(), nil, h)
+	return b.request(ctx, s.way, http.MethodGet, s.way.url, nil, h)
 }
 
 func isStream(resp *http.Response) bool {
@@ -154,10 +165,26 @@ func passing(status int) bool {
 		status == http.StatusTooManyRequests
 }
 
+// retryAfter is how long a server asks to wait (RFC 9110 §10.2.3), up to longPause; 0: it does not.
+func retryAfter(resp *http.Response) time.Duration {
+	if resp.StatusCode != http.StatusTooManyRequests && resp.StatusCode != http.StatusServiceUnavailable {
+		return 0
+	}
+	value := resp.Header.Get("Retry-After")
+	if seconds, err := strconv.ParseUint(value, 10, 31); err == nil {
+		return min(time.Duration(seconds)*time.Second, longPause)
+	}
+	if at, err := http.ParseTime(value); err == nil {
+		return min(max(time.Until(at), 0), longPause)
+	}
+	return 0
+}
+
 // attend passes on what the server says unasked in the session called turn, until ctx is done or the server offers no stream
 // for that.
 func (b *Bridge) attend(run, ctx context.Context, turn int) {
 	var at place
+	var ended time.Time // when the last stream was there; zero: none has been
 	for {
 		s := b.current()
 		if s.turn != turn {
@@ -169,9 +196,13 @@ func (b *Bridge) attend(run, ctx context.Context, turn int) {
 			return
 		case err != nil: // logged
 		case isStream(resp):
-			_ = at.drink(resp.Body, func(data []byte) { b.hear(data, turn) })
+			_ = at.drink(resp.Body, func(data []byte) bool {
+				b.hear(data, turn)
+				return true
+			})
 			_ = resp.Body.Close()
-		case !b.mend(run, resp, &at, &s):
+			ended = time.Now()
+		case !b.mend(run, ctx, resp, &at, turn, ended):
 			return
 		}
 		if !sleep(ctx, at.pause.next()) {
@@ -180,22 +211,28 @@ func (b *Bridge) attend(run, ctx context.Context, turn int) {
 	}
 }
 
-// mend deals with a stream that was refused. It reports whether to ask again.
-func (b *Bridge) mend(run context.Context, resp *http.Response, at *place, s *session) bool {
+// mend deals with a stream that was refused in the session called turn. It reports whether to ask again.
+func (b *Bridge) mend(run, ctx context.Context, resp *http.Response, at *place, turn int, ended time.Time) bool {
 	err := b.refused(resp)
 	_ = resp.Body.Close()
-	switch status := resp.StatusCode; {
-	case status == http.StatusMethodNotAllowed:
+	s, status := b.current(), resp.StatusCode
+	f, _ := errors.AsType[*failure](err)
+	switch {
+	case status == http.StatusMethodNotAllowed || s.turn != turn:
 		return false
-	case s.id != "" && forgotten(status, err):
-		return b.renew(run, s.turn) != nil
+	case f.reason == reasonRefused: // a token that was fresh: only a person mends it
+		at.pause.least = lastPause
+		return true
 	case passing(status):
+		at.pause.least = retryAfter(resp)
 		return true
 	case at.last != "":
 		at.last = "" // it does not know that event any more
 		return true
-	default:
-		b.log.Info("the server offers no stream for what it says unasked", "status", status)
+	case s.id != "" && (status == http.StatusNotFound || forgotten(status, f, nil)) && !ended.IsZero() && s.worked.Before(ended):
+		b.revive(run, ctx, turn)
 		return false
 	}
+	b.log.Info("the server offers no stream for what it says unasked", "status", status)
+	return false
 }

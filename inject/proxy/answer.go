@@ -2,10 +2,12 @@ package proxy
 
 import (
 	"bytes"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"slices"
@@ -22,7 +24,7 @@ const codeProxy = -32001
 // refuse answers in upstream's place, as a JSON-RPC error to the request that body holds, so that an MCP client shows
 // its user the reason.
 func refuse(w http.ResponseWriter, status int, body []byte, server, message string) {
-	answer := refusalTo(body, server, message)
+	answer := refusalTo(body, server, "http_"+strconv.Itoa(status), message)
 	for name, values := range refusalHeader(answer) {
 		w.Header()[name] = values
 	}
@@ -30,9 +32,24 @@ func refuse(w http.ResponseWriter, status int, body []byte, server, message stri
 	_, _ = w.Write(answer)
 }
 
+// Words for programs, in the data of an answer that bearerd gives in upstream's place.
+const (
+	reasonUnreachable = "unreachable"
+	reasonLost        = "answer_lost"
+	reasonNoToken     = "no_token"
+	reasonRefused     = "token_refused" // although it was fresh
+	reasonRenewed     = "token_renewed" // but the request was not sent again
+	reasonRedirect    = "redirect"
+	reasonOrigin      = "other_origin"
+	reasonSettings    = "settings"
+)
+
+// repeatable are the reasons for which upstream has certainly not acted.
+var repeatable = []string{reasonUnreachable, reasonNoToken, reasonRenewed}
+
 // instead is a response in upstream's place.
-func (rt *route) instead(status int, body *body, message string) *http.Response {
-	answer := refusalTo(body.bytes(), rt.name, message)
+func (rt *route) instead(status int, body *body, reason, message string) *http.Response {
+	answer := refusalTo(body.bytes(), rt.name, reason, message)
 	header := refusalHeader(answer)
 	header.Set("Date", time.Now().UTC().Format(http.TimeFormat))
 	return &http.Response{
@@ -41,7 +58,7 @@ func (rt *route) instead(status int, body *body, message string) *http.Response 
 	}
 }
 
-func refusalTo(body []byte, server, message string) []byte {
+func refusalTo(body []byte, server, reason, message string) []byte {
 	var request struct {
 		ID json.RawMessage `json:"id"`
 	}
@@ -52,7 +69,8 @@ func refusalTo(body []byte, server, message string) []byte {
 		"jsonrpc": "2.0",
 		"id":      request.ID,
 		"error": map[string]any{
-			"code": codeProxy, "message": message, "data": map[string]string{"server": server},
+			"code": codeProxy, "message": message,
+			"data": map[string]any{"server": server, "reason": reason, "retry": slices.Contains(repeatable, reason)},
 		},
 	})
 	return answer
@@ -85,7 +103,7 @@ func (rt *route) noToken(body *body, err error) *http.Response {
 			wait = max(wait, time.Minute)
 		}
 	}
-	resp := rt.instead(http.StatusServiceUnavailable, body, message)
+	resp := rt.instead(http.StatusServiceUnavailable, body, reasonNoToken, message)
 	resp.Header.Set("Retry-After", strconv.Itoa(int(wait.Round(time.Second).Seconds())))
 	return resp
 }
@@ -119,10 +137,47 @@ func (rt *route) dead(r *http.Request, body *body, err error) (*http.Response, e
 		return rt.failed(r, body, err)
 	}
 	rt.warn("upstream refused the token, and the request could not be helped", err)
-	return rt.instead(http.StatusBadGateway, body, message), nil
+	reason := reasonRenewed
+	switch {
+	case known == errRefusedAgain:
+		reason = reasonRefused
+	case known == "":
+		reason = reasonNoToken
+	}
+	return rt.instead(http.StatusBadGateway, body, reason, message), nil
 }
 
-// failed answers when there is no answer of upstream's to pass on. The cause goes to the log only.
+// unanswered is a request that upstream did not answer.
+type unanswered struct {
+	cause error // in plain words, which may be shown
+	phase phase
+}
+
+func (u *unanswered) Error() string { return u.cause.Error() }
+func (u *unanswered) Unwrap() error { return u.cause }
+
+// phase is how far a request came.
+type phase int
+
+const (
+	dialling phase = iota // no connection could be made
+	greeting              // it could not be secured
+	sending               // upstream may have got the request
+)
+
+func phaseOf(err error) phase {
+	if op, ok := errors.AsType[*net.OpError](err); ok && (op.Op == "dial" || op.Op == "proxyconnect") {
+		return dialling
+	}
+	_, refused := errors.AsType[*tls.CertificateVerificationError](err)
+	_, other := errors.AsType[tls.RecordHeaderError](err)
+	if refused || other || errors.Is(err, http.ErrSchemeMismatch) {
+		return greeting
+	}
+	return sending
+}
+
+// failed answers when there is no answer of upstream's to pass on.
 func (rt *route) failed(r *http.Request, body *body, err error) (*http.Response, error) {
 	if body.rest.stalled.Load() {
 		return nil, os.ErrDeadlineExceeded
@@ -131,14 +186,24 @@ func (rt *route) failed(r *http.Request, body *body, err error) (*http.Response,
 		return nil, r.Context().Err()
 	}
 	rt.log.Warn("the request to upstream failed", "server", rt.name, "error", err)
-	return rt.instead(http.StatusBadGateway, body,
-		fmt.Sprintf("the request to upstream of server %q failed: see the log of bearerd", rt.name)), nil
+	reason, message := reasonSettings, fmt.Sprintf("the request to upstream of server %q failed: see the log of bearerd", rt.name)
+	if u, ok := errors.AsType[*unanswered](err); ok {
+		switch u.phase {
+		case dialling:
+			reason, message = reasonUnreachable, fmt.Sprintf("the server %q cannot be reached: %v: is it running, and is url right?", rt.name, u)
+		case greeting:
+			reason, message = reasonUnreachable, fmt.Sprintf("the server %q cannot be reached: %v", rt.name, u)
+		default:
+			reason, message = reasonLost, fmt.Sprintf("the server %q gave no answer that can be used, and it is not known whether it has acted: %v", rt.name, u)
+		}
+	}
+	return rt.instead(http.StatusBadGateway, body, reason, message), nil
 }
 
 func (rt *route) redirected(body *body) *http.Response {
 	const what = "answered with a redirect, which is not followed: set url to the final address"
 	rt.warn("upstream "+what, nil)
-	return rt.instead(http.StatusBadGateway, body, fmt.Sprintf("upstream of server %q %s", rt.name, what))
+	return rt.instead(http.StatusBadGateway, body, reasonRedirect, fmt.Sprintf("upstream of server %q %s", rt.name, what))
 }
 
 // lacksScope reports whether upstream wants more scope than the token has (RFC 6750 §3.1). The answer passes as it is.

@@ -84,3 +84,25 @@ func TestRevokedServerIsNotAskedEverySecond(t *testing.T) {
 		t.Errorf("Retry-After %d", s)
 	}
 }
+
+// TestFailuresSayWhetherToTryAgain: only what upstream has certainly not acted on.
+func TestFailuresSayWhetherToTryAgain(t *testing.T) {
+	f := newFixture(t)
+	cut := upstream(t, func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })
+	refuses := upstream(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("WWW-Authenticate", bearer)
+		w.WriteHeader(http.StatusUnauthorized)
+	})
+	f.serve(f.server("away", "http://127.0.0.1:1/mcp"), f.server("cut", cut.URL), f.server("refuses", refuses.URL),
+		f.server("plain", strings.Replace(cut.URL, "http://", "https://", 1)))
+	for name, want := range map[string]string{
+		"away":    `"reason":"unreachable","retry":true`,
+		"cut":     `"reason":"answer_lost","retry":false`,
+		"plain":   `"reason":"unreachable","retry":true`,
+		"refuses": `"reason":"token_refused","retry":false`,
+	} {
+		if a := f.post(name); !strings.Contains(a.body, want) {
+			t.Errorf("%s: %s", name, a.body)
+		}
+	}
+}

@@ -335,7 +335,7 @@ func TestServerWithoutToken(t *testing.T) {
 func TestUpstreamThatIsAway(t *testing.T) {
 	f := newFixture(t)
 	f.serve(f.server("search", "http://127.0.0.1:1/mcp"))
-	wantRefused(t, f.post("search"), 502, `server "search"`, "log")
+	wantRefused(t, f.post("search"), 502, `server "search" cannot be reached`, "127.0.0.1:1: connection refused", "is url right?")
 	if !strings.Contains(f.log.String(), "connection refused") {
 		t.Errorf("the log does not say why: %s", f.log)
 	}

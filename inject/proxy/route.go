@@ -94,7 +94,7 @@ func (rt *route) renew(ctx context.Context) {
 func (rt *route) newTransport(ctx context.Context) (*http.Transport, error) {
 	t := &http.Transport{
 		Proxy:               http.ProxyFromEnvironment,
-		DialContext:         (&net.Dialer{Timeout: 10 * time.Second}).DialContext,
+		DialContext:         (&net.Dialer{Timeout: 10 * time.Second, ControlContext: control}).DialContext,
 		TLSHandshakeTimeout: 10 * time.Second,
 		ForceAttemptHTTP2:   true,
 		// A connection that died while the laptop slept is noticed.
@@ -180,7 +180,7 @@ func (rt *route) forward(r *http.Request, u *url.URL, body *body) (*http.Respons
 			return nil, r.Context().Err()
 		}
 		rt.warn("the certificates for upstream cannot be used", err)
-		return rt.instead(http.StatusBadGateway, body,
+		return rt.instead(http.StatusBadGateway, body, reasonSettings,
 			fmt.Sprintf("the certificates for server %q cannot be used: see the log of bearerd", rt.name)), nil
 	}
 	token, err := rt.token(r.Context())
@@ -206,7 +206,7 @@ func (rt *route) forward(r *http.Request, u *url.URL, body *body) (*http.Respons
 func (rt *route) accept(r *http.Request, body *body, resp *http.Response) (*http.Response, error) {
 	if resp.StatusCode < http.StatusOK { // 101, or none that HTTP knows
 		_ = resp.Body.Close()
-		return rt.failed(r, body, fmt.Errorf("it answered with the status %d", resp.StatusCode))
+		return rt.failed(r, body, &unanswered{fmt.Errorf("it answered with the status %d", resp.StatusCode), sending})
 	}
 	if redirect(resp.StatusCode) {
 		_ = resp.Body.Close()
@@ -296,7 +296,7 @@ func (rt *route) exchange(out *http.Request) (*http.Response, error) {
 	start := time.Now()
 	resp, err := rt.transport.Load().RoundTrip(out)
 	if err != nil {
-		return nil, oauth.PlainError(rt.target.Host, time.Since(start), err)
+		return nil, &unanswered{oauth.PlainError(rt.target.Host, time.Since(start), err), phaseOf(err)}
 	}
 	return resp, nil
 }

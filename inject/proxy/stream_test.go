@@ -203,7 +203,7 @@ func TestBrokenConnectionIsNotRepeated(t *testing.T) {
 	})
 	f.serve(f.server("search", up.URL))
 	f.post("search")
-	wantRefused(t, f.post("search"), 502, "search", "failed")
+	wantRefused(t, f.post("search"), 502, "search", "not known whether it has acted")
 	if served.Load() != 2 {
 		t.Errorf("2 posts were served %d times", served.Load())
 	}

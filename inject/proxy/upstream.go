@@ -41,7 +41,7 @@ func (u *Upstream) RoundTrip(r *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	if !sameOrigin(r.URL, u.route.target) {
-		return u.route.instead(http.StatusBadGateway, body, fmt.Sprintf("the server %q asks for a request to another origin "+
+		return u.route.instead(http.StatusBadGateway, body, reasonOrigin, fmt.Sprintf("the server %q asks for a request to another origin "+
 			"than that of its url: it is not sent, as it would carry the token there", u.route.name)), nil
 	}
 	to := *r.URL

@@ -5,9 +5,12 @@ import (
 	"errors"
 	"os"
 	"os/signal"
+	"strconv"
 	"sync"
 	"syscall"
+	"time"
 
+	"bearerd/cmd/internal/admin"
 	"bearerd/config"
 	"bearerd/engine"
 	"bearerd/inject/bridge"
@@ -29,6 +32,8 @@ func (a *App) bridge(ctx context.Context, cfg *config.Config, s *config.Server, 
 	gone := make(chan os.Signal, 1)
 	signal.Notify(gone, syscall.SIGPIPE) // a client that has gone shows where it is written to
 	defer signal.Stop(gone)
+	ctx, stop := hangup(ctx)
+	defer stop()
 	b := &bridged{app: a}
 	var err error
 	if b.upstream, err = b.reach(s); err != nil {
@@ -42,7 +47,7 @@ func (a *App) bridge(ctx context.Context, cfg *config.Config, s *config.Server, 
 	follow, cancel := context.WithCancel(ctx)
 	var wg sync.WaitGroup
 	wg.Go(func() { a.followFile(follow, cfg, s, path, b, end) })
-	wg.Go(func() { b.fetch(follow, s) })
+	wg.Go(func() { b.fetch(follow, s.Name) })
 	wg.Go(func() { stdio.Reap(follow) })
 	wg.Go(func() { staySlim(follow, nil) })
 	err = b.bridge.Run(ctx, os.Stdin, os.Stdout)
@@ -66,11 +71,66 @@ func (b *bridged) reach(s *config.Server) (*proxy.Upstream, error) {
 	return proxy.NewUpstream(s, source, b.app.resolve, b.app.Log)
 }
 
-// fetch has the token ready by the time that the client has said what it wants. What goes wrong is told by the request that
-// needs it.
-func (b *bridged) fetch(ctx context.Context, s *config.Server) {
-	if source, err := b.app.engine.Source(s.Name); err == nil {
-		_, _ = source.Token(ctx)
+// hangup is ctx until the terminal goes, unless this runs under nohup: the session with the server is to be ended, as after
+// SIGTERM.
+func hangup(ctx context.Context) (context.Context, context.CancelFunc) {
+	if signal.Ignored(syscall.SIGHUP) {
+		return ctx, func() {}
+	}
+	return signal.NotifyContext(ctx, syscall.SIGHUP)
+}
+
+// fetch has the token ready by the time that the client has said what it wants, and notes for `status` when there is none. The
+// client is told by the request that needs it.
+func (b *bridged) fetch(ctx context.Context, name string) {
+	const again, look = 10 * time.Second, time.Minute
+	key := troublePrefix + name + "/" + strconv.Itoa(os.Getpid())
+	noted := false
+	clear := func() {
+		if noted {
+			noted = false
+			_ = b.app.local.Delete(context.WithoutCancel(ctx), key)
+		}
+	}
+	defer clear()
+	for ctx.Err() == nil {
+		t, err := b.token(ctx, name)
+		wait, superseded := look, (<-chan struct{})(nil)
+		switch {
+		case ctx.Err() != nil:
+			return
+		case err != nil:
+			noted, wait = true, again
+			b.app.note(ctx, key, name, admin.Trouble{
+				Server: name, PID: os.Getpid(), State: "no_token", Reason: err.Error(), Next: time.Now().Add(again).UTC().Truncate(time.Second),
+			})
+		default:
+			clear()
+			if t != nil {
+				superseded = t.Superseded()
+			}
+		}
+		select {
+		case <-superseded:
+		case <-time.After(wait):
+		case <-ctx.Done():
+		}
+	}
+}
+
+// token is the server's present token; nil: it is sent none.
+func (b *bridged) token(ctx context.Context, name string) (*engine.Token, error) {
+	for {
+		source, err := b.app.engine.Source(name)
+		if err != nil {
+			return nil, nil
+		}
+		if t, err := source.Token(ctx); !errors.Is(err, engine.ErrGone) || ctx.Err() != nil {
+			return t, err
+		}
+		if now, err := b.app.engine.Source(name); err == nil && now == source {
+			return nil, nil // the engine ends
+		}
 	}
 }
 

@@ -1,0 +1,75 @@
+package bridge
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"sync"
+)
+
+// begin gives what enters the session that the server begins with its answer to initialize, and then closes begun.
+func (b *Bridge) begin(begun chan struct{}) func(http.Header) {
+	var once sync.Once
+	return func(h http.Header) {
+		b.mu.Lock()
+		b.session.id = h.Get(headerSession)
+		b.mu.Unlock()
+		once.Do(func() { close(begun) })
+	}
+}
+
+// initialize begins a session, over the older transport if the server knows none other.
+func (b *Bridge) initialize(run, ctx context.Context, c *call) error {
+	b.mu.Lock()
+	before := b.session
+	b.session = session{turn: before.turn + 1, way: b.way}
+	b.said = said{initialize: c.line}
+	s := b.session
+	b.mu.Unlock()
+	b.partLater(run, before)
+	err := b.once(run, ctx, &s, c.line, []*call{c})
+	if !older(err) {
+		return err
+	}
+	old, failed := b.connect(run, ctx, &s)
+	if failed != nil {
+		b.log.Debug("it does not speak the older HTTP+SSE either", "error", failed)
+		if f, ok := errors.AsType[*failure](failed); ok && f.reason == reasonEndpoint {
+			return failed
+		}
+		return err
+	}
+	s.old = old
+	b.mu.Lock()
+	if b.session.turn == s.turn {
+		b.session.old = old
+	}
+	b.mu.Unlock()
+	return b.once(run, ctx, &s, c.line, []*call{c})
+}
+
+// begun is called when the server has been told that the client is ready.
+func (b *Bridge) begun(run context.Context, line []byte, failed error) {
+	b.mu.Lock()
+	b.said.initialized = line
+	turn := b.session.turn
+	b.mu.Unlock()
+	if failed == nil {
+		b.attendSession(run, turn)
+	}
+}
+
+// attendSession opens the stream of what the server says unasked, once for each session.
+func (b *Bridge) attendSession(run context.Context, turn int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.session.turn != turn || b.session.old != nil || b.session.end != nil || b.session.moved() {
+		return
+	}
+	ctx, cancel := context.WithCancel(run)
+	b.session.end = cancel
+	b.work.Go(func() {
+		defer cancel()
+		b.attend(run, ctx, turn)
+	})
+}
