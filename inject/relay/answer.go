@@ -2,6 +2,8 @@ package relay
 
 import (
 	"fmt"
+	"math"
+	"time"
 
 	"bearerd/inject/jsonrpc"
 )
@@ -11,14 +13,19 @@ const code = -32001
 
 // Reason says why a request is not answered by its server.
 type Reason struct {
-	Code  string // for programs, such as token_expired
-	Text  string // for people: what happened and what to do
-	Retry bool   // the request may be sent again
+	Code  string    // for programs, such as token_expired
+	Text  string    // for people: what happened and what to do
+	Retry bool      // the request may be sent again
+	Next  time.Time // when it is tried again to have a server; zero: nobody knows
 }
 
 // failure is the answer to a request that no server answers.
 func (s *Session) failure(id []byte, why Reason) []byte {
-	return jsonrpc.Failure(id, code, fmt.Sprintf("server %q: %s", s.name, why.Text), map[string]any{
+	text := fmt.Sprintf("server %q: %s", s.name, why.Text)
+	if left := time.Until(why.Next); left > 0 {
+		text += fmt.Sprintf("; the next attempt is in %.0f s", math.Ceil(left.Seconds()))
+	}
+	return jsonrpc.Failure(id, code, text, map[string]any{
 		"server": s.name, "reason": why.Code, "retry": why.Retry,
 	})
 }

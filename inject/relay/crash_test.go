@@ -121,7 +121,6 @@ func TestACrashWhileTheHeldIsSent(t *testing.T) {
 func TestRefuse(t *testing.T) {
 	bubble(t, func(t *testing.T, r *rig) {
 		old := r.opened()
-		r.s.Refuse(Reason{Code: "no"}) // not while one serves
 		r.say(call(0))
 		old.hears(call(0))
 		old.crash()

@@ -3,6 +3,7 @@ package relay
 import (
 	"bytes"
 	"context"
+	"time"
 
 	"bearerd/inject/jsonrpc"
 )
@@ -21,27 +22,59 @@ func (s *Session) Hold(l *Link) {
 	switch {
 	case s.current != l:
 	case s.gate == open:
-		s.gate = holding
+		s.shut()
 	case s.gate == flushing:
 		s.holdNext = true
 	}
 }
 
-// Refuse answers what is held, and what comes, with an error until a server takes over.
+// Until says until when l may be asked: from then on, by the wall clock, what the client says is held as with Hold.
+func (s *Session) Until(l *Link, t time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	l.until = t.Round(0)
+}
+
+// isOver reports whether a server must not be asked any more. The time of Until may have passed while the machine slept.
+func (l *Link) isOver() bool { return !l.until.IsZero() && !time.Now().Round(0).Before(l.until) }
+
+// shut is what the gate does when no server serves.
+func (s *Session) shut() {
+	switch {
+	case s.gate == refusing:
+	case s.foreseen != nil:
+		s.gate, s.refusal = refusing, *s.foreseen
+	default:
+		s.gate = holding
+	}
+}
+
+// Refuse answers what is held, and what comes, with an error until a server takes over. While one serves, it does so
+// from the moment in which that one does not any more.
 func (s *Session) Refuse(why Reason) {
 	s.mu.Lock()
+	if s.over {
+		s.mu.Unlock()
+		return
+	}
+	s.foreseen = &why
 	if s.gate != holding && s.gate != refusing {
 		s.mu.Unlock()
 		return
 	}
 	s.gate, s.refusal = refusing, why
-	var answers [][]byte
+	answers := s.refuseHeld()
+	s.mu.Unlock()
+	s.out.say(answers...)
+}
+
+// refuseHeld gives the answers to what is held.
+func (s *Session) refuseHeld() (answers [][]byte) {
 	for _, h := range s.held {
 		answers = append(answers, s.refuse(h.line)...)
 	}
 	s.empty()
-	s.mu.Unlock()
-	s.out.say(answers...)
+	return answers
 }
 
 // refuse gives the answers to the requests of a line that no server gets.
@@ -143,7 +176,7 @@ func (s *Session) flush(l *Link) {
 		if len(s.held) == 0 {
 			s.gate = open
 			if s.holdNext {
-				s.gate = holding
+				s.shut()
 			}
 			s.settle()
 			s.mu.Unlock()

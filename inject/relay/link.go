@@ -28,6 +28,7 @@ type Link struct {
 	in      io.Writer // the process's stdin
 	stray   func(line []byte)
 	read    chan struct{}
+	fault   error // why its output is not read on, once read is closed; nil: it has ended
 
 	// The session's mu guards these.
 	phase   phase
@@ -39,6 +40,7 @@ type Link struct {
 	early   map[string][]byte                 // its answers to subscriptions/listen from before it took over, by the key of the id
 	stale   map[string]bool                   // notifications from then of lists that have changed
 	flushed chan struct{}                     // closed when it has got what was held; nil: it has not taken over
+	until   time.Time                         // wall clock: then it must not be asked any more; zero: never
 
 	// For Replay and Switch alone, which one goroutine calls.
 	lists    map[string]string // digests of what it lists, by method
@@ -60,8 +62,11 @@ func (s *Session) Attach(in io.Writer, out io.Reader, stray func(line []byte)) *
 	return l
 }
 
-// Read is closed when the server's stdout has ended and all that came from it was passed on.
+// Read is closed when the server's stdout has ended, or cannot be read on, and all that came from it was passed on.
 func (l *Link) Read() <-chan struct{} { return l.read }
+
+// Fault says, once Read is closed, why the server's stdout was not read to its end: a line was too long, for one. nil: it was.
+func (l *Link) Fault() error { return l.fault }
 
 func (l *Link) readAll(out io.Reader) {
 	defer close(l.read)
@@ -72,7 +77,7 @@ func (l *Link) readAll(out io.Reader) {
 			if errors.Is(err, io.EOF) {
 				l.last(line)
 			} else {
-				l.session.log.Debug("the server's output cannot be read on", "server", l.session.name, "error", err)
+				l.fault = err
 			}
 			return
 		}
@@ -204,8 +209,8 @@ func (s *Session) rested(l *Link) {
 // a server that has gone has used the same, and the client may still answer that.
 func (l *Link) asks(m jsonrpc.Message, line []byte, batch bool) []byte {
 	s, key := l.session, jsonrpc.Key(m.ID)
-	q := &question{link: l, shown: bytes.Clone(m.ID)}
-	if other := s.asked[key]; !batch && (s.orphans[key] || other != nil && other.link != l) {
+	q := &question{link: l, shown: bytes.Clone(m.ID), token: jsonrpc.Key(jsonrpc.Field(m.Params, "_meta", "progressToken"))}
+	if other := s.asked[key]; !batch && (s.orphans.has[key] || other != nil && other.link != l) {
 		q.id, q.shown = q.shown, s.newID()
 		line, key = jsonrpc.Replace(line, m.ID, q.shown), jsonrpc.Key(q.shown)
 	}
@@ -250,11 +255,11 @@ func (l *Link) withdraws(m jsonrpc.Message, line []byte) []byte {
 		case q.link != l:
 		case q.id == nil && shown == key:
 			delete(s.asked, shown)
-			s.orphans[shown] = true
+			s.orphans.add(shown)
 			return line
 		case q.id != nil && jsonrpc.Key(q.id) == key:
 			delete(s.asked, shown)
-			s.orphans[shown] = true
+			s.orphans.add(shown)
 			return jsonrpc.Replace(line, id, q.shown)
 		}
 	}
@@ -292,11 +297,12 @@ func (l *Link) Fail(why Reason) {
 	if s.next == l {
 		s.next = nil
 	}
+	if s.over {
+		why = s.refusal
+	}
 	if s.current == l {
 		s.current = nil
-		if s.gate != refusing {
-			s.gate = holding
-		}
+		s.shut()
 	}
 	l.phase = gone
 	for _, reply := range l.replies {
@@ -305,6 +311,9 @@ func (l *Link) Fail(why Reason) {
 	l.replies = nil
 	lines := l.orphan()
 	lines = append(lines, l.abandon(why)...)
+	if s.gate == refusing {
+		lines = append(lines, s.refuseHeld()...)
+	}
 	l.open = 0
 	s.rested(l)
 	s.settle()
@@ -350,7 +359,7 @@ func (l *Link) orphan() (lines [][]byte) {
 	for key, q := range s.asked {
 		if q.link == l {
 			delete(s.asked, key)
-			s.orphans[key] = true
+			s.orphans.add(key)
 			lines = append(lines, withdrawal(q.shown, "the server that asked has gone"))
 		}
 	}

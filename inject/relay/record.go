@@ -17,7 +17,8 @@ type record struct {
 	initialize    []byte            // answered well; nil: none
 	initialized   []byte            // the notification
 	discover      []byte            // server/discover of 2026-07-28, answered well
-	promised      json.RawMessage   // the result of initialize or server/discover
+	promised      json.RawMessage   // the result of initialize
+	discovered    json.RawMessage   // the result of server/discover
 	level         []byte            // the last logging/setLevel
 	subscriptions map[string][]byte // resources/subscribe, by URI
 	listens       map[string]*listen
@@ -86,7 +87,7 @@ func (c *record) answered(r *request, m jsonrpc.Message) {
 		*c = newRecord()
 		c.version, c.initialize, c.promised = version, r.line, bytes.Clone(m.Result)
 	case "server/discover":
-		c.discover, c.promised = r.line, bytes.Clone(m.Result)
+		c.discover, c.discovered = r.line, bytes.Clone(m.Result)
 	case "logging/setLevel":
 		c.level = r.line
 	case "resources/subscribe":

@@ -24,7 +24,8 @@ type told struct {
 // ReplayLimit is how long a fresh server may take to answer what Replay tells it: clients give up after 60 s.
 const ReplayLimit = 45 * time.Second
 
-// ErrChanged is the error of a server that offers less than the client was promised: it cannot go on with it.
+// ErrChanged is the error of a server that offers less than the client was promised: it cannot go on with it. What is said of
+// the server is in its own words, of any length.
 var ErrChanged = errors.New("the server offers less than it did at the start of the session")
 
 // Replay tells a fresh server what the session is about, in the client's own words, and swallows its answers. When it has
@@ -59,16 +60,16 @@ func (l *Link) Replay(ctx context.Context) error {
 
 // greet opens the session with the server, as the client did.
 func (l *Link) greet(ctx context.Context, r record) error {
-	hello := r.initialize
+	hello, promised := r.initialize, r.promised
 	if hello == nil {
-		hello = r.discover
+		hello, promised = r.discover, r.discovered
 	}
 	if hello != nil && l.told.hello != string(hello) {
 		answer, err := l.ask(ctx, hello)
 		if err != nil {
 			return fmt.Errorf("the opening of the session: %w", err)
 		}
-		if err := keepsPromise(r.promised, answer.Result); err != nil {
+		if err := keepsPromise(promised, answer.Result); err != nil {
 			return err
 		}
 		l.told.hello, l.told.initialized = string(hello), false
@@ -246,7 +247,7 @@ func (c *record) snapshot() record {
 // same, and every capability still there.
 func keepsPromise(promised, now []byte) error {
 	if p, n := jsonrpc.Text(jsonrpc.Field(promised, "protocolVersion")), jsonrpc.Text(jsonrpc.Field(now, "protocolVersion")); p != n {
-		return fmt.Errorf("%w: protocol version %.40s instead of %.40s", ErrChanged, n, p)
+		return fmt.Errorf("%w: protocol version %s instead of %s", ErrChanged, n, p)
 	}
 	var before, after []string // of server/discover
 	_ = json.Unmarshal(jsonrpc.Field(promised, "supportedVersions"), &before)

@@ -42,6 +42,8 @@ type Session struct {
 	gate     gate
 	holdNext bool          // while flushing: the gate does not open after it
 	refusal  Reason        // while refusing
+	foreseen *Reason       // what is refused with as soon as no server serves; nil: it is held
+	over     bool          // the session has ended: no server takes over any more
 	current  *Link         // nil: none
 	next     *Link         // takes over as soon as no request is open
 	park     bool          // current is to rest as soon as no request is open, and nothing takes over
@@ -53,7 +55,7 @@ type Session struct {
 	room     chan struct{}        // closed when held may take more; nil: nobody waits
 	requests map[string]*request  // of the client, by the key of their id, until they are answered
 	asked    map[string]*question // of the servers, by the key of the id that the client sees
-	orphans  map[string]bool      // ids of questions that were withdrawn: the client may still answer
+	orphans  orphans              // ids of questions that were withdrawn: the client may still answer
 	entered  int                  // requests that were given to a server so far
 	named    int                  // ids that the session has made so far
 	answered bool                 // a server has answered a request well
@@ -75,13 +77,14 @@ type question struct {
 	link  *Link
 	shown []byte // the id that the client sees
 	id    []byte // the one that the server wrote; nil: the same
+	token string // the key of the progress token; "": none
 }
 
 // New makes the session of a client that reads out, with the server called name.
 func New(name string, out io.Writer, log *slog.Logger) *Session {
 	return &Session{
 		name: name, log: log, out: client{to: out, deaf: make(chan struct{}), turn: make(chan struct{}, 1)},
-		requests: map[string]*request{}, asked: map[string]*question{}, orphans: map[string]bool{},
+		requests: map[string]*request{}, asked: map[string]*question{}, orphans: orphans{has: map[string]bool{}},
 		record: newRecord(),
 	}
 }
@@ -117,6 +120,9 @@ func (s *Session) fromClient(ctx context.Context, line []byte) {
 	s.mu.Lock()
 	if !batch && len(messages) == 1 && s.besides(messages[0], line) {
 		return // besides has unlocked
+	}
+	if s.gate == open && s.current.isOver() {
+		s.shut()
 	}
 	if s.gate != open {
 		answers := s.holdBack(messages, line)
@@ -164,8 +170,8 @@ func (s *Session) besides(m jsonrpc.Message, line []byte) bool {
 	case m.Response():
 		key := jsonrpc.Key(m.ID)
 		q, ok := s.asked[key]
-		if !ok && (s.orphans[key] || s.gate == holding || s.gate == refusing) {
-			delete(s.orphans, key)
+		if !ok && (s.orphans.has[key] || s.gate == holding || s.gate == refusing) {
+			delete(s.orphans.has, key)
 			s.mu.Unlock()
 			return true
 		}
@@ -182,6 +188,10 @@ func (s *Session) besides(m jsonrpc.Message, line []byte) bool {
 		if to, ok = s.cancel(m); !ok && (s.gate == open || s.gate == flushing) {
 			return false
 		}
+	case m.Method == "notifications/progress":
+		if to = s.wantsProgress(jsonrpc.Key(jsonrpc.Field(m.Params, "progressToken"))); to == nil {
+			return false
+		}
 	default:
 		return false
 	}
@@ -194,6 +204,16 @@ func (s *Session) besides(m jsonrpc.Message, line []byte) bool {
 	}
 	s.mu.Unlock()
 	return true
+}
+
+// wantsProgress gives the server that has asked for the progress of a question. nil: none is known.
+func (s *Session) wantsProgress(token string) *Link {
+	for _, q := range s.asked {
+		if token != "" && q.token == token {
+			return q.link
+		}
+	}
+	return nil
 }
 
 // cancel notes that the client waits for a request no longer, and gives the server that has it; false: none is known. One that
@@ -262,7 +282,7 @@ func (s *Session) newID() []byte {
 		s.named++
 		id := []byte(strconv.Quote("bearerd-" + strconv.Itoa(s.named)))
 		key := jsonrpc.Key(id)
-		if s.asked[key] == nil && !s.orphans[key] && s.requests[key] == nil && s.record.listens[key] == nil {
+		if s.asked[key] == nil && !s.orphans.has[key] && s.requests[key] == nil && s.record.listens[key] == nil {
 			return id
 		}
 	}

@@ -112,7 +112,7 @@ func (s *Session) disarm(l *Link) bool {
 // settle does what waits for a quiet moment, if this is one. It is called wherever one may begin, in that very moment: a
 // client that sends one request after the other leaves no longer one.
 func (s *Session) settle() {
-	if s.turned == nil || s.current != nil && !s.force && !s.quiet() {
+	if s.turned == nil || s.over || s.current != nil && !s.force && !s.quiet() {
 		return
 	}
 	old := s.current
@@ -120,7 +120,7 @@ func (s *Session) settle() {
 	case s.park:
 		s.park, s.current = false, nil
 		if s.gate == open {
-			s.gate = holding
+			s.shut()
 		}
 	case s.next == nil:
 		return
@@ -130,7 +130,7 @@ func (s *Session) settle() {
 		s.current.phase, s.current.flushed = serving, make(chan struct{})
 		s.takeOpening(old)
 		s.current.farewell = s.endListens(s.current)
-		s.gate, s.holdNext = flushing, false
+		s.gate, s.holdNext, s.foreseen = flushing, false, nil
 		if len(s.held) == 0 {
 			s.gate = open
 		}

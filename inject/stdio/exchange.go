@@ -34,52 +34,21 @@ func (e *diedError) Error() string {
 	return fmt.Sprintf("a fresh process has ended with exit code %d before it could take over", e.code)
 }
 
-// relay serves with processes that a relay stands before.
-func (k *Keeper) relay(ctx context.Context, first *Spawned) (int, error) {
-	defer k.session.Written(ctx)
-	defer k.tasks.Wait()
-	life, end := context.WithCancel(ctx)
-	defer end()
-	go func() { // a read of stdin that blocks cannot be interrupted: it ends with stdin, or with bearerd
-		_ = k.session.Serve(life, k.In) // an error is the end, too
-		end()
-	}()
-	k.tasks.Go(func() {
-		defer end()
-		select {
-		case <-k.session.Deaf():
-		case <-life.Done():
-		}
-	})
-	c, err := k.startRelayed(ctx, first)
-	if err != nil {
-		return 1, err
-	}
-	k.pauses.serves()
-	if err := k.session.Switch(life, c.link, nil); err != nil && life.Err() == nil {
-		k.Log.Debug("the first process has ended at once", "server", k.Name) // await sees it
-	}
-	for {
-		next, err := k.next(ctx, life, c)
-		if next == nil {
-			if life.Err() == nil && err == nil {
-				k.farewell(c)
-			}
-			c.stop()
-			k.each(func(c *child) { c.stop() })
-			<-c.over
-			if err != nil {
-				return 1, err
-			}
-			return c.code, nil
-		}
-		c = next
-	}
+// busyEnded is said when requests wait for those that a process may finish although its token has ended.
+var busyEnded = relay.Reason{Code: "busy", Retry: true, Text: "its process waits for requests that are open, and then is replaced, as its token has expired"}
+
+// shownError is an error whose text a client may read: cut, printable, without secrets.
+type shownError struct {
+	text  string
+	cause error
 }
 
-// exchange tries once to let a fresh process take over.
-func (k *Keeper) exchange(ctx, life context.Context, old *child) (*child, error) {
-	limited, cancel := context.WithTimeout(life, relay.ReplayLimit)
+func (e *shownError) Error() string { return e.text }
+func (e *shownError) Unwrap() error { return e.cause }
+
+// exchange tries once, until try is done, to let a fresh process take over.
+func (k *Keeper) exchange(ctx, life, try context.Context, old *child) (*child, error) {
+	limited, cancel := context.WithTimeout(try, relay.ReplayLimit)
 	s, err := k.Spawn(limited)
 	cancel()
 	if err != nil {
@@ -90,15 +59,15 @@ func (k *Keeper) exchange(ctx, life context.Context, old *child) (*child, error)
 		return nil, errStale
 	}
 	if s.Server.OnRotate == "restart" {
-		return k.restart(ctx, life, old, s)
+		return k.restart(ctx, try, old, s)
 	}
 	c, err := k.startRelayed(ctx, s)
 	if err != nil {
 		return nil, err
 	}
-	if err = c.link.Replay(life); err == nil {
-		watch, cancel := context.WithCancel(life)
-		err = k.session.Switch(life, c.link, old.busy(watch))
+	if err = c.link.Replay(try); err == nil {
+		watch, cancel := context.WithCancel(try)
+		err = k.session.Switch(try, c.link, old.busy(watch))
 		cancel()
 	}
 	if err != nil {
@@ -115,13 +84,17 @@ func (c *child) giveUp(err error) error {
 	<-c.over
 	switch {
 	case errors.Is(err, relay.ErrChanged):
-		return err
+		return c.shown("", err)
 	case died:
 		return &diedError{c.code}
 	case errors.Is(err, context.DeadlineExceeded):
-		return fmt.Errorf("a fresh process did not answer within %v", relay.ReplayLimit)
+		return &shownError{fmt.Sprintf("a fresh process did not answer within %v", relay.ReplayLimit), err}
 	}
-	return fmt.Errorf("a fresh process cannot take over: %.500s", c.launch.Mask(printable([]byte(err.Error()))))
+	return c.shown("a fresh process cannot take over: ", err)
+}
+
+func (c *child) shown(what string, err error) error {
+	return &shownError{fmt.Sprintf("%s%.500s", what, c.launch.Mask(printable([]byte(err.Error())))), err}
 }
 
 // busy is closed when a client that always has a request open is to be helped: shortly before the end of the token, and soon
@@ -135,7 +108,7 @@ func (c *child) busy(ctx context.Context) <-chan struct{} {
 			wait = left
 		}
 	}
-	if c.token != nil && c.token.Dropped() {
+	if c.dropped() {
 		wait = 0 // what comes is held
 	}
 	return until(ctx, time.Now().Add(wait))
@@ -160,7 +133,7 @@ func (c *child) limit(wait bool) time.Time {
 	switch {
 	case wait || c.token == nil:
 		return time.Time{}
-	case c.token.Dropped():
+	case c.dropped():
 		return time.Now().Add(lastGrace)
 	case c.token.Expires.IsZero():
 		return time.Time{}
@@ -173,14 +146,14 @@ func (c *child) limit(wait bool) time.Time {
 }
 
 // restart ends old before the next process starts, and replays nothing.
-func (k *Keeper) restart(ctx, life context.Context, old *child, s *Spawned) (*child, error) {
-	limited, cancel := context.WithCancel(life)
+func (k *Keeper) restart(ctx, try context.Context, old *child, s *Spawned) (*child, error) {
+	limited, cancel := context.WithCancel(try)
 	defer cancel()
 	if end := old.limit(s.Server.OnRotateBusy == "wait"); !end.IsZero() {
-		limited, cancel = context.WithDeadline(life, end)
+		limited, cancel = context.WithDeadline(try, end)
 		defer cancel()
 	}
-	if err := k.session.Park(limited); err != nil && life.Err() == nil {
+	if err := k.park(limited); err != nil && try.Err() == nil {
 		old.link.Fail(tokenEnded)
 	}
 	old.stop()
@@ -190,8 +163,21 @@ func (k *Keeper) restart(ctx, life context.Context, old *child, s *Spawned) (*ch
 		return nil, err
 	}
 	c.link.Bare()
-	if err := k.session.Switch(life, c.link, nil); err != nil {
+	if err := k.session.Switch(try, c.link, nil); err != nil {
 		return nil, c.giveUp(err)
 	}
 	return c, nil
+}
+
+// park waits until no request is open. Those that wait meanwhile, as the token has ended, are refused in time.
+func (k *Keeper) park(ctx context.Context) error {
+	for {
+		limited, cancel := context.WithTimeout(ctx, relay.ReplayLimit)
+		err := k.session.Park(limited)
+		cancel()
+		if err == nil || ctx.Err() != nil {
+			return err
+		}
+		k.session.Refuse(busyEnded)
+	}
 }

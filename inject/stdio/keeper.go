@@ -12,13 +12,15 @@ import (
 	"bearerd/config"
 	"bearerd/engine"
 	"bearerd/inject/relay"
+	"bearerd/secrets"
 )
 
 // Spawned is what a process is to be started with.
 type Spawned struct {
 	Server *config.Server
 	Launch *Launch
-	Token  *engine.Token // the one that the process holds; nil: none, or none that ends
+	Token  *engine.Token  // the one that the process holds; nil: none, or none that ends
+	Source *engine.Source // of Token; nil: what becomes of those after it is not looked at
 }
 
 // Keeper serves one client with the processes of one server, one after the other: it exchanges a process when its token
@@ -39,7 +41,8 @@ type Keeper struct {
 	tasks   sync.WaitGroup
 
 	mu       sync.Mutex
-	children map[*child]bool // guarded by mu: those that have not ended
+	children map[*child]bool  // guarded by mu: those that have not ended
+	later    []secrets.Secret // guarded by mu: the last ones of Hide
 }
 
 // Trouble is why a server does not serve its client at the moment.
@@ -83,6 +86,18 @@ func (k *Keeper) Signal(sig syscall.Signal) {
 // SignalChild sends a signal to the process alone, not to what it has started.
 func (k *Keeper) SignalChild(sig syscall.Signal) {
 	k.each(func(c *child) { c.process.SignalChild(sig) })
+}
+
+// mostHidden is how many secrets of Hide are looked for: processes may still print the last few.
+const mostHidden = 4
+
+// Hide masks, in what processes print, a secret that they were not started with, such as the newest token of a token file.
+func (k *Keeper) Hide(secret secrets.Secret) {
+	k.mu.Lock()
+	k.later = append(k.later, secret)
+	k.later = k.later[max(0, len(k.later)-mostHidden):]
+	k.mu.Unlock()
+	k.each(func(c *child) { c.launch.hide(k.later) })
 }
 
 func (k *Keeper) each(do func(*child)) {
@@ -155,7 +170,7 @@ func (k *Keeper) await(life context.Context, c *child) {
 func (k *Keeper) again(life context.Context, trouble Trouble) *Spawned {
 	for {
 		k.report(trouble)
-		if !pause(life, trouble.Next, nil) {
+		if !pause(life, trouble.Next, nil, nil) {
 			return nil
 		}
 		next, err := k.Spawn(life)

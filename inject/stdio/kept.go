@@ -2,12 +2,10 @@ package stdio
 
 import (
 	"context"
-	"math/rand/v2"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"bearerd/config"
 	"bearerd/engine"
@@ -19,6 +17,7 @@ type child struct {
 	server  *config.Server
 	launch  *Launch
 	token   *engine.Token
+	source  *engine.Source
 	process *Process
 	started time.Time
 
@@ -30,6 +29,9 @@ type child struct {
 	due      chan struct{} // closed when another one with a newer token should take its place
 	over     chan struct{} // closed when nothing of it is left
 	code     int           // its exit code, once it is over
+	fault    error         // why it was stopped although it was wanted, once it is over; nil: it was not
+	final    bool          // it has ended by itself and no other takes its place, once it is over
+	revoked  atomic.Bool   // a token that came after its own was dropped
 }
 
 // start starts a process that has the client's pipes.
@@ -44,13 +46,14 @@ func (k *Keeper) startOn(s *Spawned, in, out *os.File) (*child, error) {
 		return nil, err
 	}
 	c := &child{
-		server: s.Server, launch: s.Launch, token: s.Token, process: p, started: time.Now(),
+		server: s.Server, launch: s.Launch, token: s.Token, source: s.Source, process: p, started: time.Now(),
 		stopping: make(chan struct{}), due: make(chan struct{}), over: make(chan struct{}),
 	}
 	k.Log.Debug("started", "server", k.Name, "pid", p.PID())
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.children[c] = true
+	c.launch.hide(k.later)
 	return c, nil
 }
 
@@ -82,6 +85,9 @@ func (k *Keeper) startRelayed(ctx context.Context, s *Spawned) (*child, error) {
 	}
 	c.in, c.out = inW, outR
 	c.link = k.session.Attach(inW, outR, c.process.Stray)
+	if c.token != nil {
+		k.session.Until(c.link, c.token.Expires)
+	}
 	k.tasks.Go(func() { k.attend(ctx, c) })
 	k.tasks.Go(func() { k.watchToken(c) })
 	return c, nil
@@ -89,156 +95,3 @@ func (k *Keeper) startRelayed(ctx context.Context, s *Spawned) (*child, error) {
 
 // stop begins the end of a process; over is closed when it is done.
 func (c *child) stop() { c.halt.Do(func() { close(c.stopping) }) }
-
-// attend waits for the end of a process, or brings it about.
-func (k *Keeper) attend(ctx context.Context, c *child) {
-	defer close(c.over)
-	select {
-	case <-c.process.Exited():
-	case <-c.link.Read(): // without stdout it cannot serve
-		c.link.Fail(hasEnded)
-		_ = c.in.Close()
-		c.process.Stop(ctx)
-	case <-c.stopping:
-		c.link.Sent(hurriedDrain)
-		_ = c.in.Close()
-		c.process.Stop(ctx)
-	}
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		c.code = c.process.Wait()
-	}()
-	c.drain(ctx, ended)
-	_ = c.in.Close()
-	c.link.Fail(hasEnded)
-	<-ended
-	k.forget(c)
-}
-
-// drain waits until everything that the process wrote has been passed on. A client that reads slowly has the time that it
-// needs, unless ctx is done; who holds the pipe open beyond the end of the process, and writes nothing, has not.
-func (c *child) drain(ctx context.Context, ended <-chan struct{}) {
-	const look = 500 * time.Millisecond
-	tick := time.NewTicker(look)
-	defer tick.Stop()
-	defer func() { _ = c.out.Close() }()
-	for {
-		select {
-		case <-c.link.Read():
-			return
-		case <-tick.C:
-		}
-		select {
-		case <-ended:
-			if ctx.Err() != nil || !readable(c.out) {
-				return
-			}
-		default:
-		}
-	}
-}
-
-// readable reports whether there is something to read.
-func readable(f *os.File) (yes bool) {
-	conn, err := f.SyscallConn()
-	if err != nil {
-		return false
-	}
-	_ = conn.Control(func(fd uintptr) {
-		fds := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
-		n, err := unix.Poll(fds, 0)
-		yes = err == nil && n > 0 && fds[0].Revents&unix.POLLIN != 0
-	})
-	return yes
-}
-
-// watchToken closes due when a newer token has taken the place of the one that the process holds, and that nears its end,
-// or has ended, or must not be used any more. From its end on, requests are held.
-func (k *Keeper) watchToken(c *child) {
-	t := c.token
-	if t == nil {
-		return
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	defer cancel()
-	k.tasks.Go(func() {
-		defer cancel()
-		select {
-		case <-c.over:
-		case <-ctx.Done():
-		}
-	})
-	end := until(ctx, t.Expires)
-	select {
-	case <-t.Superseded():
-		if !t.Dropped() {
-			select {
-			case <-until(ctx, ripe(t)):
-			case <-ctx.Done():
-				return
-			}
-		}
-	case <-end:
-	case <-ctx.Done():
-		return
-	}
-	close(c.due)
-	if !t.Dropped() {
-		select {
-		case <-end:
-		case <-ctx.Done():
-			return
-		}
-	}
-	k.session.Hold(c.link)
-}
-
-// ripe is when a process whose token is t should be exchanged, once there is a newer one: not in the same moment for all the
-// clients of one server. Zero: never.
-func ripe(t *engine.Token) time.Time {
-	if t.Expires.IsZero() {
-		return time.Time{}
-	}
-	return t.Stale().Add(rand.N(min(t.Expires.Sub(t.Stale())/4, mostSplay) + 1))
-}
-
-// spent reports whether a token may not be used any more.
-func spent(t *engine.Token) bool {
-	return t != nil && (t.Dropped() || !t.Expires.IsZero() && !time.Now().Before(t.Expires))
-}
-
-// isDue reports whether another process with a newer token should take its place.
-func (c *child) isDue() bool {
-	select {
-	case <-c.due:
-		return true
-	default:
-		return false
-	}
-}
-
-// until is closed when the wall clock has reached t, also when the machine has slept meanwhile; never when t is zero, or
-// after ctx is done.
-func until(ctx context.Context, t time.Time) <-chan struct{} {
-	if t.IsZero() {
-		return nil
-	}
-	const look = 5 * time.Second // timers stand still while the machine sleeps
-	reached := make(chan struct{})
-	go func() { // ctx ends it
-		for {
-			left := time.Until(t.Round(0))
-			if left <= 0 {
-				close(reached)
-				return
-			}
-			select {
-			case <-time.After(min(left, look)):
-			case <-ctx.Done():
-				return
-			}
-		}
-	}()
-	return reached
-}

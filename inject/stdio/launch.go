@@ -6,6 +6,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync/atomic"
 
 	"bearerd/config"
 	"bearerd/secrets"
@@ -14,10 +15,11 @@ import (
 // Launch is what a child is started with, beside its command. Close it when the child has ended.
 type Launch struct {
 	args    []string
-	env     map[string]secrets.Secret // all of it, behind Secret so that a Launch can be printed
-	ownPath bool                      // PATH is bearerd's own, neither declared nor injected
-	hidden  []secrets.Secret          // what Mask looks for: see forms
-	dir     string                    // holds curl's header file; "": there is none
+	env     map[string]secrets.Secret        // all of it, behind Secret so that a Launch can be printed
+	ownPath bool                             // PATH is bearerd's own, neither declared nor injected
+	hidden  []secrets.Secret                 // what Mask looks for: see forms
+	also    atomic.Pointer[[]secrets.Secret] // the same for what the child was not started with
+	dir     string                           // holds curl's header file; "": there is none
 }
 
 // Close removes the files that were written for the child.

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 	"unicode/utf16"
 	"unicode/utf8"
 
@@ -36,12 +37,35 @@ func hidden(s *config.Server, token secrets.Secret, declared map[string]secrets.
 			all = append(all, forms(v)...)
 		}
 	}
+	return hide(all)
+}
+
+func hide(all []string) (list []secrets.Secret) {
 	slices.Sort(all)
-	var list []secrets.Secret
 	for _, form := range slices.Compact(all) {
 		list = append(list, secrets.New(form))
 	}
 	return list
+}
+
+// hide says what Mask is to look for besides what the child was started with.
+func (l *Launch) hide(later []secrets.Secret) {
+	var all []string
+	for _, secret := range later {
+		if v := secret.Reveal(); len(v) >= minSecret {
+			all = append(all, forms(v)...)
+		}
+	}
+	list := hide(all)
+	l.also.Store(&list)
+}
+
+// secrets are all the forms that Mask looks for.
+func (l *Launch) secrets() []secrets.Secret {
+	if also := l.also.Load(); also != nil && len(*also) > 0 {
+		return slices.Concat(l.hidden, *also)
+	}
+	return l.hidden
 }
 
 // forms are the value, what printable makes of it, and the part of its base64 that is the same whatever stands before and
@@ -98,6 +122,10 @@ func (l *Launch) find(line []byte) (list []span) {
 			list = l.search(text, list, at)
 		}
 	}
+	if bytes.IndexFunc(line, isMark) >= 0 {
+		text, at := unescape(line, withoutMarks)
+		list = l.search(text, list, at)
+	}
 	slices.SortFunc(list, func(a, b span) int { return cmp.Compare(a.from, b.from) })
 	merged := list[:0]
 	for _, s := range list {
@@ -112,7 +140,7 @@ func (l *Launch) find(line []byte) (list []span) {
 
 // search adds the spans of secrets in text. at, if not nil, says where each byte of text stands in the line.
 func (l *Launch) search(text []byte, list []span, at []int) []span {
-	for _, secret := range l.hidden {
+	for _, secret := range l.secrets() {
 		form := []byte(secret.Reveal())
 		for from := 0; ; {
 			i := bytes.Index(text[from:], form)
@@ -152,6 +180,17 @@ func fromURL(text []byte) ([]byte, int) {
 	}
 	return text[:1], 1
 }
+
+// withoutMarks takes away what changes how the character before it looks: nobody sees a variation selector within a token.
+func withoutMarks(text []byte) ([]byte, int) {
+	r, width := utf8.DecodeRune(text)
+	if isMark(r) {
+		return nil, width
+	}
+	return text[:width], width
+}
+
+func isMark(r rune) bool { return r >= utf8.RuneSelf && unicode.In(r, unicode.Mn, unicode.Me) }
 
 func fromForm(text []byte) ([]byte, int) {
 	if text[0] == '+' {

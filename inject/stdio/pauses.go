@@ -70,13 +70,14 @@ func (p *pauses) later() time.Time {
 	return time.Now().Add(p.next - p.next/5 + rand.N(2*p.next/5))
 }
 
-// pause waits until t, or until sooner has a value; false: ctx is done.
-func pause(ctx context.Context, t time.Time, sooner <-chan struct{}) bool {
+// pause waits until t, or until one of sooner has a value or is closed; false: ctx is done.
+func pause(ctx context.Context, t time.Time, sooner, orSooner <-chan struct{}) bool {
 	timer := time.NewTimer(time.Until(t))
 	defer timer.Stop()
 	select {
 	case <-timer.C:
 	case <-sooner:
+	case <-orSooner:
 	case <-ctx.Done():
 		return false
 	}

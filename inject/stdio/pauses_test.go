@@ -99,24 +99,24 @@ func TestPausesAreSpread(t *testing.T) {
 func TestPause(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		begun := time.Now()
-		if !pause(t.Context(), begun.Add(time.Minute), nil) || time.Since(begun) != time.Minute {
+		if !pause(t.Context(), begun.Add(time.Minute), nil, nil) || time.Since(begun) != time.Minute {
 			t.Errorf("it has waited for %v", time.Since(begun))
 		}
-		if !pause(t.Context(), begun, nil) || time.Since(begun) != time.Minute {
+		if !pause(t.Context(), begun, nil, nil) || time.Since(begun) != time.Minute {
 			t.Error("it waits for what has passed")
 		}
 		sooner := make(chan struct{}, 1)
 		sooner <- struct{}{}
-		if !pause(t.Context(), begun.Add(time.Hour), sooner) || time.Since(begun) != time.Minute {
+		if !pause(t.Context(), begun.Add(time.Hour), sooner, nil) || time.Since(begun) != time.Minute {
 			t.Error("it waits although there is news")
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		if pause(ctx, begun.Add(time.Hour), nil) || time.Since(begun) != time.Minute+time.Second {
+		if pause(ctx, begun.Add(time.Hour), nil, nil) || time.Since(begun) != time.Minute+time.Second {
 			t.Errorf("it has waited for %v", time.Since(begun))
 		}
 		sooner <- struct{}{}
-		if pause(ctx, begun, sooner) {
+		if pause(ctx, begun, sooner, nil) {
 			t.Error("it goes on after the end")
 		}
 	})

@@ -20,13 +20,12 @@ const (
 
 // stderr passes on what a child prints there.
 type stderr struct {
-	from    *os.File
-	to      io.Writer
-	name    string
-	launch  *Launch
-	done    chan struct{} // closed at the end of from
-	window  int           // bytes of a line that are kept: enough for lineMax and the longest secret across that border
-	longest int
+	from   *os.File
+	to     io.Writer
+	name   string
+	launch *Launch
+	done   chan struct{} // closed at the end of from
+	window int           // bytes of a line that are kept: enough for lineMax and the longest secret across that border
 
 	mu      sync.Mutex // guards what follows, and the order of lines
 	since   time.Time  // when the second began that these are counted in
@@ -42,14 +41,17 @@ func readStderr(from *os.File, name string, l *Launch, to io.Writer) *stderr {
 }
 
 func newStderr(from *os.File, name string, l *Launch, to io.Writer) *stderr {
-	longest := 0
-	for _, form := range l.hidden {
-		longest = max(longest, len(form.Reveal())*maxEscape)
-	}
 	return &stderr{
-		from: from, to: to, name: name, launch: l, done: make(chan struct{}),
-		longest: longest, window: lineMax + lineSlack + longest,
+		from: from, to: to, name: name, launch: l, done: make(chan struct{}), window: lineMax + lineSlack + l.longest(),
 	}
+}
+
+// longest is the most bytes that a secret can take.
+func (l *Launch) longest() (n int) {
+	for _, form := range l.secrets() {
+		n = max(n, len(form.Reveal())*maxEscape)
+	}
+	return n
 }
 
 // read reads on whatever is dropped, so that the child is not held up. Of a line it keeps no more than the window.
@@ -109,7 +111,7 @@ func (e *stderr) clean(line []byte, lost int) []byte {
 	text := printable(line)
 	limit := len(text)
 	if lost > 0 {
-		limit = max(0, limit-e.longest)
+		limit = max(0, limit-e.launch.longest())
 	}
 	limit = min(limit, lineMax)
 	for limit < len(text) && limit > 0 && !utf8.RuneStart(text[limit]) {

@@ -153,6 +153,7 @@ func (c *child) putToken(s *config.Server, t *engine.Token) error {
 		return nil
 	}
 	if c.written != t {
+		c.keeper.Hide(t.Access())
 		if err := stdio.WriteToken(s, t.Access()); err != nil {
 			return err
 		}
