@@ -2,12 +2,14 @@ package proxy
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
 	"net/url"
 	"slices"
 	"strings"
+	"sync/atomic"
 
 	"bearerd/config"
 	"bearerd/engine"
@@ -20,6 +22,7 @@ import (
 // HTTP+SSE transport lets the server name the path of its messages.
 type Upstream struct {
 	route *route
+	next  atomic.Pointer[Upstream] // which has taken its place
 }
 
 // NewUpstream prepares a url server; source may be nil: it is sent no token. With certificates that cannot be read it answers
@@ -29,7 +32,7 @@ func NewUpstream(s *config.Server, source *engine.Source, resolve *secrets.Resol
 	if err != nil {
 		return nil, fmt.Errorf("server %q: %w", s.Name, err)
 	}
-	return &Upstream{rt}, nil
+	return &Upstream{route: rt}, nil
 }
 
 // RoundTrip sends a request whose body, if it has GetBody, is sent again after a 401, whatever its size. An error says that
@@ -47,6 +50,9 @@ func (u *Upstream) RoundTrip(r *http.Request) (*http.Response, error) {
 	to := *r.URL
 	to.User, to.Fragment, to.RawFragment = u.route.target.User, "", ""
 	resp, err := u.route.forward(r, &to, body)
+	if next := u.next.Load(); errors.Is(err, engine.ErrGone) && next != nil && sameOrigin(r.URL, next.route.target) {
+		resp, err = next.route.forward(r, &to, body) // nothing was sent: it had no token yet
+	}
 	if err != nil && r.Context().Err() == nil {
 		resp, err = u.route.noToken(body, err), nil
 	}
@@ -55,6 +61,9 @@ func (u *Upstream) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	return resp, err
 }
+
+// Yield names the successor that a reload is about to put in u's place: requests that have no token yet are sent by it.
+func (u *Upstream) Yield(next *Upstream) { u.next.Store(next) }
 
 // sameOrigin compares scheme, host and port (RFC 6454).
 func sameOrigin(a, b *url.URL) bool {

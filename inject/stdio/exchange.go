@@ -124,7 +124,11 @@ func (k *Keeper) retire(life context.Context, old *child, wait bool) {
 		defer stop()
 	}
 	old.link.Finish(ctx)
-	old.link.Fail(tokenEnded)
+	select {
+	case <-old.link.Read(): // it has ended by itself: attend says so
+	default:
+		old.link.Fail(tokenEnded)
+	}
 	old.stop()
 }
 

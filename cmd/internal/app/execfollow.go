@@ -11,6 +11,7 @@ import (
 
 	"bearerd/cmd/internal/admin"
 	"bearerd/config"
+	"bearerd/engine"
 	"bearerd/inject/stdio"
 )
 
@@ -54,16 +55,16 @@ func (a *App) followFile(ctx context.Context, started *config.Config, present *c
 
 func one(s *config.Server) *config.Config { return &config.Config{Servers: []*config.Server{s}} }
 
-// take lets the engine follow an edit of the one server that this process serves. The stores stay as they are.
-func (a *App) take(s *config.Server) {
+// prepare lets the engine get ready for an edit of the one server that this process serves; Commit puts it in force. The
+// stores stay as they are.
+func (a *App) prepare(s *config.Server) *engine.Plan {
 	only := *a.config.Load()
 	only.Servers = []*config.Server{s}
 	a.config.Store(&only)
 	if a.elsewhere {
-		a.engine.Prepare(passed(&only)).Commit()
-		return
+		return a.engine.Prepare(passed(&only))
 	}
-	a.engine.Prepare(&only).Commit()
+	return a.engine.Prepare(&only)
 }
 
 // edited lets a new process take over with the edited settings, or says that the one that runs keeps the old ones.
@@ -85,9 +86,9 @@ func (c *child) edited(ctx context.Context, next *config.Server) {
 	}
 	switch {
 	case len(respawn) == 0:
-		c.app.take(next)
+		c.app.prepare(next).Commit()
 	case relayed:
-		c.app.take(next)
+		c.app.prepare(next).Commit()
 		c.app.Log.Info("the settings of the server have changed: a new process is to take over", "server", next.Name, "fields", respawn)
 		if before.TokenFile != next.TokenFile {
 			_ = stdio.RemoveToken(before)

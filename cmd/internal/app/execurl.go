@@ -135,11 +135,13 @@ func (b *bridged) token(ctx context.Context, name string) (*engine.Token, error)
 }
 
 func (b *bridged) edited(ctx context.Context, next *config.Server) {
-	b.app.take(next)
-	upstream, err := b.reach(next)
+	plan := b.app.prepare(next)
+	upstream, err := proxy.NewUpstream(next, plan.Source(next.Name), b.app.resolve, b.app.Log)
 	if err == nil {
+		b.upstream.Yield(upstream)
 		err = b.bridge.Reach(next.URL, upstream)
 	}
+	plan.Commit() // last: a request that the old source sends away finds the new one
 	if err != nil {
 		b.app.Log.Error("the edited settings of the server cannot be used", "server", next.Name, "error", err)
 		return
