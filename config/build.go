@@ -166,7 +166,7 @@ func (l *loader) server(s *source, hb *hcl.Block) *written {
 		b.server = name
 	}
 	w := &written{block: b, Server: &Server{
-		Name: name, TokenFileMode: "0600", Via: "proxy", StopGrace: 2 * time.Second, KillGrace: 5 * time.Second,
+		Name: name, TokenFileMode: "0600", Via: "proxy", Login: "command", StopGrace: 2 * time.Second, KillGrace: 5 * time.Second,
 		OnRotate: "replay", OnRotateBusy: "error", Signal: "SIGHUP",
 	}}
 	for _, nested := range l.decode(b, hb.Body, w.Server, hcl.BlockHeaderSchema{Type: "oauth_config"}) {
@@ -203,7 +203,7 @@ func (l *loader) oauthBlock(w *written, hb *hcl.Block) {
 func defaultOAuth() *OAuth {
 	return &OAuth{
 		Version: "2.0", GrantType: "client_credentials", TokenExpiryBuffer: defaultBuffer,
-		UseBasicAuth: true, EnforceHTTPS: true, TokenInHeaderOnly: true, ValidateScopes: true,
+		UsePKCE: true, EnforceHTTPS: true, TokenInHeaderOnly: true, ValidateScopes: true,
 	}
 }
 

@@ -49,17 +49,21 @@ func (s *Server) URLArgument() int {
 // Origin is where the token goes, as SCHEME://HOST: the origin of the url, or of the URL among the arguments of a remote
 // program. A plain child has none, "": new arguments give it no right to another token.
 func (s *Server) Origin() string {
-	address := s.URL
-	if delivery, _ := s.Delivery(); delivery == DeliverArguments {
-		if at := s.URLArgument(); at >= 0 {
-			address = s.Args[at]
-		}
-	}
-	u, err := url.Parse(address)
+	u, err := url.Parse(s.upstream())
 	if err != nil || u.Host == "" {
 		return ""
 	}
 	return strings.ToLower(u.Scheme + "://" + u.Host)
+}
+
+// upstream is the url, or the URL among the arguments of a remote program; "": a plain child has none.
+func (s *Server) upstream() string {
+	if delivery, _ := s.Delivery(); delivery == DeliverArguments {
+		if at := s.URLArgument(); at >= 0 {
+			return s.Args[at]
+		}
+	}
+	return s.URL
 }
 
 // RemoteProgram names the program that reaches a remote server by itself: "mcp-remote", "curl", or "" when the command

@@ -133,7 +133,7 @@ func TestGuideComplete(t *testing.T) {
 		o.TokenURL != "https://auth.example.com/oauth/token" || o.Audience != "https://api.example.com" ||
 		o.Organization != "org-123" || o.Scope != "read write delete" ||
 		!slices.Equal(o.Resource, []string{"https://resource.example.com"}) ||
-		!o.UseBasicAuth || !o.EnforceHTTPS || !o.TokenInHeaderOnly || !o.ValidateScopes || o.TokenExpiryBuffer != 300 ||
+		o.UseBasicAuth != nil && !*o.UseBasicAuth || !o.EnforceHTTPS || !o.TokenInHeaderOnly || !o.ValidateScopes || o.TokenExpiryBuffer != 300 ||
 		o.UseMTLS || o.ClientCertPath.String() != `file("/path/to/client.pem")` || o.ClientKeyPath.String() != `file("/path/to/client-key.pem")` ||
 		o.RevocationURL != "https://auth.example.com/oauth/revoke" ||
 		o.AdditionalParams["custom_param"].Value.Reveal() != "value" ||

@@ -43,16 +43,16 @@ func TestDefaults(t *testing.T) {
 		Store: Store{Path: dir + "/.local/state/bearerd"},
 		Proxy: Proxy{Listen: "127.0.0.1:7411", Local: Local{LocalAuth: "key"}},
 		Servers: []*Server{
-			{Name: "plain", Command: "uvx", TokenFileMode: "0600", Via: "proxy", StopGrace: 2 * time.Second, KillGrace: 5 * time.Second,
+			{Name: "plain", Command: "uvx", TokenFileMode: "0600", Via: "proxy", Login: "command", StopGrace: 2 * time.Second, KillGrace: 5 * time.Second,
 				OnRotate: "replay", OnRotateBusy: "error", Signal: "SIGHUP"},
 			{
 				Name: "u", URL: "https://mcp.example.com", Local: Local{LocalAuth: "key"},
-				TokenFileMode: "0600", Via: "proxy", StopGrace: 2 * time.Second, KillGrace: 5 * time.Second,
+				TokenFileMode: "0600", Via: "proxy", Login: "command", StopGrace: 2 * time.Second, KillGrace: 5 * time.Second,
 				OnRotate: "replay", OnRotateBusy: "error", Signal: "SIGHUP",
 				OAuth: &OAuth{
 					Enabled: true, Version: "2.0", GrantType: "client_credentials", ClientID: "id",
 					ClientSecret: secrets.Ref{Kind: secrets.Env, Name: "S"}, TokenURL: "https://auth.example.com/token",
-					UseBasicAuth: true, EnforceHTTPS: true, TokenInHeaderOnly: true, ValidateScopes: true, TokenExpiryBuffer: 300,
+					UsePKCE: true, EnforceHTTPS: true, TokenInHeaderOnly: true, ValidateScopes: true, TokenExpiryBuffer: 300,
 				},
 			},
 		},

@@ -243,7 +243,7 @@ func (c check) donts() {
 	o, b := c.OAuth, c.oauth
 	c.writtenOut(b, "OAUTH_CLIENT_SECRET", o.ClientSecret, c.Name)
 	c.writtenOut(b, "OAUTH_REFRESH_TOKEN", o.RefreshToken, c.Name+"/refresh-token")
-	if !o.UseBasicAuth && !o.ClientSecret.IsZero() {
+	if o.UseBasicAuth != nil && !*o.UseBasicAuth && !o.ClientSecret.IsZero() {
 		message := "client_secret_post is used: client_secret_basic is safer"
 		if o.Version == "2.1" {
 			message = "OAuth 2.1 recommends client_secret_basic over client_secret_post"

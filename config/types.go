@@ -104,6 +104,10 @@ type Server struct {
 
 	RevokeOnShutdown bool `hcl:"revoke_on_shutdown" reload:"live"`
 
+	Login        string   `hcl:"login" reload:"live"`         // command, auto: who may open a browser when a person must sign in
+	AllowStepUp  []string `hcl:"allow_step_up" reload:"live"` // scopes that upstream may demand beyond OAUTH_SCOPE
+	AllowPrivate []string `hcl:"allow_private" reload:"live"` // hosts, addresses, networks: private ones that metadata may name
+
 	AllowUsers  []string `hcl:"allow_users" reload:"live"`  // names or numbers: who gets the token at Use.Socket beside the daemon's user
 	AllowGroups []string `hcl:"allow_groups" reload:"live"` // the same for whoever is in one of them
 
@@ -121,17 +125,29 @@ type OAuth struct {
 	ClientID     string      `hcl:"OAUTH_CLIENT_ID" reload:"retoken"`
 	ClientSecret secrets.Ref `hcl:"OAUTH_CLIENT_SECRET" reload:"live"`
 	RefreshToken secrets.Ref `hcl:"OAUTH_REFRESH_TOKEN" reload:"live"` // what the grant refresh_token starts from
-	TokenURL     string      `hcl:"OAUTH_TOKEN_URL" reload:"retoken"`
+	TokenURL     string      `hcl:"OAUTH_TOKEN_URL" reload:"retoken"`  // "": discovered
+
+	AuthorizationURL    string                 `hcl:"OAUTH_AUTHORIZATION_URL" reload:"retoken"` // "": discovered
+	DeviceURL           string                 `hcl:"OAUTH_DEVICE_AUTHORIZATION_URL" reload:"live"`
+	RegistrationURL     string                 `hcl:"OAUTH_REGISTRATION_URL" reload:"live"`
+	ServerURL           string                 `hcl:"OAUTH_SERVER_URL" reload:"retoken"`                // where discovery starts in place of the server's own URL
+	RedirectURI         string                 `hcl:"OAUTH_REDIRECT_URI" reload:"live"`                 // "": on a port that is free
+	UsePKCE             bool                   `hcl:"OAUTH_USE_PKCE" reload:"live"`                     // RFC 7636
+	CodeChallengeMethod string                 `hcl:"OAUTH_CODE_CHALLENGE_METHOD" reload:"live"`        // S256; "": S256, if the metadata has it
+	ClientMetadataURL   string                 `hcl:"OAUTH_CLIENT_METADATA_URL" reload:"retoken"`       // the client id where such documents are supported
+	PrivateKeyPath      secrets.Ref            `hcl:"OAUTH_PRIVATE_KEY_PATH" form:"path" reload:"live"` // PEM; private_key_jwt
+	PrivateKeyID        string                 `hcl:"OAUTH_PRIVATE_KEY_ID" reload:"live"`               // kid of what it signs
+	AuthorizationParams map[string]secrets.Ref `hcl:"OAUTH_AUTHORIZATION_PARAMS" reload:"live"`         // of the authorization request
 
 	Audience     string   `hcl:"OAUTH_AUDIENCE" reload:"retoken"`
 	Organization string   `hcl:"OAUTH_ORGANIZATION" reload:"retoken"`
 	Scope        string   `hcl:"OAUTH_SCOPE" form:"words" reload:"retoken"`          // space-separated
 	Resource     []string `hcl:"OAUTH_RESOURCE" form:"one or many" reload:"retoken"` // RFC 8707; nil: not written; empty: "" was written, send none
 
-	UseBasicAuth      bool `hcl:"OAUTH_USE_BASIC_AUTH" reload:"live"`
-	EnforceHTTPS      bool `hcl:"OAUTH_ENFORCE_HTTPS" reload:"live"`
-	TokenInHeaderOnly bool `hcl:"OAUTH_TOKEN_IN_HEADER_ONLY" reload:"live"`
-	ValidateScopes    bool `hcl:"OAUTH_VALIDATE_SCOPES" reload:"live"`
+	UseBasicAuth      *bool `hcl:"OAUTH_USE_BASIC_AUTH" reload:"live"` // nil: not written: as the metadata says, else true
+	EnforceHTTPS      bool  `hcl:"OAUTH_ENFORCE_HTTPS" reload:"live"`
+	TokenInHeaderOnly bool  `hcl:"OAUTH_TOKEN_IN_HEADER_ONLY" reload:"live"`
+	ValidateScopes    bool  `hcl:"OAUTH_VALIDATE_SCOPES" reload:"live"`
 
 	TokenExpiryBuffer int `hcl:"OAUTH_TOKEN_EXPIRY_BUFFER" reload:"live"` // seconds
 
@@ -147,7 +163,24 @@ type OAuth struct {
 }
 
 // Rotating reports whether the grant is a chain of refresh tokens, each of which may be spent once.
-func (o *OAuth) Rotating() bool { return o.GrantType == "refresh_token" }
+func (o *OAuth) Rotating() bool { return o.GrantType == "refresh_token" || o.Delegated() }
+
+// Delegated reports whether a person must approve the grant (RFC 6749 §4.1, RFC 8628).
+func (o *OAuth) Delegated() bool { return o.GrantType == "authorization_code" }
+
+// Discovers reports whether something that the grant needs is left out, so that metadata must say it.
+func (o *OAuth) Discovers() bool {
+	client := o.ClientID == "" && o.RegistrationURL == ""
+	return o.TokenURL == "" || o.Delegated() && (o.AuthorizationURL == "" || client)
+}
+
+// Resource is where discovery starts (RFC 9728 §3.1): OAUTH_SERVER_URL, or the URL of the server; "": there is none.
+func (s *Server) Resource() string {
+	if s.OAuth != nil && s.OAuth.ServerURL != "" {
+		return s.OAuth.ServerURL
+	}
+	return s.upstream()
+}
 
 // Delivery says how a server gets its token.
 type Delivery string

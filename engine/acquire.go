@@ -9,7 +9,6 @@ import (
 
 	"github.com/google/uuid"
 
-	"bearerd/config"
 	"bearerd/engine/oauth"
 	"bearerd/secrets"
 )
@@ -24,8 +23,8 @@ func (s *Source) acquire(ctx context.Context, f *flight, g *reading, stored *Tok
 		return nil, err
 	}
 	defer release()
-	answer, err := s.ask(ctx, func(log *slog.Logger, o *config.OAuth, id string) (*oauth.Token, error) {
-		return oauth.ClientCredentials(ctx, log, o, s.engine.resolve, id)
+	answer, err := s.ask(ctx, func(log *slog.Logger, t *oauth.Target, id string) (*oauth.Token, error) {
+		return oauth.ClientCredentials(ctx, log, t, s.engine.resolve, id)
 	})
 	if err != nil {
 		s.fallBack(f, stored)
@@ -36,8 +35,8 @@ func (s *Source) acquire(ctx context.Context, f *flight, g *reading, stored *Tok
 }
 
 // ask sends one token request and tells of it.
-func (s *Source) ask(ctx context.Context, request func(log *slog.Logger, o *config.OAuth, id string) (*oauth.Token, error)) (*oauth.Token, error) {
-	o := s.server.Load().OAuth
+func (s *Source) ask(ctx context.Context, request func(log *slog.Logger, t *oauth.Target, id string) (*oauth.Token, error)) (*oauth.Token, error) {
+	o := s.target()
 	id, log := uuid.NewString(), s.engine.log.With("server", s.name)
 	log.Info("[OAuthService] Token request correlation_id="+id+" for "+s.name, "correlation_id", id)
 	start := time.Now()

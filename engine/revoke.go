@@ -57,7 +57,7 @@ func (s *Source) revokeOne(ctx context.Context, t heldToken, tries int) error {
 	log := s.engine.log.With("server", s.name)
 	for try := 1; ; try++ {
 		id := uuid.NewString()
-		err := oauth.Revoke(ctx, log, s.server.Load().OAuth, s.engine.resolve, t.value, t.hint, id)
+		err := oauth.Revoke(ctx, log, s.target(), s.engine.resolve, t.value, t.hint, id)
 		if err == nil {
 			log.Info("[OAuthService] Revoked token for "+s.name, "hint", t.hint, "correlation_id", id)
 			return nil

@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"time"
 
-	"bearerd/config"
 	"bearerd/engine/oauth"
 	"bearerd/secrets"
 )
@@ -198,8 +197,8 @@ func (s *Source) spend(ctx context.Context, token secrets.Secret, watch stopwatc
 		}
 		return nil
 	}
-	request := func(log *slog.Logger, o *config.OAuth, id string) (*oauth.Token, error) {
-		return oauth.RefreshToken(ctx, log, o, s.engine.resolve, token, id, fence)
+	request := func(log *slog.Logger, t *oauth.Target, id string) (*oauth.Token, error) {
+		return oauth.RefreshToken(ctx, log, t, s.engine.resolve, token, id, fence)
 	}
 	answer, err := s.ask(ctx, request)
 	var wire *oauth.Error

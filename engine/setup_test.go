@@ -168,7 +168,7 @@ func server(as *oauthtest.Server, name string) *config.Server {
 	return &config.Server{Name: name, URL: "http://127.0.0.1:1/mcp", OAuth: &config.OAuth{
 		Enabled: true, Version: "2.0", GrantType: "client_credentials", ClientID: "id",
 		ClientSecret: secrets.LiteralRef("s3cret"), TokenURL: as.TokenURL(), RevocationURL: as.RevocationURL(),
-		UseBasicAuth: true, ValidateScopes: true, TokenInHeaderOnly: true, TokenExpiryBuffer: 300,
+		ValidateScopes: true, TokenInHeaderOnly: true, TokenExpiryBuffer: 300,
 	}}
 }
 

@@ -213,13 +213,13 @@ func TestAcceptance15_TimeoutAndCancellation(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
 	log := slog.New(slog.DiscardHandler)
-	_, err := oauth.ClientCredentials(ctx, log, c, &secrets.Resolver{}, testID)
+	_, err := oauth.ClientCredentials(ctx, log, target(c), &secrets.Resolver{}, testID)
 	if !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), host(c)+": timed out after ") {
 		t.Errorf("error %v", err)
 	}
 	ctx, cancel = context.WithCancel(t.Context())
 	cancel()
-	_, err = oauth.ClientCredentials(ctx, log, c, &secrets.Resolver{}, testID)
+	_, err = oauth.ClientCredentials(ctx, log, target(c), &secrets.Resolver{}, testID)
 	if !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), host(c)+": cancelled") {
 		t.Errorf("error %v", err)
 	}
@@ -310,7 +310,7 @@ func TestPlainHTTPServer(t *testing.T) {
 	s.Register(oauthtest.Client{ID: "a", Secret: "b"})
 	s.SetLifetime(5 * time.Second)
 	c := &config.OAuth{
-		ClientID: "a", ClientSecret: secrets.LiteralRef("b"), TokenURL: s.TokenURL(), UseBasicAuth: true,
+		ClientID: "a", ClientSecret: secrets.LiteralRef("b"), TokenURL: s.TokenURL(),
 	}
 	if token, _ := mustAsk(t, s, c); token.ExpiresIn != 5*time.Second {
 		t.Errorf("lifetime %v", token.ExpiresIn)

@@ -96,7 +96,7 @@ func TestNoSecretInAnyErrorOrLog(t *testing.T) {
 					log.Error("shown", "err", err)
 				}
 				shown(exchange(t, func(ctx context.Context) error {
-					got, err := oauth.ClientCredentials(ctx, log, c, &secrets.Resolver{}, testID)
+					got, err := oauth.ClientCredentials(ctx, log, target(c), &secrets.Resolver{}, testID)
 					if err == nil {
 						token = got.AccessToken
 					}
@@ -104,10 +104,10 @@ func TestNoSecretInAnyErrorOrLog(t *testing.T) {
 					return err
 				}))
 				shown(exchange(t, func(ctx context.Context) error {
-					return oauth.Revoke(ctx, log, c, &secrets.Resolver{}, token, "access_token", testID)
+					return oauth.Revoke(ctx, log, target(c), &secrets.Resolver{}, token, "access_token", testID)
 				}))
 				shown(exchange(t, func(ctx context.Context) error {
-					got, err := oauth.RefreshToken(ctx, log, c, &secrets.Resolver{}, secrets.New(canary+"refresh"), testID, nil)
+					got, err := oauth.RefreshToken(ctx, log, target(c), &secrets.Resolver{}, secrets.New(canary+"refresh"), testID, nil)
 					log.Info("shown", "token", got)
 					return err
 				}))
@@ -127,7 +127,7 @@ func TestNoSecretInAnyErrorOrLog(t *testing.T) {
 
 func canaryConfig(s *oauthtest.Server, c *config.OAuth, basic bool) {
 	s.Register(oauthtest.Client{ID: "client-123", Secret: canary + "secret"})
-	c.ClientSecret, c.UseBasicAuth = secrets.LiteralRef(canary+"secret"), basic
+	c.ClientSecret, c.UseBasicAuth = secrets.LiteralRef(canary+"secret"), &basic
 	c.Scope = "read"
 	c.AdditionalParams = map[string]secrets.Ref{"realm": secrets.LiteralRef(canary + "param")}
 	c.CustomHeaders = map[string]secrets.Ref{"X-Key": secrets.LiteralRef(canary + "header")}

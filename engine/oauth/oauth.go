@@ -39,7 +39,7 @@ type Token struct {
 // ClientCredentials asks the token endpoint once (RFC 6749 §4.4). id is the correlation id that goes out with the
 // request. An error is an *Error.
 func ClientCredentials(
-	ctx context.Context, log *slog.Logger, c *config.OAuth, r *secrets.Resolver, id string,
+	ctx context.Context, log *slog.Logger, c *Target, r *secrets.Resolver, id string,
 ) (*Token, error) {
 	return requestToken(ctx, log, c, r, id, url.Values{}, nil)
 }
@@ -47,7 +47,7 @@ func ClientCredentials(
 // requestToken makes one token request; params are those that the grant itself has. x/oauth2 takes any grant by the name
 // of client credentials. before, if not nil, is asked when all else is ready; its error keeps the request from being sent.
 func requestToken(
-	ctx context.Context, log *slog.Logger, c *config.OAuth, r *secrets.Resolver, id string, params url.Values, before func() error,
+	ctx context.Context, log *slog.Logger, c *Target, r *secrets.Resolver, id string, params url.Values, before func() error,
 ) (*Token, error) {
 	w, err := newWire(ctx, log, c, r, opToken, id)
 	if err != nil {
@@ -55,7 +55,7 @@ func requestToken(
 	}
 	w.before = before
 	w.hide(params.Get("refresh_token"))
-	if err := w.setParams(ctx, c, r, params); err != nil {
+	if err := w.setParams(ctx, c.OAuth, r, params); err != nil {
 		return nil, unsent(opToken, id, err)
 	}
 	conf := clientcredentials.Config{
@@ -74,7 +74,7 @@ func requestToken(
 	if err != nil {
 		return nil, w.asError(err, "OAUTH_TOKEN_URL")
 	}
-	return w.token(t, c, requested)
+	return w.token(t, c.OAuth, requested)
 }
 
 // setParams adds to those of the grant what the configuration has. Scope and the client's own are set by x/oauth2.

@@ -6,14 +6,13 @@ import (
 	"log/slog"
 	"net/url"
 
-	"bearerd/config"
 	"bearerd/secrets"
 )
 
 // RefreshToken spends a refresh token once (RFC 6749 §6), in one request whatever happens. id is the correlation id that
 // goes out with the request. before is asked when all else is ready, and its error keeps the token from being sent. An error is an *Error; one that is Ambiguous may have spent the token, one with Rotated has.
 func RefreshToken(
-	ctx context.Context, log *slog.Logger, c *config.OAuth, r *secrets.Resolver, token secrets.Secret, id string,
+	ctx context.Context, log *slog.Logger, c *Target, r *secrets.Resolver, token secrets.Secret, id string,
 	before func() error,
 ) (*Token, error) {
 	if token.IsZero() { // the server would answer invalid_request, which tells nobody what to do

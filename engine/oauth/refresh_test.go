@@ -26,7 +26,7 @@ func newChain(t *testing.T) (*oauthtest.Server, *config.OAuth, secrets.Secret) {
 }
 
 func refresh(ctx context.Context, c *config.OAuth, token secrets.Secret) (*oauth.Token, error) {
-	return oauth.RefreshToken(ctx, slog.New(slog.DiscardHandler), c, &secrets.Resolver{}, token, testID, nil)
+	return oauth.RefreshToken(ctx, slog.New(slog.DiscardHandler), target(c), &secrets.Resolver{}, token, testID, nil)
 }
 
 func mustRefresh(t *testing.T, c *config.OAuth, token secrets.Secret) *oauth.Token {
@@ -301,7 +301,7 @@ func TestOutageOfTheStoreIsTheCause(t *testing.T) {
 	} {
 		changed := *c
 		set(&changed)
-		_, err := oauth.RefreshToken(t.Context(), slog.New(slog.DiscardHandler), &changed, down, token, testID, nil)
+		_, err := oauth.RefreshToken(t.Context(), slog.New(slog.DiscardHandler), target(&changed), down, token, testID, nil)
 		e, ok := errors.AsType[*oauth.Error](err)
 		if !ok || !e.Unsent || e.Ambiguous || !errors.Is(err, secrets.ErrUnavailable) ||
 			!strings.Contains(err.Error(), name) || !strings.Contains(err.Error(), `vault("mcp/tickets", "f")`) {
@@ -321,7 +321,7 @@ func TestWhatIsAskedBeforeKeepsTheTokenFromBeingSent(t *testing.T) {
 	defer as.Close()
 	stop := errors.New("the lease has run out")
 	c := &config.OAuth{Enabled: true, Version: "2.0", GrantType: "refresh_token", ClientID: "id", TokenURL: as.TokenURL()}
-	_, err = oauth.RefreshToken(t.Context(), slog.New(slog.DiscardHandler), c, &secrets.Resolver{}, secrets.New("rt"), testID,
+	_, err = oauth.RefreshToken(t.Context(), slog.New(slog.DiscardHandler), target(c), &secrets.Resolver{}, secrets.New("rt"), testID,
 		func() error { return stop })
 	var e *oauth.Error
 	if !errors.As(err, &e) || !e.Unsent || e.Ambiguous || !errors.Is(err, stop) || len(as.Requests()) != 0 {

@@ -44,7 +44,7 @@ func newServer(t *testing.T) (*oauthtest.Server, *config.OAuth) {
 		Enabled: true, Version: "2.1", GrantType: "client_credentials",
 		ClientID: "client-123", ClientSecret: secrets.LiteralRef(testSecret),
 		TokenURL: s.TokenURL(), RevocationURL: s.RevocationURL(),
-		UseBasicAuth: true, ValidateScopes: true, CABundlePath: fileRef(ca),
+		ValidateScopes: true, CABundlePath: fileRef(ca),
 	}
 }
 
@@ -52,7 +52,7 @@ func fileRef(path string) secrets.Ref { return secrets.Ref{Kind: secrets.File, N
 
 func ask(t *testing.T, c *config.OAuth) (*oauth.Token, error) {
 	t.Helper()
-	return oauth.ClientCredentials(t.Context(), slog.New(slog.DiscardHandler), c, &secrets.Resolver{}, testID)
+	return oauth.ClientCredentials(t.Context(), slog.New(slog.DiscardHandler), target(c), &secrets.Resolver{}, testID)
 }
 
 // mustAsk returns the token and the one request that it took.
@@ -115,7 +115,7 @@ func TestAcceptance01_BasicFormEncodesBothHalves(t *testing.T) {
 
 func TestAcceptance02_PostPutsBothIntoTheBody(t *testing.T) {
 	s, c := newServer(t)
-	c.UseBasicAuth, c.ClientSecret = false, secrets.LiteralRef("s/+ %")
+	c.UseBasicAuth, c.ClientSecret = new(false), secrets.LiteralRef("s/+ %")
 	s.Register(oauthtest.Client{ID: "client-123", Secret: "s/+ %", Methods: []string{oauthtest.Post}})
 	_, r := mustAsk(t, s, c)
 	if want := "client_id=client-123&client_secret=s%2F%2B+%25&grant_type=client_credentials"; r.Body != want {
@@ -187,7 +187,7 @@ func TestAcceptance06_OneCorrelationIDOnWireInLogAndInError(t *testing.T) {
 	var log bytes.Buffer
 	logger := slog.New(slog.NewJSONHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	s.Fail(1, oauthtest.OAuthError(401, "invalid_client", "no"))
-	_, err := oauth.ClientCredentials(t.Context(), logger, c, &secrets.Resolver{}, testID)
+	_, err := oauth.ClientCredentials(t.Context(), logger, target(c), &secrets.Resolver{}, testID)
 	r := s.Requests()[0]
 	for _, name := range []string{"X-Correlation-ID", "X-Request-ID"} {
 		if got := r.Header.Values(name); !slices.Equal(got, []string{testID}) {
@@ -211,7 +211,7 @@ func TestAcceptance07_RedirectsAreRefused(t *testing.T) {
 	defer other.Close()
 	for _, status := range []int{301, 302, 303, 307, 308} {
 		s, c := newServer(t)
-		c.UseBasicAuth = false
+		c.UseBasicAuth = new(false)
 		s.Fail(1, oauthtest.Redirect(status, other.URL+"/path?canary"))
 		e := mustFail(t, c, "OAuth token request failed: "+host(c)+" redirects to "+other.Listener.Addr().String()+
 			", which is refused: configure the final address (HTTP "+strconv.Itoa(status)+
@@ -273,4 +273,9 @@ func freePort(t *testing.T) string {
 	}
 	defer l.Close()
 	return l.Addr().String()
+}
+
+// target is c as it is for a server that nothing was discovered for.
+func target(c *config.OAuth) *oauth.Target {
+	return &oauth.Target{OAuth: c, Reach: oauth.NewReach(&config.Server{OAuth: c})}
 }

@@ -8,7 +8,6 @@ import (
 	"net/url"
 	"strings"
 
-	"bearerd/config"
 	"bearerd/secrets"
 )
 
@@ -18,7 +17,7 @@ var ErrNoRevocationURL = errors.New("token revocation is not configured: set OAU
 // Revoke asks the revocation endpoint once to end a token (RFC 7009). hint is "access_token" or "refresh_token". A token
 // that the server does not know is a success. An error is an *Error or ErrNoRevocationURL.
 func Revoke(
-	ctx context.Context, log *slog.Logger, c *config.OAuth, r *secrets.Resolver, token secrets.Secret, hint, id string,
+	ctx context.Context, log *slog.Logger, c *Target, r *secrets.Resolver, token secrets.Secret, hint, id string,
 ) error {
 	if c.RevocationURL == "" {
 		return ErrNoRevocationURL
@@ -41,7 +40,7 @@ func Revoke(
 }
 
 // authenticated does for the revocation endpoint what x/oauth2 does for the token endpoint.
-func (w *wire) authenticated(ctx context.Context, c *config.OAuth, form url.Values) (*http.Request, error) {
+func (w *wire) authenticated(ctx context.Context, c *Target, form url.Values) (*http.Request, error) {
 	if !w.basic {
 		form.Set("client_id", c.ClientID)
 		if !w.secret.IsZero() {

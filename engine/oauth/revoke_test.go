@@ -16,13 +16,13 @@ import (
 func revoke(t *testing.T, c *config.OAuth, token secrets.Secret) error {
 	t.Helper()
 	log := slog.New(slog.DiscardHandler)
-	return oauth.Revoke(t.Context(), log, c, &secrets.Resolver{}, token, "access_token", testID)
+	return oauth.Revoke(t.Context(), log, target(c), &secrets.Resolver{}, token, "access_token", testID)
 }
 
 func TestAcceptance37_Revocation(t *testing.T) {
 	for _, basic := range []bool{true, false} {
 		s, c := newServer(t)
-		c.UseBasicAuth = basic
+		c.UseBasicAuth = &basic
 		c.AdditionalParams = map[string]secrets.Ref{"realm": secrets.LiteralRef("x")} // of the token request alone
 		token, _ := mustAsk(t, s, c)
 		if err := revoke(t, c, token.AccessToken); err != nil {

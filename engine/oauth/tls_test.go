@@ -236,7 +236,7 @@ func TestCertificatesOfAVault(t *testing.T) {
 			t.Fatal(err)
 		}
 		v.reads = 0
-		if _, err := oauth.ClientCredentials(t.Context(), slog.New(slog.DiscardHandler), c, r, testID); err != nil {
+		if _, err := oauth.ClientCredentials(t.Context(), slog.New(slog.DiscardHandler), target(c), r, testID); err != nil {
 			t.Fatal(err)
 		}
 		requests := s.Requests()

@@ -46,21 +46,22 @@ type wire struct {
 }
 
 func newWire(
-	ctx context.Context, log *slog.Logger, c *config.OAuth, r *secrets.Resolver, op, id string,
+	ctx context.Context, log *slog.Logger, c *Target, r *secrets.Resolver, op, id string,
 ) (*wire, error) {
-	tlsConfig, err := TLSConfig(ctx, c, r)
+	tlsConfig, err := TLSConfig(ctx, c.OAuth, r)
 	if err != nil {
 		return nil, err
 	}
 	w := &wire{op: op, id: id, log: log, header: http.Header{}}
 	w.base = &http.Transport{ // fresh for each call, so that edited files and addresses count at once
 		Proxy:                  http.ProxyFromEnvironment,
+		DialContext:            c.Reach.dial,
 		TLSClientConfig:        tlsConfig,
 		DisableKeepAlives:      true,
 		DisableCompression:     true,
 		MaxResponseHeaderBytes: 64 << 10,
 	}
-	if err := w.setHeaders(ctx, c, r); err != nil {
+	if err := w.setHeaders(ctx, c.OAuth, r); err != nil {
 		return nil, err
 	}
 	if c.ClientSecret.IsZero() {
@@ -70,7 +71,7 @@ func newWire(
 		return nil, fmt.Errorf("OAUTH_CLIENT_SECRET: %w", err)
 	}
 	// Without a secret the id goes into the body alone (tls_client_auth, RFC 8705 §2.1).
-	w.basic = c.UseBasicAuth && !w.secret.IsZero()
+	w.basic = !w.secret.IsZero() && (c.Method == MethodBasic || c.Method == "" && (c.UseBasicAuth == nil || *c.UseBasicAuth))
 	w.hide(w.secret.Reveal())
 	w.hide(base64.StdEncoding.EncodeToString([]byte(basicPair(c.ClientID, w.secret))))
 	return w, nil
