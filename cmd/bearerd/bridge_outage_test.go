@@ -32,9 +32,8 @@ func TestBridgeUpstreamRestarts(t *testing.T) {
 				s := open(b.home, "web", legacyWire)
 				s.subscribe(everythingResource)
 				halt := s.loop(append(plainCallsHTTP[:2:2], toggleCall), 2, 20*time.Millisecond, b.ledger.note)
-				eventually(t, "calls are made", func() bool { return b.ledger.tally().calls["echo"] >= 5 })
+				eventually(t, "calls are made", func() bool { now := b.ledger.tally(); return now.calls["echo"] >= 5 && now.started > 0 })
 				for range 2 {
-					time.Sleep(time.Second)
 					next, url := startEverything(t, transport)
 					b.point(url)
 					_ = node.stop()
@@ -45,7 +44,8 @@ func TestBridgeUpstreamRestarts(t *testing.T) {
 						return now.calls["echo"] >= before.calls["echo"]+5 && now.started > before.started
 					})
 				}
-				time.Sleep(6 * time.Second) // the simulated updates come every 5 s
+				enough := b.ledger.tally().started + 30
+				eventually(t, "many updates are due", func() bool { return b.ledger.tally().started >= enough })
 				halt()
 				updated, _ := s.end()
 				b.ended(0)

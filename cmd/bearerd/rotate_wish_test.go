@@ -4,8 +4,8 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"testing"
-	"time"
 )
 
 // endless gives out tokens without saying when they end.
@@ -32,15 +32,16 @@ func TestRotationOnWish(t *testing.T) {
 			if endless != nil {
 				as.Fail(100, endless)
 			}
-			h.configure(server("s", modernServer(t, legacyWire), grant))
+			h.configure(server("s", modernServer(t, legacyWire), `token_file = "token"`, grant))
 			c := h.goClient("s", legacyWire)
-			first := c.who()
+			known := func() string { token, _ := os.ReadFile(h.path("token")); return string(token) } // by exec
+			first, before := c.who(), known()
 			h.ok("refresh", "s")
 			second := first
 			if endless != nil {
 				eventually(t, "the refreshed token takes over", func() bool { second = c.who(); return second.PID != first.PID })
 			} else {
-				time.Sleep(6 * time.Second) // until exec knows of it
+				eventually(t, "exec knows of the refreshed token", func() bool { return known() != before })
 			}
 			h.ok("invalidate", "s")
 			eventually(t, "another token takes over", func() bool { return c.who().PID != second.PID })

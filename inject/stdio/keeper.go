@@ -55,10 +55,18 @@ type Trouble struct {
 	held bool // requests wait for it
 }
 
+// NewKeeper makes a keeper that serves this process's own streams; the exported fields may be set until Run. From now on it
+// may be told of changes and signals.
+func NewKeeper(name string, spawn func(context.Context) (*Spawned, error), log *slog.Logger) *Keeper {
+	return &Keeper{
+		Name: name, Spawn: spawn, In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Umask: -1, Log: log,
+		changed: make(chan struct{}, 1), children: map[*child]bool{},
+	}
+}
+
 // Run serves the client until it ends, until ctx is done, or until the process has ended by itself and is not started again.
 // It returns the exit code of the last process, 128+n for signal n. Without a first process there is an error.
 func (k *Keeper) Run(ctx context.Context) (int, error) {
-	k.changed, k.children = make(chan struct{}, 1), map[*child]bool{}
 	first, err := k.Spawn(ctx)
 	if err != nil {
 		return 1, err

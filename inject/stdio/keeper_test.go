@@ -136,18 +136,16 @@ func keep(t *testing.T, spawns ...spawning) *keeping {
 	ctx, stop := context.WithCancel(context.Background())
 	c := &keeping{t: t, in: inW, lines: make(chan string, 1000), stop: stop, said: &log{}, ended: make(chan struct{})}
 	n := 0
-	c.k = &Keeper{
-		Name: "search", In: inR, Out: outW, Err: c.said, Umask: -1, Log: slog.New(slog.NewTextHandler(c.said, nil)),
-		Note: func(trouble Trouble) {
-			c.mu.Lock()
-			defer c.mu.Unlock()
-			c.troubles = append(c.troubles, trouble)
-		},
-		Spawn: func(context.Context) (*Spawned, error) {
-			p := spawns[min(n, len(spawns)-1)]
-			n++
-			return p.spawned(t)
-		},
+	c.k = NewKeeper("search", func(context.Context) (*Spawned, error) {
+		p := spawns[min(n, len(spawns)-1)]
+		n++
+		return p.spawned(t)
+	}, slog.New(slog.NewTextHandler(c.said, nil)))
+	c.k.In, c.k.Out, c.k.Err = inR, outW, c.said
+	c.k.Note = func(trouble Trouble) {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.troubles = append(c.troubles, trouble)
 	}
 	go func() {
 		defer close(c.ended)

@@ -17,8 +17,8 @@ import (
 )
 
 // Exec serves one server to a client at stdin and stdout until the client ends it, or ctx is done, or the server has ended
-// for good; it returns the server's exit code. stderr gets what the server writes there and must not block. Without a token there is no server: the error says why. It follows the
-// configuration at path.
+// for good; it returns the server's exit code. stderr gets what the server writes there and must not block. Without a token
+// there is no server: the error says why. It follows the configuration at path.
 func Exec(ctx context.Context, cfg *config.Config, path, name string, stderr io.Writer, log *slog.Logger, version string, umask int) (
 	int, error) {
 	s := cfg.Server(name)
@@ -55,9 +55,9 @@ func (c *child) run(ctx context.Context, stderr io.Writer, umask int) (int, erro
 	// None of these ends bearerd before it has ended the child and removed its files.
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGQUIT, syscall.SIGPIPE)
 	defer signal.Stop(signals)
-	c.keeper = &stdio.Keeper{
-		Name: c.name, Spawn: c.spawn, In: os.Stdin, Out: os.Stdout, Err: stderr, Umask: umask, Note: c.trouble(ctx), Log: c.app.Log,
-	}
+	c.keeper = stdio.NewKeeper(c.name, c.spawn, c.app.Log)
+	c.keeper.In, c.keeper.Out, c.keeper.Err, c.keeper.Umask = os.Stdin, os.Stdout, stderr, umask
+	c.keeper.Note = c.app.trouble(ctx, c.name)
 	c.holdFile(ctx)
 	leave := c.attend(ctx, signals, end)
 	code, err := c.keeper.Run(ctx)

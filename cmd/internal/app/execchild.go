@@ -21,10 +21,12 @@ type child struct {
 	config *config.Config // as it was at the start
 	path   string         // of the configuration
 	keeper *stdio.Keeper
-	proxy  *proxy.Proxy  // nil: the arguments need none
-	keys   proxy.Keys    // of proxy
 	look   chan struct{} // has a value when the values in env should be looked at now
 	began  chan struct{} // has a value when a process is being started
+
+	serving sync.Mutex   // held while proxy is changed: files may be renewed while a process is started
+	proxy   *proxy.Proxy // guarded by serving; nil: the arguments need none
+	keys    proxy.Keys   // guarded by serving; of proxy
 
 	mu      sync.Mutex
 	server  *config.Server            // guarded by mu: edits replace it
@@ -84,7 +86,7 @@ func (c *child) spawn(ctx context.Context) (*stdio.Spawned, error) {
 	if !holds || s.RemoteProgram() == "curl" {
 		t = nil
 	}
-	if t != nil && s.Relayed() || s.TokenFile != "" || c.proxy != nil {
+	if t != nil && s.Relayed() || s.TokenFile != "" || !holds {
 		c.app.engine.Follow()
 	}
 	select {
@@ -125,6 +127,8 @@ func (c *child) openProxy(ctx context.Context, s *config.Server, source *engine.
 		return "", secrets.Secret{}, fmt.Errorf("server %q: args hold no http or https URL to send the token to", s.Name)
 	}
 	const anyPort = "127.0.0.1:0"
+	c.serving.Lock()
+	defer c.serving.Unlock()
 	if c.proxy == nil {
 		c.keys = proxy.NewKeys()
 		c.proxy = proxy.New(c.keys, c.app.resolve, c.app.Log)
@@ -166,7 +170,18 @@ func (c *child) putToken(s *config.Server, t *engine.Token) error {
 	return nil
 }
 
+// renewProxy tells the proxy, if there is one, of files that have changed.
+func (c *child) renewProxy(ctx context.Context, paths []string) {
+	c.serving.Lock()
+	defer c.serving.Unlock()
+	if c.proxy != nil {
+		c.proxy.Renew(ctx, paths)
+	}
+}
+
 func (c *child) close() {
+	c.serving.Lock()
+	defer c.serving.Unlock()
 	if c.proxy != nil {
 		ctx, cancel := context.WithCancel(context.Background())
 		cancel() // nobody is left to wait for

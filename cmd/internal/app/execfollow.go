@@ -7,7 +7,6 @@ import (
 	"os"
 	"reflect"
 	"strconv"
-	"time"
 
 	"bearerd/cmd/internal/admin"
 	"bearerd/config"
@@ -107,9 +106,7 @@ func sameFile(a, b *config.Server) bool {
 
 // renewed looks at once whether values in the child's environment have changed.
 func (c *child) renewed(ctx context.Context, paths []string) {
-	if c.proxy != nil {
-		c.proxy.Renew(ctx, paths)
-	}
+	c.renewProxy(ctx, paths)
 	select {
 	case c.look <- struct{}{}:
 	default: // it will look
@@ -139,22 +136,4 @@ func (c *child) outdate(ctx context.Context, fields []string) {
 // outdatedKey is where edits that the child does not follow are noted.
 func (c *child) outdatedKey() string {
 	return outdatedPrefix + c.name + "/file/" + strconv.Itoa(os.Getpid())
-}
-
-// trouble notes for `status` that a server does not serve its client.
-func (c *child) trouble(ctx context.Context) func(stdio.Trouble) {
-	key := troublePrefix + c.name + "/" + strconv.Itoa(os.Getpid())
-	noted := false
-	return func(t stdio.Trouble) {
-		switch {
-		case t.State != "":
-			noted = true
-			c.app.note(ctx, key, c.name, admin.Trouble{
-				Server: c.name, PID: os.Getpid(), State: t.State, Reason: t.Reason, Ended: t.Ended, Next: t.Next.UTC().Truncate(time.Second),
-			})
-		case noted:
-			noted = false
-			_ = c.app.local.Delete(ctx, key)
-		}
-	}
 }

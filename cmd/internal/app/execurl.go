@@ -5,12 +5,10 @@ import (
 	"errors"
 	"os"
 	"os/signal"
-	"strconv"
 	"sync"
 	"syscall"
 	"time"
 
-	"bearerd/cmd/internal/admin"
 	"bearerd/config"
 	"bearerd/engine"
 	"bearerd/inject/bridge"
@@ -84,15 +82,8 @@ func hangup(ctx context.Context) (context.Context, context.CancelFunc) {
 // client is told by the request that needs it.
 func (b *bridged) fetch(ctx context.Context, name string) {
 	const again, look = 10 * time.Second, time.Minute
-	key := troublePrefix + name + "/" + strconv.Itoa(os.Getpid())
-	noted := false
-	clear := func() {
-		if noted {
-			noted = false
-			_ = b.app.local.Delete(context.WithoutCancel(ctx), key)
-		}
-	}
-	defer clear()
+	tell := b.app.trouble(ctx, name)
+	defer tell(stdio.Trouble{})
 	for ctx.Err() == nil {
 		t, err := b.token(ctx, name)
 		wait, superseded := look, (<-chan struct{})(nil)
@@ -100,12 +91,10 @@ func (b *bridged) fetch(ctx context.Context, name string) {
 		case ctx.Err() != nil:
 			return
 		case err != nil:
-			noted, wait = true, again
-			b.app.note(ctx, key, name, admin.Trouble{
-				Server: name, PID: os.Getpid(), State: "no_token", Reason: err.Error(), Next: time.Now().Add(again).UTC().Truncate(time.Second),
-			})
+			wait = again
+			tell(stdio.Trouble{State: "no_token", Reason: err.Error(), Next: time.Now().Add(again)})
 		default:
-			clear()
+			tell(stdio.Trouble{})
 			if t != nil {
 				superseded = t.Superseded()
 			}

@@ -2,17 +2,12 @@ package app
 
 import (
 	"context"
-	"encoding/json"
-	"fmt"
 	"maps"
 	"math/rand/v2"
 	"os"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"bearerd/cmd/internal/admin"
 	"bearerd/config"
@@ -22,13 +17,6 @@ import (
 
 // pollPause is between two looks whether a value that a running child holds has changed where it is kept.
 const pollPause = time.Minute
-
-// outdatedPrefix is where an exec notes, in the local store, what its child holds that has changed since: the key ends in
-// the process's id.
-const outdatedPrefix = "outdated/"
-
-// troublePrefix is where an exec notes why its server does not serve its client.
-const troublePrefix = "trouble/"
 
 // watch looks every minute whether the values in the environment of a child have changed. Behind a relay a new process takes
 // over with them. Another child cannot be told: the change is logged and shown in status.
@@ -67,15 +55,6 @@ func (c *child) watch(ctx context.Context, pid int) {
 	}
 }
 
-// note keeps what is to be said of a child, for status to find.
-func (a *App) note(ctx context.Context, key, server string, v any) {
-	b, _ := json.Marshal(v) // strings, numbers and times
-	_, rev, _ := a.local.Get(ctx, key)
-	if _, err := a.local.Put(ctx, key, b, rev); err != nil {
-		a.Log.Warn("the change is not shown in status", "server", server, "error", err)
-	}
-}
-
 // changed names the variables whose value is another one now. Of one that cannot be read the last answer, in known, holds.
 func (a *App) changed(ctx context.Context, s *config.Server, held map[string]secrets.Secret, known []string) (names []string) {
 	for name, ref := range s.Env {
@@ -89,26 +68,6 @@ func (a *App) changed(ctx context.Context, s *config.Server, held map[string]sec
 	}
 	slices.Sort(names)
 	return names
-}
-
-// notes reads what is noted under prefix by the processes that still run.
-func notes[T any](ctx context.Context, a *App, prefix string) (list []T, err error) {
-	keys, err := a.local.List(ctx, prefix)
-	if err != nil {
-		return nil, fmt.Errorf("reading what running servers hold: %w", err)
-	}
-	for _, key := range keys {
-		pid, _ := strconv.Atoi(key[strings.LastIndexByte(key, '/')+1:])
-		if pid <= 0 || unix.Kill(pid, 0) == unix.ESRCH {
-			_ = a.local.Delete(ctx, key)
-			continue
-		}
-		var note T
-		if b, _, err := a.local.Get(ctx, key); err == nil && json.Unmarshal(b, &note) == nil {
-			list = append(list, note)
-		}
-	}
-	return list, nil
 }
 
 // outdated lists what running children hold that has changed.

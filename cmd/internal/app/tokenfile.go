@@ -3,17 +3,12 @@ package app
 import (
 	"context"
 	"os"
+	"slices"
 	"strconv"
-	"strings"
-
-	"golang.org/x/sys/unix"
 
 	"bearerd/config"
 	"bearerd/inject/stdio"
 )
-
-// holdersPrefix is where each exec notes that its server reads a token file: several clients may have one each.
-const holdersPrefix = "tokenfile/"
 
 func (c *child) holderKey() string { return holdersPrefix + c.name + "/" + strconv.Itoa(os.Getpid()) }
 
@@ -30,16 +25,9 @@ func (c *child) dropFile(ctx context.Context, s *config.Server) error {
 		return nil
 	}
 	_ = c.app.local.Delete(ctx, c.holderKey())
-	keys, err := c.app.local.List(ctx, holdersPrefix+c.name+"/")
-	if err != nil {
-		return stdio.RemoveToken(s)
-	}
-	for _, key := range keys {
-		pid, _ := strconv.Atoi(key[strings.LastIndexByte(key, '/')+1:])
-		if pid > 0 && pid != os.Getpid() && unix.Kill(pid, 0) != unix.ESRCH {
-			return nil
-		}
-		_ = c.app.local.Delete(ctx, key) // of one that was killed
+	holders, err := c.app.noted(ctx, holdersPrefix+c.name+"/")
+	if err == nil && slices.ContainsFunc(holders, func(key string) bool { return key != c.holderKey() }) {
+		return nil
 	}
 	return stdio.RemoveToken(s)
 }
