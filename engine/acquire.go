@@ -18,12 +18,17 @@ func (s *Source) acquire(ctx context.Context, f *flight, g *reading, stored *Tok
 	if s.engine.local.Fetch != nil {
 		return s.fetch(ctx, f, g, stored)
 	}
-	release, err := s.engine.limits.take(ctx, s.server.Load().OAuth.TokenURL)
+	t, err := s.settledTarget(ctx, g)
+	if err != nil {
+		s.fallBack(f, stored)
+		return nil, err
+	}
+	release, err := s.engine.limits.take(ctx, t.TokenURL)
 	if err != nil {
 		return nil, err
 	}
 	defer release()
-	answer, err := s.ask(ctx, func(log *slog.Logger, t *oauth.Target, id string) (*oauth.Token, error) {
+	answer, err := s.ask(ctx, t, func(log *slog.Logger, id string) (*oauth.Token, error) {
 		return oauth.ClientCredentials(ctx, log, t, s.engine.resolve, id)
 	})
 	if err != nil {
@@ -31,16 +36,16 @@ func (s *Source) acquire(ctx context.Context, f *flight, g *reading, stored *Tok
 		s.shareFailure(ctx, err, g)
 		return nil, err
 	}
+	g.Asked, g.Wanted = t.Scope, ""
 	return s.keep(ctx, f, answer, g)
 }
 
-// ask sends one token request and tells of it.
-func (s *Source) ask(ctx context.Context, request func(log *slog.Logger, t *oauth.Target, id string) (*oauth.Token, error)) (*oauth.Token, error) {
-	o := s.target()
+// ask sends one token request to o and tells of it.
+func (s *Source) ask(ctx context.Context, o *oauth.Target, request func(log *slog.Logger, id string) (*oauth.Token, error)) (*oauth.Token, error) {
 	id, log := uuid.NewString(), s.engine.log.With("server", s.name)
 	log.Info("[OAuthService] Token request correlation_id="+id+" for "+s.name, "correlation_id", id)
 	start := time.Now()
-	t, err := request(log, o, id)
+	t, err := request(log, id)
 	if err == nil || !(&Error{Err: err}).unsent() {
 		s.stats.took(time.Since(start))
 	}

@@ -2,29 +2,39 @@ package engine
 
 import (
 	"context"
+	"fmt"
 	"net/http"
-	"strings"
 	"time"
+
+	"bearerd/engine/oauth"
 )
 
 // challengePause is the least time between two renewals that an upstream's 401 causes.
 const challengePause = 5 * time.Second
 
-// Challenged is told that upstream refused a request that carried t (nil: none). next is the token to use from now on;
+// Challenged is told that upstream refused a request that carried t (nil: none), for want of a token that it likes (401) or
+// of a scope (403 insufficient_scope). next is the token to use from now on;
 // again says that upstream refused the request before acting on it, so that it may be sent once more. Some servers
 // relay a 401 of theirs after having acted: only a Bearer challenge (RFC 6750 §3) says that the token was the reason.
 func (s *Source) Challenged(ctx context.Context, t *Token, status int, h http.Header) (next *Token, again bool, err error) {
-	if status != http.StatusUnauthorized {
+	c := oauth.ParseChallenge(h)
+	switch {
+	case status == http.StatusForbidden && c.Error == "insufficient_scope":
+		return s.stepUp(ctx, t, c)
+	case status != http.StatusUnauthorized:
 		return nil, false, s.refused("upstream answered " + http.StatusText(status))
 	}
-	again = bearerChallenge(h)
+	again = c.Bearer || t == nil
 	if held := s.current.Load(); held != nil && held != t && held.valid(time.Now()) {
 		return held, again, nil
 	}
 	if t != nil && !s.mayAsk(t) {
 		return nil, false, s.refused("upstream refuses a token that was just renewed")
 	}
-	f, err := s.join(generation(t))
+	if o := s.server.Load().OAuth; o.Discovers() || o.Delegated() {
+		s.heard(c)
+	}
+	f, err := s.join(generation(t), true)
 	if err != nil {
 		return nil, false, err
 	}
@@ -52,18 +62,6 @@ func (s *Source) mayAsk(t *Token) bool {
 }
 
 func (s *Source) refused(reason string) *Error {
-	return &Error{Server: s.name, State: s.status(), Reason: reason, RetryAfter: challengePause,
+	return &Error{Server: s.name, State: s.status(), Reason: reason, RetryAfter: challengePause, Err: fmt.Errorf("%w: %s", ErrNotHelped, reason),
 		Remedy: "check OAUTH_AUDIENCE, OAUTH_RESOURCE and OAUTH_SCOPE against what the server expects"}
-}
-
-func bearerChallenge(h http.Header) bool {
-	for _, v := range h.Values("WWW-Authenticate") {
-		for _, part := range strings.Split(v, ",") {
-			scheme, _, _ := strings.Cut(strings.TrimSpace(part), " ")
-			if strings.EqualFold(scheme, "Bearer") {
-				return true
-			}
-		}
-	}
-	return false
 }

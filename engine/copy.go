@@ -102,7 +102,7 @@ func (s *Source) remember(ctx context.Context, g *reading) {
 // newer reports whether r holds a refresh token that came from the one in o. Generations do not tell: dropping an access
 // token counts as one too.
 func (r *record) newer(o *record) bool {
-	return r.Rotation > o.Rotation && (r.Origin == o.Origin || o.Origin == "") && !o.Revoked && o.Moved == ""
+	return r.Rotation > o.Rotation && (r.Origin == o.Origin || o.Origin == "" || r.Replaces != "" && r.Replaces == o.Origin) && !o.Revoked && o.Moved == ""
 }
 
 // recall reads the record and, where this host has a newer one that it could not commit, commits that first.

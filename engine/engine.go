@@ -31,6 +31,7 @@ type Engine struct {
 	resolve *secrets.Resolver
 	log     *slog.Logger
 	limits  *limits
+	ask     Ask // nil: no person is asked here
 
 	mu      sync.Mutex         // guards what follows
 	origins map[string]*Source // whose chain began with this supplied refresh token, by fingerprint

@@ -22,6 +22,9 @@ const (
 // ErrGone is returned by a source whose server was removed or whose credential changed.
 var ErrGone = errors.New("this server's settings have changed: ask again")
 
+// ErrNotHelped is wrapped where upstream's refusal is its last word: no other token would change it.
+var ErrNotHelped = errors.New("upstream refuses the token that there is")
+
 // ErrUnknown is returned for a server name that holds no source.
 var ErrUnknown = errors.New("no token is kept for this name")
 
@@ -36,7 +39,8 @@ type Error struct {
 	RetryAfter time.Duration // when the engine tries again; 0: it does not, or not yet known
 	Err        error
 
-	local bool // the cause is on this host: nothing was asked
+	local   bool // the cause is on this host: nothing was asked
+	consent bool // a person must sign in
 }
 
 // Error is the whole story, for the log and the command line.

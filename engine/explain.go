@@ -43,15 +43,17 @@ func (s *Source) describe(err error) *Error {
 	switch {
 	case errors.As(err, &own) && own.State == Revoked:
 		e.State, e.Err = Revoked, nil
-		e.Reason, e.Remedy = "it was revoked", "run `bearerd refresh "+s.name+"` to get a new one"
+		e.Reason, e.Remedy = "it was revoked", "run `bearerd "+s.again()+" "+s.name+"` to get a new one"
 	case errors.As(err, &own):
-		e.Err, e.Reason, e.Remedy, e.RetryAfter, e.local = own.Err, own.Reason, own.Remedy, own.RetryAfter, own.local
+		e.Err, e.Reason, e.Remedy, e.RetryAfter, e.local, e.consent = own.Err, own.Reason, own.Remedy, own.RetryAfter, own.local, own.consent
 		e.State = cmp.Or(own.State, Failed)
 		e.Remedy = cmp.Or(own.Remedy, "see its log, or try again later")
 	case errors.Is(err, secrets.ErrUnavailable): // what the request needs is in Vault
 		e.State, e.Reason, e.Remedy = Pending, "a secret cannot be read while Vault cannot be reached", "it is tried again by itself"
 	case errors.Is(err, secrets.ErrDenied):
 		e.Reason = "Vault does not give out a secret that the request needs: `bearerd status` says why"
+	case errors.As(err, &wire) && s.server.Load().OAuth.Delegated() && endsGrant(wire):
+		e.State, e.consent, e.Reason, e.Remedy = NeedsReauth, true, summary(wire), "run `bearerd login "+s.name+"`"
 	case errors.As(err, &wire) && wire.Code == "invalid_grant" && s.chain != "":
 		e.State, e.Reason = NeedsReauth, "the authorization server does not accept the refresh token any more"
 		e.Remedy = "put a new one where OAUTH_REFRESH_TOKEN refers to, " + s.server.Load().OAuth.RefreshToken.String()
@@ -66,6 +68,12 @@ func (s *Source) describe(err error) *Error {
 		e.Reason, e.Remedy = "the token could not be acquired", "see `bearerd status` for the cause"
 	}
 	return e
+}
+
+// endsGrant reports an answer after which only a person can go on.
+func endsGrant(wire *oauth.Error) bool {
+	var scope *oauth.ScopeError
+	return wire.Op == "authorization" || wire.Code == "invalid_grant" || wire.Code == "invalid_client" || errors.As(wire, &scope)
 }
 
 // tell logs a failure that came before any request, when it is news; requests and the store are logged where they fail. mu

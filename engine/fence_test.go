@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"bearerd/engine/oauth"
 	"bearerd/engine/oauth/oauthtest"
 	"bearerd/secrets"
 )
@@ -32,7 +33,7 @@ func TestARefreshTokenIsNotSentAtTheEndOfItsLease(t *testing.T) {
 		s.OAuth.ClientSecret = secrets.Ref{Kind: secrets.Vault, Name: "p", Field: "f"}
 		b := host(t, newMemory(), newMemory(), "b", s)
 		slow(b, 47*time.Second)
-		_, err := b.source(t, "a").spend(t.Context(), secrets.New(first), startStopwatch())
+		_, err := spend(t, b.source(t, "a"), secrets.New(first), startStopwatch())
 		wantRefusal(t, err, errLeased.Error())
 		wantAsked(t, as, 0)
 		slow(b, 47*time.Second)
@@ -56,7 +57,7 @@ func TestARepetitionIsNotSentAtTheEndOfTheLease(t *testing.T) {
 			slow(b, waits...)
 			n := asked(as, "/token")
 			as.Fail(1, oauthtest.Reset())
-			if _, err := b.source(t, "a").spend(t.Context(), secrets.New(first), startStopwatch()); err == nil {
+			if _, err := spend(t, b.source(t, "a"), secrets.New(first), startStopwatch()); err == nil {
 				t.Error("there was an answer")
 			}
 			wantAsked(t, as, n+1)
@@ -70,7 +71,7 @@ func TestAMachineThatSleptSendsNothing(t *testing.T) {
 	as := authorizationServer(t)
 	first := as.Grant("id")
 	b := host(t, newMemory(), newMemory(), "b", rotating(as, "a", first))
-	_, err := b.source(t, "a").spend(t.Context(), secrets.New(first), stopwatch{start: time.Now().Add(-10 * time.Minute), boot: sinceBoot()})
+	_, err := spend(t, b.source(t, "a"), secrets.New(first), stopwatch{start: time.Now().Add(-10 * time.Minute), boot: sinceBoot()})
 	wantRefusal(t, err, errLeased.Error())
 	wantAsked(t, as, 0)
 }
@@ -127,4 +128,9 @@ func TestWhoseLockTellsThatAnOwnerHasDied(t *testing.T) {
 	if s.lockPlace() != "" || !s.leased(&reading{record: record{Lease: &lease{Owner: "other", Life: 60_000}}, rev: "1", locked: true}) {
 		t.Error("a folder that cannot be told from a copy has a lock that tells")
 	}
+}
+
+func spend(t *testing.T, s *Source, token secrets.Secret, watch stopwatch) (*oauth.Token, error) {
+	t.Helper()
+	return s.spend(t.Context(), s.provider(t.Context()), token, watch)
 }

@@ -16,6 +16,9 @@ type flight struct {
 	after    uint64        // a stored token of a later generation will do
 	tries    int           // requests to send at the most
 	forced   bool          // a person's wish: neither a tombstone nor another process's failure stops it
+	asked    bool          // a request waits for it that a person may be asked for; guarded by Source.mu
+	asks     int           // how often one was
+	scope    string        // that upstream demands: a person must approve it
 	revoked  bool          // begun in the state Revoked: it may find that another process has ended that
 	done     chan struct{} // closed at the end, when token and err are set
 	fallback chan struct{} // closed when a first try failed, but a valid token is held
@@ -40,7 +43,7 @@ func landed(t *Token) *flight {
 
 // join returns the flight under way or begins one, unless the last one failed too recently to try again. The caller has
 // looked without the lock: a flight that has landed since then will do.
-func (s *Source) join(after uint64) (*flight, error) {
+func (s *Source) join(after uint64, asked bool) (*flight, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	held := s.current.Load()
@@ -48,13 +51,18 @@ func (s *Source) join(after uint64) (*flight, error) {
 	case s.retired:
 		return nil, ErrGone
 	case s.flight != nil:
+		s.flight.asked = s.flight.asked || asked
 		return s.flight, nil
 	case held != nil && held.Generation > after && held.fresh(time.Now()):
 		return landed(held), nil
-	case time.Now().Before(s.retryAt):
+	case time.Now().Before(s.retryAt) && !(asked && s.mayAskPerson() && s.trouble != nil && s.trouble.consent):
 		return nil, s.explainLocked()
 	}
-	return s.begin(after, false)
+	f, err := s.begin(after, false)
+	if err == nil {
+		f.asked = asked
+	}
+	return f, err
 }
 
 // force returns the flight under way or begins one, whatever happened before, a revocation too.
@@ -126,6 +134,12 @@ func (s *Source) fly(ctx context.Context, f *flight) {
 func (s *Source) attempt(ctx context.Context, f *flight) (*Token, error) {
 	for {
 		t, err := s.once(ctx, f)
+		if s.consents(ctx, f, err) {
+			if err := s.consent(ctx, f); err != nil {
+				return nil, err
+			}
+			continue
+		}
 		if !errors.Is(err, errLeased) {
 			return t, err
 		}
@@ -182,6 +196,9 @@ func (s *Source) once(ctx context.Context, f *flight) (*Token, error) {
 		s.fallBack(f, stored)
 		return nil, &Error{Server: s.name, State: withoutRecord(err), Reason: "the store cannot be read, and without it no refresh token is spent",
 			Remedy: storeRemedy(err), Err: err}
+	}
+	if f.scope != "" && lacking(f.scope, g.Asked) != "" && s.server.Load().OAuth.Delegated() {
+		return nil, s.needsPerson("upstream wants the scope " + f.scope + ", which nobody has approved")
 	}
 	return s.rotate(ctx, f, g)
 }
@@ -255,6 +272,7 @@ func (s *Source) adopt(t *Token) {
 	}
 	s.publish(t)
 	s.state, s.trouble, s.failures, s.retryAt = Authorized, nil, 0, time.Time{}
+	s.wanted = lacking(s.wanted, t.Scope)
 }
 
 // fallBack puts a stored token that is stale but valid into service when the first try failed, and lets those go who

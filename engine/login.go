@@ -1,63 +1,258 @@
 package engine
 
 import (
+	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"time"
+
+	"github.com/google/uuid"
+
+	"bearerd/engine/oauth"
+	"bearerd/secrets"
 )
 
 // ErrOtherFlow is returned for an answer whose state is not that of the pending login. Nothing has changed by it.
-var ErrOtherFlow = errors.New("this answer belongs to no login that is under way")
+var ErrOtherFlow = errors.New("this answer belongs to no sign-in that is under way")
 
 // ErrNoLogin is returned for a server whose grant needs no person.
 var ErrNoLogin = errors.New("no person needs to sign in for this server")
+
+const (
+	loginLife       = 5 * time.Minute
+	defaultRedirect = "http://127.0.0.1:7413/callback"
+)
 
 // Login is an authorization that a person is to give.
 type Login struct {
 	URL     string    // for the browser: http or https. It holds the state, so it goes to no log
 	Expires time.Time // five minutes after it began
+	Resumed bool      // it was pending already: a browser may show it
 }
 
-// Redirect is where the answer to a login is to arrive: a loopback URI. When movable, another port does as well.
+// pending is a login that waits for its answer, under flow/NAME in the sealed store of this host. There is one for a server.
+type pending struct {
+	Fingerprint string          `json:"fingerprint"`
+	URL         string          `json:"url,omitempty"`
+	Redirect    string          `json:"redirect_uri,omitempty"`
+	State       string          `json:"state,omitempty"`
+	Verifier    string          `json:"verifier,omitempty"`
+	Device      string          `json:"device_code,omitempty"`
+	Interval    time.Duration   `json:"interval,omitempty"` // between two requests with the device code
+	Scope       string          `json:"scope,omitempty"`
+	Metadata    *oauth.Metadata `json:"metadata,omitempty"` // as it was when the person was sent there (RFC 9207 §2.4)
+	Client      *client         `json:"client,omitempty"`
+	Expires     time.Time       `json:"expires_at,omitzero"`
+	Asked       bool            `json:"asked,omitempty"`     // by a request, not by a command
+	NotBefore   time.Time       `json:"not_before,omitzero"` // a person did not approve: no request asks again before
+}
+
+func flowKey(server string) string { return "flow/" + server }
+
+// pendingLogin reads what is pending; nil when there is nothing of the present credential.
+func (s *Source) pendingLogin(ctx context.Context) (p *pending, rev secrets.Revision, err error) {
+	b, rev, err := s.engine.local.Store.Get(ctx, flowKey(s.name))
+	if errors.Is(err, secrets.ErrNotFound) {
+		return nil, "", nil
+	}
+	if err != nil {
+		return nil, "", fmt.Errorf("reading the pending sign-in of %q: %w", s.name, err)
+	}
+	p = &pending{}
+	if json.Unmarshal(b, p) != nil || p.Fingerprint != s.fingerprint {
+		return nil, rev, nil
+	}
+	return p, rev, nil
+}
+
+func (s *Source) keepPending(ctx context.Context, p *pending, rev secrets.Revision) error {
+	b, err := json.Marshal(p)
+	if err != nil {
+		return err
+	}
+	if _, err = s.engine.local.Store.Put(ctx, flowKey(s.name), b, rev); err != nil {
+		return fmt.Errorf("keeping the pending sign-in of %q: %w", s.name, err)
+	}
+	return nil
+}
+
+func (p *pending) waits() bool { return p != nil && p.State != "" && time.Now().Before(p.Expires) }
+
+// Redirect is where the answer to a login is to arrive. When movable, another port does as well.
 func (s *Source) Redirect(ctx context.Context) (uri string, movable bool, err error) {
-	return "", false, errors.New("not built yet")
+	o := s.server.Load().OAuth
+	if !o.Delegated() {
+		return "", false, fmt.Errorf("server %q: %w", s.name, ErrNoLogin)
+	}
+	movable = o.ClientID == "" && o.ClientMetadataURL == "" // else the port was agreed with somebody
+	p, _, err := s.pendingLogin(ctx)
+	if err != nil {
+		return "", false, err
+	}
+	if p.waits() {
+		return p.Redirect, movable, nil
+	}
+	registered := ""
+	if g, err := s.load(ctx); err == nil && g.Client != nil && movable {
+		registered = g.Client.Redirect
+	}
+	return cmp.Or(o.RedirectURI, registered, defaultRedirect), movable, nil
 }
 
-// BeginLogin prepares an authorization whose answer will arrive at redirect. A pending one with the same redirect goes on; any other is
-// replaced. It asks the network for metadata, and may register a client.
+// BeginLogin prepares an authorization whose answer will arrive at redirect. One that is pending with the same redirect goes
+// on; any other is replaced. It asks the network for metadata, and may register a client.
 func (s *Source) BeginLogin(ctx context.Context, redirect string) (*Login, error) {
-	return nil, errors.New("not built yet")
+	if !s.server.Load().OAuth.Delegated() {
+		return nil, fmt.Errorf("server %q: %w", s.name, ErrNoLogin)
+	}
+	ctx, done := s.untilRetired(ctx)
+	defer done()
+	old, rev, err := s.pendingLogin(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if old.waits() && old.Redirect == redirect {
+		s.waitForLogin(old.Expires)
+		return &Login{URL: old.URL, Expires: old.Expires, Resumed: true}, nil
+	}
+	t, g, err := s.prepare(ctx, redirect)
+	if err != nil {
+		return nil, s.beforeLogin(err)
+	}
+	a := oauth.Authorization{RedirectURI: redirect, State: oauth.NewState(), Scope: t.Scope}
+	if t.UsePKCE {
+		if err := s.mayUsePKCE(g); err != nil {
+			return nil, err
+		}
+		a.Verifier = oauth.NewVerifier()
+	}
+	url, err := t.URL(ctx, s.engine.resolve, a)
+	if err != nil {
+		return nil, s.beforeLogin(err)
+	}
+	p := &pending{
+		Fingerprint: s.fingerprint, URL: url, Redirect: redirect, State: a.State.Reveal(), Verifier: a.Verifier.Reveal(),
+		Scope: a.Scope, Metadata: g.Metadata, Client: g.Client, Expires: time.Now().Add(loginLife),
+	}
+	if err := s.keepPending(ctx, p, rev); err != nil {
+		return nil, err
+	}
+	s.waitForLogin(p.Expires)
+	s.engine.log.Info("[OAuthService] Waiting for a person to sign in for "+s.name, "server", s.name, "until", p.Expires)
+	return &Login{URL: url, Expires: p.Expires}, nil
 }
 
-// FinishLogin takes the query of the answer: it claims the pending login, once, and spends the code. It fails with
-// ErrOtherFlow, or for good.
-func (s *Source) FinishLogin(ctx context.Context, query string) (*Token, error) {
-	return nil, errors.New("not built yet")
+// prepare discovers and registers what an authorization needs. redirect is "" where nothing will arrive.
+func (s *Source) prepare(ctx context.Context, redirect string) (*oauth.Target, *reading, error) {
+	unlock, _ := s.engine.lockOrGoOn(ctx, s.name)
+	defer unlock()
+	g, err := s.load(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	if g.Metadata != nil {
+		g.Found = time.Time{} // a person is there: look whether it is still so
+	}
+	if err := s.settle(ctx, g); err != nil {
+		return nil, nil, err
+	}
+	t, err := s.target(&g.record)
+	if err != nil {
+		return nil, nil, err
+	}
+	if g.Client != nil && redirect != "" && g.Client.Redirect != redirect {
+		g.Client = nil
+		if s.server.Load().OAuth.ClientID == "" && t.ClientID != s.server.Load().OAuth.ClientMetadataURL {
+			t.ClientID = ""
+		}
+	}
+	if t.ClientID == "" {
+		if t, err = s.register(ctx, t, g, redirect); err != nil {
+			return nil, nil, err
+		}
+	}
+	g.rev, err = s.engine.save(ctx, &g.record, g.rev)
+	if err != nil && !errors.Is(err, secrets.ErrConflict) { // another process has just done the same
+		return nil, nil, err
+	}
+	return t, g, nil
+}
+
+// register makes a client at the authorization server.
+func (s *Source) register(ctx context.Context, t *oauth.Target, g *reading, redirect string) (*oauth.Target, error) {
+	if t.RegistrationURL == "" {
+		return nil, &Error{Server: s.name, State: NeedsReauth, local: true,
+			Reason: "its authorization server registers no clients by itself, and none is configured",
+			Remedy: "register one there with the redirect URI " + cmp.Or(redirect, defaultRedirect) +
+				", and write OAUTH_CLIENT_ID (and OAUTH_CLIENT_SECRET, if it has one)"}
+	}
+	log, id := s.engine.log.With("server", s.name), uuid.NewString()
+	made, err := oauth.Register(ctx, log, t, s.engine.resolve, redirect, id)
+	if err != nil {
+		return nil, err
+	}
+	log.Info("[OAuthService] Registered a client for "+s.name, "redirect_uri", redirect, "correlation_id", id)
+	g.Client = &client{Issuer: t.Issuer, Redirect: redirect, ID: made.ClientID, Secret: made.ClientSecret.Reveal(),
+		Method: made.Method, Expires: made.Expires}
+	return s.target(&g.record)
+}
+
+// mayUsePKCE refuses to rely on a protection that the server does not say it has (MCP authorization, PKCE).
+func (s *Source) mayUsePKCE(g *reading) error {
+	m := g.Metadata
+	if m == nil || m.DefaultEndpoints || s.server.Load().OAuth.CodeChallengeMethod != "" {
+		return nil
+	}
+	for _, method := range m.ChallengeMethods {
+		if method == "S256" {
+			return nil
+		}
+	}
+	return &Error{Server: s.name, State: NeedsReauth, local: true,
+		Reason: "its authorization server does not say that it supports PKCE with S256",
+		Remedy: `if you know that it does, write OAUTH_CODE_CHALLENGE_METHOD = "S256"`}
+}
+
+// beforeLogin is the error of a login that could not begin.
+func (s *Source) beforeLogin(err error) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.describe(err)
 }
 
 // EndLogin gives a pending login up.
-func (s *Source) EndLogin(ctx context.Context) error { return errors.New("not built yet") }
-
-// DeviceLogin is a device authorization (RFC 8628): what a person is to type, and where.
-type DeviceLogin struct {
-	UserCode    string
-	URL         string
-	CompleteURL string // with the code in it; "": none
-	Expires     time.Time
+func (s *Source) EndLogin(ctx context.Context) error {
+	defer s.loginEnded()
+	if err := s.engine.local.Store.Delete(ctx, flowKey(s.name)); err != nil {
+		return fmt.Errorf("giving up the sign-in of %q: %w", s.name, err)
+	}
+	return nil
 }
 
-// BeginDevice begins a device authorization.
-func (s *Source) BeginDevice(ctx context.Context) (*DeviceLogin, error) {
-	return nil, errors.New("not built yet")
+// waitForLogin lets those who need a token wait for the answer.
+func (s *Source) waitForLogin(until time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.login == nil {
+		s.login = make(chan struct{})
+	}
+	if s.loginTimer != nil {
+		s.loginTimer.Stop()
+	}
+	s.loginTimer = time.AfterFunc(time.Until(until), s.loginEnded)
 }
 
-// FinishDevice waits until the person has approved the device authorization that was begun last, has refused, or it has expired.
-func (s *Source) FinishDevice(ctx context.Context) (*Token, error) {
-	return nil, errors.New("not built yet")
-}
-
-// Logout revokes the tokens at their provider, where it can, the refresh token first, and forgets all of the grant: tokens,
-// registration, metadata. sent counts the tokens that the provider was told of.
-func (s *Source) Logout(ctx context.Context) (sent int, err error) {
-	return 0, errors.New("not built yet")
+// loginEnded lets them go.
+func (s *Source) loginEnded() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.loginTimer != nil {
+		s.loginTimer.Stop()
+	}
+	if s.login != nil {
+		close(s.login)
+		s.login = nil
+	}
 }

@@ -13,11 +13,12 @@ import (
 	"time"
 
 	"bearerd/config"
+	"bearerd/engine/oauth"
 	"bearerd/secrets"
 )
 
 // schema is the newest record that this version understands. A newer one is read, never written.
-const schema = 2
+const schema = 3
 
 // record is what the store keeps of one grant, under grant/NAME.
 type record struct {
@@ -43,8 +44,18 @@ type record struct {
 	Dead     string `json:"dead,omitempty"`     // the fingerprint of the refresh token that was refused
 	Moved    string `json:"moved_to,omitempty"` // the server that has taken all this over: a stub
 	Place    string `json:"place,omitempty"`    // the state folder that it lives in; "": a shared store
+	Replaces string `json:"replaces,omitempty"` // the origin of the chain that a login has put this one in the place of
 	Lease    *lease `json:"lease,omitempty"`    // who may spend the refresh token now; nil: whoever takes it
 	Pending  bool   `json:"pending,omitempty"`  // in a local copy: not yet committed
+
+	// Of what was discovered, registered and approved.
+	Metadata *oauth.Metadata `json:"metadata,omitempty"`
+	Found    time.Time       `json:"metadata_at,omitzero"`
+	Issuer   string          `json:"issuer,omitempty"`        // whose the tokens and the registration are; "": nothing was discovered
+	Pinned   string          `json:"pinned_issuer,omitempty"` // the only one that a configured client goes to
+	Client   *client         `json:"client,omitempty"`        // that was registered
+	Asked    string          `json:"asked_scope,omitempty"`   // the scope of the request that the grant came from
+	Wanted   string          `json:"wanted_scope,omitempty"`  // what upstream demands beyond it, and nobody has approved
 }
 
 func recordKey(server string) string { return "grant/" + server }
@@ -56,10 +67,14 @@ func fingerprint(s *config.Server) string {
 	for _, name := range slices.Sorted(maps.Keys(o.AdditionalParams)) {
 		params = append(params, name+"="+o.AdditionalParams[name].Identity())
 	}
-	b, _ := json.Marshal([]any{
+	parts := []any{
 		s.Origin(), o.GrantType, o.TokenURL, o.ClientID, o.Resource, o.Scope, o.Audience,
 		o.Organization, params, o.UseMTLS, o.ClientCertPath.Identity(),
-	})
+	}
+	if o.Discovers() || o.Delegated() { // others have the fingerprints of before there were these
+		parts = append(parts, o.AuthorizationURL, s.Resource(), o.ClientMetadataURL)
+	}
+	b, _ := json.Marshal(parts)
 	sum := sha256.Sum256(b)
 	return hex.EncodeToString(sum[:])
 }
@@ -70,7 +85,11 @@ func chain(s *config.Server) string {
 	if !s.OAuth.Rotating() {
 		return ""
 	}
-	b, _ := json.Marshal([]any{s.OAuth.TokenURL, s.OAuth.ClientID})
+	parts := []any{s.OAuth.TokenURL, s.OAuth.ClientID}
+	if s.OAuth.Delegated() {
+		parts = append(parts, s.OAuth.GrantType, s.OAuth.ClientMetadataURL, s.Resource())
+	}
+	b, _ := json.Marshal(parts)
 	sum := sha256.Sum256(b)
 	return hex.EncodeToString(sum[:])
 }
@@ -85,7 +104,7 @@ func (r *record) token(buffer time.Duration) *Token {
 		return nil
 	}
 	t := newToken(secrets.New(r.AccessToken), r.Scope, r.Issued, r.Expires, r.Generation, buffer)
-	t.correlation = r.Correlation
+	t.correlation, t.renewable = r.Correlation, r.Refresh != ""
 	return t
 }
 
@@ -132,12 +151,14 @@ func (s *Source) load(ctx context.Context) (*reading, error) {
 		}
 		return &reading{record: empty, rev: rev}, nil
 	}
+	s.noteMetadata(r.Metadata)
 	foreign := r.Fingerprint != s.fingerprint
 	if foreign {
 		empty.Schema, empty.Moved = max(empty.Schema, r.Schema), r.Moved
 		empty.Generation, empty.Origin, empty.Dead, empty.Place, empty.Rotation = r.Generation, r.Origin, r.Dead, r.Place, r.Rotation
 		if r.Chain == s.chain && s.chain != "" {
-			empty.Refresh, empty.Lease = r.Refresh, r.Lease
+			empty.Refresh, empty.Lease, empty.Asked, empty.Wanted = r.Refresh, r.Lease, r.Asked, r.Wanted
+			empty.Metadata, empty.Found, empty.Issuer, empty.Pinned, empty.Client = r.Metadata, r.Found, r.Issuer, r.Pinned, r.Client
 		}
 		r = empty
 	}

@@ -20,12 +20,13 @@ var ErrNoRevocation = errors.New("Token revocation not configured (no OAUTH_REVO
 // no process renews the grant before `refresh` is run. sent counts the tokens that the provider was told of. When it
 // cannot be reached nothing is dropped.
 func (s *Source) Revoke(ctx context.Context) (sent int, err error) {
-	configured := s.server.Load().OAuth.RevocationURL != ""
+	at := s.provider(ctx)
+	configured := at.RevocationURL != ""
 	if configured {
 		// A request that is in flight, here or in another process, brings a token that must be revoked too.
 		unlock, _ := s.engine.lockOrGoOn(ctx, s.name)
 		unlock()
-		if sent, err = s.revokeUpstream(ctx, maxTries); err != nil {
+		if sent, err = s.revokeUpstream(ctx, at, maxTries); err != nil {
 			return sent, err
 		}
 	}
@@ -42,10 +43,17 @@ func (s *Source) Revoke(ctx context.Context) (sent int, err error) {
 	return sent, nil
 }
 
+// provider is where tokens are revoked, as far as it is known.
+func (s *Source) provider(ctx context.Context) *oauth.Target {
+	g, _ := s.load(ctx) // an empty record, where it cannot be read
+	at, _ := s.target(&g.record)
+	return at
+}
+
 // revokeUpstream tells the provider of every token that is held, in the record or here.
-func (s *Source) revokeUpstream(ctx context.Context, tries int) (sent int, err error) {
+func (s *Source) revokeUpstream(ctx context.Context, at *oauth.Target, tries int) (sent int, err error) {
 	for _, t := range s.held(ctx) {
-		if err := s.revokeOne(ctx, t, tries); err != nil {
+		if err := s.revokeOne(ctx, at, t, tries); err != nil {
 			return sent, err
 		}
 		sent++
@@ -53,11 +61,11 @@ func (s *Source) revokeUpstream(ctx context.Context, tries int) (sent int, err e
 	return sent, nil
 }
 
-func (s *Source) revokeOne(ctx context.Context, t heldToken, tries int) error {
+func (s *Source) revokeOne(ctx context.Context, at *oauth.Target, t heldToken, tries int) error {
 	log := s.engine.log.With("server", s.name)
 	for try := 1; ; try++ {
 		id := uuid.NewString()
-		err := oauth.Revoke(ctx, log, s.target(), s.engine.resolve, t.value, t.hint, id)
+		err := oauth.Revoke(ctx, log, at, s.engine.resolve, t.value, t.hint, id)
 		if err == nil {
 			log.Info("[OAuthService] Revoked token for "+s.name, "hint", t.hint, "correlation_id", id)
 			return nil
@@ -111,9 +119,10 @@ func (e *Engine) RevokeOnShutdown(ctx context.Context) {
 }
 
 func (s *Source) revokeOnShutdown(ctx context.Context) {
-	release, err := s.engine.limits.take(ctx, s.server.Load().OAuth.RevocationURL)
+	at := s.provider(ctx)
+	release, err := s.engine.limits.take(ctx, at.RevocationURL)
 	if err == nil {
-		_, err = s.revokeUpstream(ctx, 1)
+		_, err = s.revokeUpstream(ctx, at, 1)
 		release()
 	}
 	if err == nil {

@@ -23,12 +23,19 @@ func (s *Source) rotate(ctx context.Context, f *flight, g *reading) (*Token, err
 		s.serveStored(f, g.token(s.buffer()))
 		return nil, errLeased
 	}
+	t, err := s.settledTarget(ctx, g)
+	if err != nil {
+		return nil, err
+	}
 	begun := g.Origin
 	token, err := s.toSpend(ctx, g)
 	if err != nil {
 		return nil, err
 	}
-	release, err := s.engine.limits.take(ctx, s.server.Load().OAuth.TokenURL)
+	if t.ClientID == "" {
+		return nil, s.needsPerson("the registration of its client has ended")
+	}
+	release, err := s.engine.limits.take(ctx, t.TokenURL)
 	if err != nil {
 		return nil, err
 	}
@@ -56,7 +63,7 @@ func (s *Source) rotate(ctx context.Context, f *flight, g *reading) (*Token, err
 			return nil, s.giveBack(ctx, f, g, err)
 		}
 	}
-	answer, err := s.spend(ctx, token, watch)
+	answer, err := s.spend(ctx, t, token, watch)
 	if err != nil {
 		return nil, s.giveBack(ctx, f, g, s.notRenewed(ctx, g, token, err, put))
 	}
@@ -103,6 +110,9 @@ func (s *Source) toSpend(ctx context.Context, g *reading) (secrets.Secret, error
 	if !held.IsZero() && held.Fingerprint() != g.Dead {
 		return held, s.claimOrigin(g.Origin)
 	}
+	if s.server.Load().OAuth.Delegated() {
+		return held, s.notSignedIn(g)
+	}
 	ref := s.server.Load().OAuth.RefreshToken
 	supplied, err := s.engine.resolve.Resolve(ctx, ref)
 	if err != nil {
@@ -118,6 +128,19 @@ func (s *Source) toSpend(ctx context.Context, g *reading) (secrets.Secret, error
 	}
 	g.Refresh, g.Origin, g.Dead, g.AccessToken, g.Moved = supplied.Reveal(), supplied.Fingerprint(), "", "", ""
 	return supplied, s.claimOrigin(g.Origin)
+}
+
+// notSignedIn says why there is nothing to renew a grant from that a person must give.
+func (s *Source) notSignedIn(g *reading) error {
+	switch {
+	case g.Dead != "":
+		return s.needsPerson("the authorization server does not accept the refresh token any more")
+	case g.Moved != "":
+		return s.needsPerson("its sign-in was taken over by " + g.Moved)
+	case g.Issued.IsZero():
+		return s.needsPerson("nobody has signed in yet")
+	}
+	return s.needsPerson("its token has ended, and came without a refresh token")
 }
 
 // spentAlready is the error for a chain that only a new refresh token can go on from.
@@ -190,21 +213,21 @@ func (s *Source) claim(ctx context.Context, g *reading) (err error) {
 
 // spend sends the refresh token. When no answer comes it is sent once more: many servers answer a repetition alike. The
 // watch is looked at directly before each: until then secrets are read, which may take long, and the machine may sleep.
-func (s *Source) spend(ctx context.Context, token secrets.Secret, watch stopwatch) (*oauth.Token, error) {
+func (s *Source) spend(ctx context.Context, t *oauth.Target, token secrets.Secret, watch stopwatch) (*oauth.Token, error) {
 	fence := func() error {
 		if watch.elapsed() > leaseLife-leaseMargin-sendBudget {
 			return errLeased
 		}
 		return nil
 	}
-	request := func(log *slog.Logger, t *oauth.Target, id string) (*oauth.Token, error) {
+	request := func(log *slog.Logger, id string) (*oauth.Token, error) {
 		return oauth.RefreshToken(ctx, log, t, s.engine.resolve, token, id, fence)
 	}
-	answer, err := s.ask(ctx, request)
+	answer, err := s.ask(ctx, t, request)
 	var wire *oauth.Error
 	if errors.As(err, &wire) && wire.Ambiguous && fence() == nil {
 		s.engine.log.Warn("no answer came to the refresh token of "+s.name+": sending it once more", "server", s.name)
-		if again, secondErr := s.ask(ctx, request); !errors.Is(secondErr, errLeased) {
+		if again, secondErr := s.ask(ctx, t, request); !errors.Is(secondErr, errLeased) {
 			answer, err = again, secondErr
 		}
 	}
@@ -224,6 +247,10 @@ func (s *Source) notRenewed(ctx context.Context, g *reading, token secrets.Secre
 		g.Refresh, g.Dead = wire.Rotated.Reveal(), ""
 		g.Rotation++
 		s.writeJournal(ctx, g.record, put)
+		return err
+	}
+	if forgotten := wire.Code == "invalid_client" && g.Client != nil; forgotten { // and what it was given with it
+		g.Client, g.Dead = nil, token.Fingerprint()
 		return err
 	}
 	if wire.Code != "invalid_grant" {
@@ -322,10 +349,10 @@ func (s *Source) writeJournal(ctx context.Context, r record, put writer) {
 // tooLate revokes what came after the grant was revoked by somebody else.
 func (s *Source) tooLate(ctx context.Context, answer *oauth.Token) error {
 	s.drop(true, 0)
-	if s.server.Load().OAuth.RevocationURL != "" {
+	if at := s.provider(ctx); at.RevocationURL != "" {
 		for _, t := range []heldToken{{answer.RefreshToken, "refresh_token"}, {answer.AccessToken, "access_token"}} {
 			if !t.value.IsZero() {
-				_ = s.revokeOne(ctx, t, 1) // it logs
+				_ = s.revokeOne(ctx, at, t, 1) // it logs
 			}
 		}
 	}

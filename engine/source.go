@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"bearerd/config"
+	"bearerd/engine/oauth"
 	"bearerd/secrets"
 )
 
@@ -40,6 +41,14 @@ type Source struct {
 	unjournaled  bool     // nor the journal
 	locks        []func() // release the lock of this host, see release
 	rejected     refused
+	challenge    *oauth.Challenge // what upstream asked for last; nil: it was not asked
+	settled      *oauth.Challenge // the one that was looked into
+	known        bool             // the record holds metadata
+	wanted       string           // the scope that upstream wants and a person must approve
+	stepped      []time.Time      // when upstream wanted another scope
+	asking       bool             // a person is asked now, for a request
+	login        chan struct{}    // closed when the pending login ends that was begun here; nil: there is none
+	loginTimer   *time.Timer
 	timer        *time.Timer
 	retired      bool
 }
@@ -57,7 +66,7 @@ func (s *Source) Token(ctx context.Context) (*Token, error) {
 		s.hit(ctx, t)
 		return t, nil
 	}
-	return s.slow(ctx)
+	return s.slow(ctx, true)
 }
 
 // hit counts a cache hit. The first one of each token is worth a line to people, the rest to debugging.
@@ -72,15 +81,24 @@ func (s *Source) hit(ctx context.Context, t *Token) {
 	}
 }
 
-// slow is Token without a fresh token at hand. A stale but valid one is served while its successor is fetched.
-func (s *Source) slow(ctx context.Context) (*Token, error) {
+// slow is Token without a fresh token at hand. A stale but valid one is served while its successor is fetched. asked says
+// that a person may be asked.
+func (s *Source) slow(ctx context.Context, asked bool) (*Token, error) {
+	t, err := s.fetched(ctx, asked)
+	if err != nil && s.afterLogin(ctx, err) {
+		return s.fetched(ctx, asked)
+	}
+	return t, err
+}
+
+func (s *Source) fetched(ctx context.Context, asked bool) (*Token, error) {
 	held := s.current.Load()
 	if now := time.Now(); held != nil && held.fresh(now) {
 		s.hit(ctx, held) // it came between the two looks
 		return held, nil
 	}
 	valid := held != nil && held.valid(time.Now())
-	f, err := s.join(generation(held))
+	f, err := s.join(generation(held), asked)
 	if valid && !errors.Is(err, ErrGone) {
 		s.hit(ctx, held)
 		return held, nil
@@ -261,7 +279,7 @@ func (s *Source) takeOver(g *reading, stored *Token) bool {
 		return false
 	}
 	s.publish(stored)
-	s.trouble, s.failures, s.retryAt = nil, 0, time.Time{}
+	s.trouble, s.failures, s.retryAt, s.wanted = nil, 0, time.Time{}, g.Wanted
 	switch {
 	case g.Revoked:
 		s.state = Revoked
@@ -325,6 +343,14 @@ func (s *Source) buffer() time.Duration {
 
 // waited is the error of a caller whose own context ended while a fetch was in flight.
 func (s *Source) waited(ctx context.Context) error {
+	s.mu.Lock()
+	asking := s.asking || s.login != nil
+	s.mu.Unlock()
+	if asking {
+		e := s.needsPerson("a person is to sign in first, and has not finished yet")
+		e.Remedy, e.Err = "finish the sign-in in the browser, then send the request again; `bearerd login "+s.name+"` begins it anew", context.Cause(ctx)
+		return e
+	}
 	return &Error{Server: s.name, State: s.status(), Reason: "the authorization server has not answered yet",
 		Remedy: "try again in a moment", Err: context.Cause(ctx)}
 }

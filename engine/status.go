@@ -21,7 +21,18 @@ type Status struct {
 	NextTry     *time.Time `json:"next_try,omitempty"`     //
 	Store       string     `json:"store,omitempty"`        // store_unwritable, store_unavailable, store_denied; absent: in order
 	StoreError  string     `json:"store_error,omitempty"`  // in the store's words: what it was asked for, and why not
+	Renewable   *bool      `json:"renewable,omitempty"`    // of a grant by a person: a refresh token is kept
+	WantedScope string     `json:"wanted_scope,omitempty"` // that upstream demands and a person must approve
 	Uncommitted bool       `json:"uncommitted,omitempty"`  // the newest refresh token is in the journal, not yet in the store
+}
+
+// wants fills in what a person is to do while a token is served. mu is held.
+func (s *Source) wants(st *Status) {
+	if s.wanted == "" || st.Error != "" {
+		return
+	}
+	e := s.needsPerson("upstream wants the scope " + s.wanted + ", which nobody has approved")
+	st.State, st.WantedScope, st.Error, st.Remedy = NeedsReauth, s.wanted, e.Error(), e.Remedy
 }
 
 // Status tells how the source is now.
@@ -39,8 +50,12 @@ func (s *Source) Status() Status {
 		}
 	}
 	t := s.current.Load()
+	s.wants(&st)
 	if t == nil {
 		return st
+	}
+	if s.server.Load().OAuth.Delegated() {
+		st.Renewable = &t.renewable
 	}
 	st.Fingerprint, st.TokenType, st.Scope, st.Generation = t.access.Fingerprint(), "Bearer", t.Scope, t.Generation
 	st.CreatedAt = &t.Issued

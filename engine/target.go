@@ -1,9 +1,97 @@
 package engine
 
-import "bearerd/engine/oauth"
+import (
+	"cmp"
+	"slices"
+	"strings"
+	"time"
 
-// target is whom the requests for s go to, as far as the configuration says it.
-func (s *Source) target() *oauth.Target {
+	"bearerd/config"
+	"bearerd/engine/oauth"
+	"bearerd/secrets"
+)
+
+// client is a registration (RFC 7591). It belongs to the issuer that made it, and to a redirect URI.
+type client struct {
+	Issuer   string `json:"issuer,omitempty"` // "": OAUTH_REGISTRATION_URL is configured, and nothing was discovered
+	Redirect string `json:"redirect_uri,omitempty"`
+	ID       string `json:"client_id"`
+	Secret   string `json:"client_secret,omitempty"`
+	Method   string `json:"method,omitempty"`
+	Expires  int64  `json:"expires,omitempty"` // of the secret, Unix seconds; 0: never
+}
+
+// serves reports whether the registration is still good at an issuer.
+func (c *client) serves(issuer string) bool {
+	return c != nil && c.Issuer == issuer && (c.Expires == 0 || time.Now().Unix() < c.Expires)
+}
+
+// target is whom the requests for s go to, and as whom: the configuration, completed by what the record holds of discovery
+// and registration. It lacks what is not known yet.
+func (s *Source) target(r *record) (*oauth.Target, error) {
 	server := s.server.Load()
-	return &oauth.Target{OAuth: server.OAuth, Reach: oauth.NewReach(server)}
+	o := *server.OAuth
+	m := r.Metadata
+	t := &oauth.Target{OAuth: &o, Reach: oauth.NewReach(server)}
+	registered := ""
+	if m != nil {
+		t.Issuer = m.Issuer
+		o.TokenURL = cmp.Or(o.TokenURL, m.TokenURL)
+		o.AuthorizationURL = cmp.Or(o.AuthorizationURL, m.AuthorizationURL)
+		o.RegistrationURL = cmp.Or(o.RegistrationURL, m.RegistrationURL)
+		o.RevocationURL = cmp.Or(o.RevocationURL, m.RevocationURL)
+		o.DeviceURL = cmp.Or(o.DeviceURL, m.DeviceURL)
+		if o.Resource == nil && m.Resource != "" {
+			o.Resource = []string{m.Resource}
+		}
+	}
+	switch {
+	case o.ClientID != "":
+	case m != nil && m.ClientMetadata && o.ClientMetadataURL != "":
+		o.ClientID = o.ClientMetadataURL
+	case r.Client.serves(t.Issuer):
+		o.ClientID, registered = r.Client.ID, r.Client.Method
+		if r.Client.Secret != "" {
+			o.ClientSecret = secrets.LiteralRef(r.Client.Secret)
+		}
+	}
+	o.Scope = s.scope(&o, r)
+	o.ValidateScopes = o.ValidateScopes && o.Scope == server.OAuth.Scope // what a person leaves out of the rest is up to them
+	var err error
+	t.Method, t.Algs, err = m.Method(&o, registered)
+	return t, err
+}
+
+// scope is what is asked for: OAUTH_SCOPE, else what upstream or its metadata names; and what was demanded since.
+func (s *Source) scope(o *config.OAuth, r *record) string {
+	base := o.Scope
+	if base == "" {
+		base = union(s.demanded(), r.Asked)
+	}
+	if m := r.Metadata; base == "" && m != nil {
+		base = m.Scopes
+	}
+	if m := r.Metadata; o.Scope == "" && base != "" && o.Delegated() && m != nil && slices.Contains(m.IssuerScopes, "offline_access") {
+		base = union(base, "offline_access")
+	}
+	return union(base, r.Wanted)
+}
+
+// union joins space-separated scopes, each once, in their order.
+func union(scopes ...string) string {
+	var list []string
+	for _, scope := range scopes {
+		for _, word := range strings.Fields(scope) {
+			if !slices.Contains(list, word) {
+				list = append(list, word)
+			}
+		}
+	}
+	return strings.Join(list, " ")
+}
+
+// lacking is what of want is not in have.
+func lacking(want, have string) string {
+	held := strings.Fields(have)
+	return strings.Join(slices.DeleteFunc(strings.Fields(want), func(w string) bool { return slices.Contains(held, w) }), " ")
 }

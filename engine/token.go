@@ -21,6 +21,7 @@ type Token struct {
 	staleAt       int64          // wall clock, Unix nanoseconds: from here on it is worth renewing
 	deadAt        int64          // wall clock, Unix nanoseconds: from here on it is refused
 	hit           atomic.Bool    // the first cache hit has been logged
+	renewable     bool           // its refresh token is kept
 	copied        bool           // from the local copy, while the shared store was away
 	superseded    chan struct{}
 	dropped       atomic.Bool // nothing took its place when it was superseded

@@ -12,14 +12,17 @@ import (
 
 // What was tried, as an Error names it.
 const (
-	opToken  = "token request"
-	opRevoke = "revocation"
+	opToken     = "token request"
+	opRevoke    = "revocation"
+	opAuthorize = "authorization"
+	opRegister  = "registration"
+	opDevice    = "device authorization"
 )
 
 // Error is the outcome of a request that gave no token. Its text holds no secret, no body and no query of a URL.
 type Error struct {
-	Op            string // "token request" or "revocation"
-	Code          string // the OAuth error code (RFC 6749 §5.2); "" when the answer held none
+	Op            string // what was tried: "token request", "revocation", "authorization" …
+	Code          string // the OAuth error code (RFC 6749 §4.1.2.1, §5.2 …); "" when the answer held none
 	Description   string // error_description: at most 200 printable ASCII characters
 	Status        int    // HTTP; 0 when there was no answer
 	CorrelationID string
@@ -97,7 +100,22 @@ var finalCodes = []string{
 	"invalid_scope", "invalid_target", "unsupported_token_type",
 }
 
-// isFinal looks at the status too, as gateways in front of a server put its codes on errors of their own.
-func isFinal(status int, code string) bool {
-	return (status == 200 || status == 400 || status == 401) && slices.Contains(finalCodes, code)
+// finalOf are the codes that are final for one kind of request alone: RFC 6749 §4.1.2.1 with OpenID Connect Core §3.1.2.6,
+// and RFC 7591 §3.2.2.
+var finalOf = map[string][]string{
+	opAuthorize: {
+		"access_denied", "unsupported_response_type", "interaction_required", "login_required",
+		"account_selection_required", "consent_required",
+	},
+	opRegister: {
+		"access_denied", "invalid_redirect_uri", "invalid_client_metadata", "invalid_software_statement",
+		"unapproved_software_statement",
+	},
+}
+
+// isFinal looks at the status too, as gateways in front of a server put its codes on errors of their own. An authorization
+// response has none.
+func isFinal(op string, status int, code string) bool {
+	known := status == 200 || status == 400 || status == 401 || status == 403 && op == opRegister || op == opAuthorize
+	return known && (slices.Contains(finalCodes, code) || slices.Contains(finalOf[op], code))
 }

@@ -30,6 +30,9 @@ func PlainError(host string, after time.Duration, err error) error {
 	if e, ok := errors.AsType[*materialError](err); ok { // a client certificate that went away since it was checked
 		return e
 	}
+	if e, ok := errors.AsType[*reachError](err); ok { // it names the host and the address
+		return e
+	}
 	text, is := plainWords(err)
 	if errors.Is(is, context.DeadlineExceeded) {
 		text = fmt.Sprintf("timed out after %v", after.Round(10*time.Millisecond))

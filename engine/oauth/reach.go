@@ -2,18 +2,203 @@ package oauth
 
 import (
 	"context"
+	"fmt"
 	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"syscall"
 	"time"
 
 	"bearerd/config"
 )
 
-// Reach says which addresses the requests for one server may connect to.
-type Reach struct{}
+// Reach says which addresses the requests for one server may connect to. It looks at the address that is connected to,
+// so that a name which resolves to another one a moment later gains nothing. Link-local, multicast and unspecified
+// addresses and those of cloud metadata services are never reached. Private and loopback ones are reached for a host that
+// the configuration names, for one of allow_private, and for any host where the server itself is at such an address. The
+// zero Reach reaches public addresses only. It is safe for many goroutines.
+type Reach struct{ *reach }
 
-// NewReach lets the hosts that the configuration of s names, and those of allow_private, be at private addresses.
-func NewReach(s *config.Server) Reach { return Reach{} }
+type reach struct {
+	hosts    []string       // that may be private: of the configuration and of allow_private
+	networks []netip.Prefix // of allow_private
+	homes    []string       // the hosts of the server itself
+	home     atomic.Uint32  // where the server itself is: unknownHome, publicHome, privateHome
+}
 
+const (
+	unknownHome = iota
+	publicHome
+	privateHome
+)
+
+// NewReach lets the hosts that the configuration of s names, and those of allow_private, be at private addresses. It
+// uses no network: a server that has a name counts as private once a connection to it shows that it is.
+func NewReach(s *config.Server) Reach {
+	r := &reach{homes: hostsOf(s.Resource(), s.Origin())}
+	r.hosts = append(hostsOf(s.URL), r.homes...)
+	if o := s.OAuth; o != nil {
+		r.hosts = append(r.hosts, hostsOf(o.ServerURL, o.TokenURL, o.AuthorizationURL, o.DeviceURL, o.RegistrationURL,
+			o.RevocationURL, o.ClientMetadataURL)...)
+	}
+	for _, allowed := range s.AllowPrivate {
+		if p, err := netip.ParsePrefix(allowed); err == nil {
+			r.networks = append(r.networks, p.Masked())
+		} else if a, err := netip.ParseAddr(strings.Trim(allowed, "[]")); err == nil {
+			r.networks = append(r.networks, netip.PrefixFrom(plainAddr(a), plainAddr(a).BitLen()))
+		} else {
+			r.hosts = append(r.hosts, hostName(allowed))
+		}
+	}
+	if slices.ContainsFunc(r.homes, isPrivateHost) {
+		r.home.Store(privateHome)
+	}
+	return Reach{r}
+}
+
+// Home is where the server itself was seen: at a private address or not. Pass it to AtHome when the server is not asked
+// again.
+func (r Reach) Home() (private bool) { return r.reach != nil && r.home.Load() == privateHome }
+
+// AtHome is r for a server of which an earlier Reach has seen that it is at a private address.
+func (r Reach) AtHome() Reach {
+	if r.reach != nil {
+		r.home.CompareAndSwap(unknownHome, privateHome)
+	}
+	return r
+}
+
+// hostsOf leaves out what is no URL with a host.
+func hostsOf(addresses ...string) []string {
+	var hosts []string
+	for _, address := range addresses {
+		if u, err := url.Parse(address); err == nil && u.Hostname() != "" {
+			hosts = append(hosts, hostName(u.Hostname()))
+		}
+	}
+	return hosts
+}
+
+// hostName is a host as it is compared.
+func hostName(host string) string { return strings.TrimSuffix(strings.ToLower(host), ".") }
+
+// isPrivateHost reports whether a host is at a private address whatever a resolver says.
+func isPrivateHost(host string) bool {
+	if host == "localhost" || strings.HasSuffix(host, ".localhost") {
+		return true
+	}
+	a, err := netip.ParseAddr(host)
+	return err == nil && addrKind(a).private
+}
+
+// dial is the DialContext of an http.Transport.
 func (r Reach) dial(ctx context.Context, network, address string) (net.Conn, error) {
-	return (&net.Dialer{Timeout: 10 * time.Second}).DialContext(ctx, network, address)
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return nil, err
+	}
+	d := net.Dialer{Timeout: 10 * time.Second}
+	if !isProxy(address) {
+		d.ControlContext = func(_ context.Context, _, to string, _ syscall.RawConn) error { return r.check(host, to) }
+	}
+	conn, err := d.DialContext(ctx, network, address)
+	if err == nil {
+		r.met(host, conn.RemoteAddr().String())
+	}
+	return conn, err
+}
+
+// isProxy reports whether address is that of a proxy which the environment names. What such a proxy connects to is seen
+// by the proxy alone.
+func isProxy(address string) bool {
+	for _, scheme := range []string{"http", "https"} {
+		u, err := http.ProxyFromEnvironment(&http.Request{URL: &url.URL{Scheme: scheme, Host: "target.invalid"}})
+		if err != nil || u == nil {
+			continue
+		}
+		port := u.Port()
+		if port == "" {
+			port = map[string]string{"https": "443", "socks5": "1080", "socks5h": "1080"}[u.Scheme]
+		}
+		if port == "" {
+			port = "80"
+		}
+		if strings.EqualFold(address, net.JoinHostPort(u.Hostname(), port)) {
+			return true
+		}
+	}
+	return false
+}
+
+// met remembers where the server itself is. The first connection decides: a name that points elsewhere later must not
+// open the private network to what its metadata names.
+func (r Reach) met(host, remote string) {
+	to, err := netip.ParseAddrPort(remote)
+	if r.reach == nil || err != nil || !slices.Contains(r.homes, hostName(host)) {
+		return
+	}
+	seen := uint32(publicHome)
+	if addrKind(to.Addr()).private {
+		seen = privateHome
+	}
+	r.home.CompareAndSwap(unknownHome, seen)
+}
+
+// check refuses, by a *reachError, to connect to an address and port for a host.
+func (r Reach) check(host, remote string) error {
+	to, err := netip.ParseAddrPort(remote)
+	if err != nil {
+		return fmt.Errorf("%s: the address cannot be judged", host)
+	}
+	return r.permit(host, to.Addr())
+}
+
+// checkHost refuses a host that is an address out of reach. Of a name it knows nothing until it is connected to. It is for
+// requests that a proxy makes for us, and for addresses that are only kept.
+func (r Reach) checkHost(host string) error {
+	if a, err := netip.ParseAddr(host); err == nil {
+		return r.permit(host, a)
+	}
+	if isPrivateHost(hostName(host)) {
+		return r.permit(host, netip.AddrFrom4([4]byte{127, 0, 0, 1}))
+	}
+	return nil
+}
+
+func (r Reach) permit(host string, a netip.Addr) error {
+	kind := addrKind(a)
+	if kind.name == "" || kind.private && r.allowsPrivate(host, a) {
+		return nil
+	}
+	return &reachError{host: host, addr: plainAddr(a), kind: kind}
+}
+
+func (r Reach) allowsPrivate(host string, a netip.Addr) bool {
+	if r.reach == nil {
+		return false
+	}
+	return r.Home() || slices.Contains(r.hosts, hostName(host)) ||
+		slices.ContainsFunc(r.networks, func(p netip.Prefix) bool { return p.Contains(plainAddr(a)) })
+}
+
+// reachError is a refusal to connect. Its text holds a host and an address alone.
+type reachError struct {
+	host string
+	addr netip.Addr
+	kind kind
+}
+
+func (e *reachError) Error() string {
+	where := e.host + " is at " + e.addr.String() + ", " + e.kind.name + " address"
+	if a, err := netip.ParseAddr(e.host); err == nil && plainAddr(a) == e.addr {
+		where = e.host + " is " + e.kind.name + " address"
+	}
+	if e.kind.private {
+		return where + ", and metadata named it: add it to allow_private if that is right"
+	}
+	return where + ", which is never connected to"
 }

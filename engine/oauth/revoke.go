@@ -4,9 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"net/http"
 	"net/url"
-	"strings"
 
 	"bearerd/secrets"
 )
@@ -28,32 +26,9 @@ func Revoke(
 	}
 	w.hide(token.Reveal())
 	form := url.Values{"token": {token.Reveal()}, "token_type_hint": {hint}}
-	req, err := w.authenticated(ctx, c, form)
-	if err != nil {
-		return w.asError(err, "OAUTH_REVOCATION_URL")
+	if err := w.authenticate(ctx, c, r, form); err != nil {
+		return unsent(opRevoke, id, err)
 	}
-	resp, err := (&http.Client{Transport: w}).Do(req)
-	if err != nil {
-		return w.asError(err, "OAUTH_REVOCATION_URL")
-	}
-	return resp.Body.Close()
-}
-
-// authenticated does for the revocation endpoint what x/oauth2 does for the token endpoint.
-func (w *wire) authenticated(ctx context.Context, c *Target, form url.Values) (*http.Request, error) {
-	if !w.basic {
-		form.Set("client_id", c.ClientID)
-		if !w.secret.IsZero() {
-			form.Set("client_secret", w.secret.Reveal())
-		}
-	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.RevocationURL, strings.NewReader(form.Encode()))
-	if err != nil {
-		return nil, err
-	}
-	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	if w.basic {
-		req.SetBasicAuth(url.QueryEscape(c.ClientID), url.QueryEscape(w.secret.Reveal()))
-	}
-	return req, nil
+	_, err = w.post(ctx, c.RevocationURL, "OAUTH_REVOCATION_URL", formType, []byte(form.Encode()))
+	return err
 }

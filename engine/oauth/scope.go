@@ -44,6 +44,16 @@ func (w *wire) knownScopes(granted, requested string) string {
 // notInScope is what RFC 6749 §3.3 does not allow: a scope is of %x21 / %x23-5B / %x5D-7E.
 func notInScope(r rune) bool { return r <= ' ' || r > '~' || r == '"' || r == '\\' }
 
+// protocolScope reports whether a granted scope may leave s out or name it otherwise: the scopes of OpenID Connect (Google
+// answers with addresses, Entra with nothing), and Entra's name for all that an application may ask for.
+func protocolScope(s string) bool {
+	switch s {
+	case "openid", "profile", "email", "address", "phone", "offline_access":
+		return true
+	}
+	return strings.HasSuffix(s, "/.default")
+}
+
 // checkScopes fails the acquisition, or notes the missing scopes. No scope in the answer means as requested
 // (RFC 6749 §5.1).
 func (w *wire) checkScopes(t *Token, c *config.OAuth) error {
@@ -52,7 +62,9 @@ func (w *wire) checkScopes(t *Token, c *config.OAuth) error {
 	}
 	requested := strings.Fields(c.Scope)
 	received := strings.Fields(t.Scope)
-	missing := slices.DeleteFunc(slices.Clone(requested), func(s string) bool { return slices.Contains(received, s) })
+	missing := slices.DeleteFunc(slices.Clone(requested), func(s string) bool {
+		return slices.Contains(received, s) || protocolScope(s)
+	})
 	if len(missing) == 0 {
 		return nil
 	}

@@ -8,11 +8,11 @@ import (
 // Target is whom the requests of one grant go to, and as whom: the configuration of a server, completed by what was
 // discovered and registered.
 type Target struct {
-	*config.OAuth        // its TokenURL, ClientID, ClientSecret, Scope … are those in force
-	Issuer        string // "": not discovered
-	Method        string // of client authentication, see Metadata.Method; "": as OAUTH_USE_BASIC_AUTH says
-	Alg           string // that private_key_jwt signs with (RFC 7518 §3.1); "": the usual one for the key
-	Reach         Reach  // which addresses may be connected to
+	*config.OAuth          // its TokenURL, ClientID, ClientSecret, Scope … are those in force
+	Issuer        string   // "": not discovered
+	Method        string   // of client authentication, see Metadata.Method; "": as without metadata
+	Algs          []string // SigningAlgs of the metadata, of which private_key_jwt takes the usual one for the key; nil: any
+	Reach         Reach    // which addresses may be connected to
 }
 
 // The ways a client proves itself at the token endpoint (RFC 7591 §2, RFC 8705 §2.1).

@@ -8,6 +8,7 @@ import (
 	"io"
 	"math"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -64,6 +65,18 @@ func (a answer) text(name string) string {
 	return s
 }
 
+// unnest gives the token of a person, which Slack nests, where there is no other.
+func (a answer) unnest() answer {
+	user, _ := a["authed_user"].(map[string]any)
+	if a.text("access_token") == "" && answer(user).text("access_token") != "" {
+		return user
+	}
+	return a
+}
+
+// bearerTypes are token types by which providers mean Bearer: Slack says whom the token acts for.
+var bearerTypes = []string{"", "bearer", "bot", "user"}
+
 // normalise writes the members that we use as the JSON that x/oauth2 reads. Left alone it takes text/plain for a form,
 // and refuses an answer whose expires_in is a fraction or very large.
 func (a answer) normalise() ([]byte, error) {
@@ -109,7 +122,7 @@ func (a answer) expiresIn() (seconds int64, guessed bool) {
 func (w *wire) token(t *oauth2.Token, c *config.OAuth, requested time.Time) (*Token, error) {
 	refresh, _ := t.Extra("refresh_token").(string) // the field of t holds the one that was sent where none came
 	fail := func(err error) (*Token, error) { return nil, w.useless(200, refresh, err) }
-	if t.TokenType != "" && !strings.EqualFold(t.TokenType, "Bearer") {
+	if !slices.Contains(bearerTypes, strings.ToLower(t.TokenType)) {
 		return fail(fmt.Errorf("token_type %s is not supported", w.clean(t.TokenType)))
 	}
 	scope, given := t.Extra("scope").(string)

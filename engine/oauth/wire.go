@@ -3,7 +3,6 @@ package oauth
 import (
 	"bytes"
 	"context"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
@@ -29,6 +28,8 @@ const (
 	maxRetryAfter  = 24 * time.Hour
 )
 
+const formType = "application/x-www-form-urlencoded"
+
 var errTooLong = errors.New("the answer is over 1 MiB")
 
 // wire carries one request. As the http.RoundTripper under x/oauth2 it sees every byte first, so that no library turns a
@@ -38,8 +39,7 @@ type wire struct {
 	log    *slog.Logger
 	base   http.RoundTripper
 	header http.Header    // set on the request
-	secret secrets.Secret // the client's; zero: none
-	basic  bool           // client_secret_basic
+	secret secrets.Secret // the client's, once authenticate has read it; zero: none is sent
 	before func() error   // see requestToken
 	hidden []string       // values that must not come back in an error text
 	sent   atomic.Bool    // the headers of the request are written: from here on the server may act on it
@@ -61,25 +61,7 @@ func newWire(
 		DisableCompression:     true,
 		MaxResponseHeaderBytes: 64 << 10,
 	}
-	if err := w.setHeaders(ctx, c.OAuth, r); err != nil {
-		return nil, err
-	}
-	if c.ClientSecret.IsZero() {
-		return w, nil
-	}
-	if w.secret, err = r.Resolve(ctx, c.ClientSecret); err != nil {
-		return nil, fmt.Errorf("OAUTH_CLIENT_SECRET: %w", err)
-	}
-	// Without a secret the id goes into the body alone (tls_client_auth, RFC 8705 §2.1).
-	w.basic = !w.secret.IsZero() && (c.Method == MethodBasic || c.Method == "" && (c.UseBasicAuth == nil || *c.UseBasicAuth))
-	w.hide(w.secret.Reveal())
-	w.hide(base64.StdEncoding.EncodeToString([]byte(basicPair(c.ClientID, w.secret))))
-	return w, nil
-}
-
-// basicPair is what client_secret_basic encodes: each half form-encoded first (RFC 6749 §2.3.1).
-func basicPair(id string, secret secrets.Secret) string {
-	return url.QueryEscape(id) + ":" + url.QueryEscape(secret.Reveal())
+	return w, w.setHeaders(ctx, c.OAuth, r)
 }
 
 func (w *wire) setHeaders(ctx context.Context, c *config.OAuth, r *secrets.Resolver) error {
@@ -175,7 +157,7 @@ func (w *wire) debug(req *http.Request, resp *http.Response, took time.Duration)
 }
 
 func paramNames(req *http.Request) []string {
-	if req.GetBody == nil {
+	if req.GetBody == nil || req.Header.Get("Content-Type") != formType {
 		return nil
 	}
 	body, err := req.GetBody()
@@ -186,6 +168,15 @@ func paramNames(req *http.Request) []string {
 	b, _ := io.ReadAll(body) // from memory: it cannot fail
 	form, _ := url.ParseQuery(string(b))
 	return slices.Sorted(maps.Keys(form))
+}
+
+// hideAnswer hides what the server's own words, such as a scope or a description, must not repeat.
+func (w *wire) hideAnswer(a answer) {
+	user, _ := a["authed_user"].(map[string]any) // see unnest
+	for _, name := range []string{"access_token", "refresh_token", "id_token", "client_secret", "registration_access_token", "device_code"} {
+		w.hide(a.text(name))
+		w.hide(answer(user).text(name))
+	}
 }
 
 // judge turns everything but a success into an *Error; of a token answer it returns the body that x/oauth2 can read.
@@ -200,18 +191,20 @@ func (w *wire) judge(to *url.URL, resp *http.Response, body []byte) ([]byte, *Er
 		return nil, e
 	}
 	a, ok := parseAnswer(body)
-	w.hide(a.text("access_token"))
-	w.hide(a.text("refresh_token"))
+	w.hideAnswer(a)
 	switch code := a.text("error"); {
 	case code != "":
 		e.Code, e.Description = w.clean(code), w.clean(a.text("error_description"))
-		e.Final = isFinal(status, code)
+		e.Final = isFinal(w.op, status, code)
 		return nil, e
 	case !success(status):
 		e.Err = errors.New(strings.TrimSpace(fmt.Sprintf("%s answered HTTP %d %s", to.Host, status, http.StatusText(status))))
 	case !ok:
 		return nil, w.useless(status, "", fmt.Errorf("%s gave neither JSON nor a form", to.Host))
+	case w.op != opToken:
+		return body, nil
 	default:
+		a = a.unnest()
 		clean, err := a.normalise()
 		if err != nil {
 			return nil, w.useless(status, a.text("refresh_token"), err)

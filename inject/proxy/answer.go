@@ -38,6 +38,7 @@ const (
 	reasonLost        = "answer_lost"
 	reasonNoToken     = "no_token"
 	reasonRefused     = "token_refused" // although it was fresh
+	reasonScope       = "insufficient_scope"
 	reasonRenewed     = "token_renewed" // but the request was not sent again
 	reasonRedirect    = "redirect"
 	reasonOrigin      = "other_origin"
@@ -123,7 +124,7 @@ const (
 )
 
 // dead answers a request whose token upstream refused and that could not be helped.
-func (rt *route) dead(r *http.Request, body *body, err error) (*http.Response, error) {
+func (rt *route) dead(r *http.Request, body *body, status int, err error) (*http.Response, error) {
 	if r.Context().Err() != nil {
 		return nil, r.Context().Err()
 	}
@@ -131,6 +132,8 @@ func (rt *route) dead(r *http.Request, body *body, err error) (*http.Response, e
 	var e *engine.Error
 	var known refusal
 	switch {
+	case errors.As(err, &e) && e.State == engine.NeedsReauth && status == http.StatusUnauthorized:
+		return rt.noToken(body, err), nil
 	case errors.As(err, &e):
 		message = e.ForCaller()
 	case !errors.As(err, &known) && !errors.Is(err, engine.ErrGone):
@@ -139,6 +142,8 @@ func (rt *route) dead(r *http.Request, body *body, err error) (*http.Response, e
 	rt.warn("upstream refused the token, and the request could not be helped", err)
 	reason := reasonRenewed
 	switch {
+	case status == http.StatusForbidden:
+		return rt.instead(status, body, reasonScope, message), nil
 	case known == errRefusedAgain:
 		reason = reasonRefused
 	case known == "":
@@ -206,7 +211,7 @@ func (rt *route) redirected(body *body) *http.Response {
 	return rt.instead(http.StatusBadGateway, body, reasonRedirect, fmt.Sprintf("upstream of server %q %s", rt.name, what))
 }
 
-// lacksScope reports whether upstream wants more scope than the token has (RFC 6750 §3.1). The answer passes as it is.
+// lacksScope reports whether upstream wants more scope than the token has (RFC 6750 §3.1).
 func lacksScope(resp *http.Response) bool {
 	return resp.StatusCode == http.StatusForbidden && slices.ContainsFunc(resp.Header.Values("WWW-Authenticate"),
 		func(v string) bool { return strings.Contains(v, "insufficient_scope") })

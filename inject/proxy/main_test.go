@@ -100,7 +100,7 @@ func (f *fixture) server(name, url string) *config.Server {
 	return &config.Server{
 		Name: name, URL: url, Local: config.Local{LocalAuth: "key"},
 		OAuth: &config.OAuth{
-			Enabled: true, Version: "2.0", GrantType: "client_credentials", UseBasicAuth: true, TokenInHeaderOnly: true,
+			Enabled: true, Version: "2.0", GrantType: "client_credentials", TokenInHeaderOnly: true,
 			ValidateScopes: true, TokenExpiryBuffer: 300, CABundlePath: f.ca, TokenURL: f.as.TokenURL(), ClientID: clientID,
 			ClientSecret: secrets.LiteralRef(clientSecret),
 		},

@@ -183,7 +183,9 @@ func (rt *route) forward(r *http.Request, u *url.URL, body *body) (*http.Respons
 		return rt.instead(http.StatusBadGateway, body, reasonSettings,
 			fmt.Sprintf("the certificates for server %q cannot be used: see the log of bearerd", rt.name)), nil
 	}
-	token, err := rt.token(r.Context())
+	wait, cancel := context.WithTimeout(r.Context(), patience)
+	defer cancel()
+	token, err := rt.token(wait)
 	if err != nil {
 		if r.Context().Err() != nil || errors.Is(err, engine.ErrGone) {
 			return nil, err
@@ -191,10 +193,18 @@ func (rt *route) forward(r *http.Request, u *url.URL, body *body) (*http.Respons
 		return rt.noToken(body, err), nil
 	}
 	resp, err := rt.send(r, u, body, token)
-	if err == nil && resp.StatusCode == http.StatusUnauthorized && rt.source != nil {
-		if resp, err = rt.challenged(r, u, body, token, resp); resp == nil {
-			return rt.dead(r, body, err)
+	for refused := 0; err == nil && rt.source != nil && wantsToken(resp); refused++ {
+		next, why := rt.challenged(wait, body, token, resp, refused)
+		if resp.StatusCode == http.StatusForbidden && errors.Is(why, engine.ErrNotHelped) {
+			rt.warn("upstream wants a scope that the token does not have: add it to OAUTH_SCOPE", nil)
+			break
 		}
+		_ = resp.Body.Close() // not read first: it may never come
+		if why != nil {
+			return rt.dead(r, body, resp.StatusCode, why)
+		}
+		token = next
+		resp, err = rt.send(r, u, body, token)
 	}
 	if err != nil {
 		return rt.failed(r, body, err)
@@ -215,21 +225,16 @@ func (rt *route) accept(r *http.Request, body *body, resp *http.Response) (*http
 	if rt.source == nil {
 		return resp, nil
 	}
-	if lacksScope(resp) {
-		rt.warn("upstream wants a scope that the token does not have: add it to OAUTH_SCOPE", nil)
-	}
 	delete(resp.Header, "Www-Authenticate") // a client would start an OAuth of its own
 	return resp, nil
 }
 
-// token waits for a token as long as an MCP client will wait for an answer.
+// token waits for a token. There may be none, and no error: upstream's answer is to tell who gives one.
 func (rt *route) token(ctx context.Context) (*engine.Token, error) {
 	if rt.source == nil {
 		return nil, nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
-	return rt.source.Token(ctx)
+	return rt.source.TokenOrNone(ctx)
 }
 
 // successor is the route that a reload has put in this one's place before it had a token for a request. A request that has
@@ -244,12 +249,20 @@ func (rt *route) successor(err error) *route {
 	return nil
 }
 
-// challenged deals with a 401. It gives the answer to pass on, or no response and why the token is dead.
-func (rt *route) challenged(r *http.Request, u *url.URL, body *body, token *engine.Token, refused *http.Response) (*http.Response, error) {
-	_ = refused.Body.Close() // not read first: it may never come
-	ctx, cancel := context.WithTimeout(r.Context(), patience)
-	defer cancel()
-	next, again, err := rt.source.Challenged(ctx, token, refused.StatusCode, refused.Header)
+// maxRefusals is how often one request is helped: its token may have ended, and then lack one scope after the other.
+const maxRefusals = 4
+
+// wantsToken reports whether upstream refused a request for its token (RFC 6750 §3.1).
+func wantsToken(resp *http.Response) bool {
+	return resp.StatusCode == http.StatusUnauthorized || lacksScope(resp)
+}
+
+// challenged gives the token to send the request with again, or says why there is none; refused counts the refusals before.
+func (rt *route) challenged(ctx context.Context, body *body, token *engine.Token, resp *http.Response, refused int) (*engine.Token, error) {
+	if refused == maxRefusals || refused > 0 && resp.StatusCode == http.StatusUnauthorized {
+		return nil, errRefusedAgain
+	}
+	next, again, err := rt.source.Challenged(ctx, token, resp.StatusCode, resp.Header)
 	if err != nil {
 		return nil, err
 	}
@@ -259,12 +272,7 @@ func (rt *route) challenged(r *http.Request, u *url.URL, body *body, token *engi
 	if !body.whole {
 		return nil, body.unsent()
 	}
-	resp, err := rt.send(r, u, body, next)
-	if err == nil && resp.StatusCode == http.StatusUnauthorized {
-		_ = resp.Body.Close()
-		return nil, errRefusedAgain
-	}
-	return resp, err
+	return next, nil
 }
 
 // send makes one upstream request.

@@ -58,6 +58,7 @@ func Daemon(ctx context.Context, cfg *config.Config, service Service, log *slog.
 		return err
 	}
 	defer endVault()
+	a.askInBrowser()
 
 	p := proxy.New(a.keys, a.resolve, log)
 	a.reload = &reloader{app: a, proxy: p, watcher: service.Watcher, level: service.Level, systemd: &systemd{log}}

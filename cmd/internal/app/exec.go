@@ -39,6 +39,7 @@ func Exec(ctx context.Context, cfg *config.Config, path, name string, stderr io.
 		return 1, err
 	}
 	defer endVault()
+	a.askInBrowser()
 	if s.URL != "" {
 		return a.bridge(ctx, cfg, s, path)
 	}

@@ -28,24 +28,44 @@ func (s *Server) handler() http.Handler {
 	mux.Handle("POST /token", s.endpoint(s.token, true))
 	mux.Handle("POST /revoke", s.endpoint(s.revoke, true))
 	mux.Handle("POST /introspect", s.endpoint(s.introspect, false))
-	mux.HandleFunc("GET /.well-known/oauth-authorization-server", s.metadata)
+	mux.Handle("GET /.well-known/oauth-authorization-server", s.endpoint(s.metadata, false))
+	mux.Handle("GET /.well-known/openid-configuration", s.person(s.endpoint(s.metadata, false)))
+	mux.Handle("GET /authorize", s.person(s.entry(s.authorize, false)))
+	mux.Handle("POST /register", s.person(s.endpoint(s.register, false)))
+	mux.Handle("POST /device_authorization", s.person(s.endpoint(s.authorizeDevice, false)))
+	mux.Handle("GET /device", s.person(s.entry(s.visitDevice, false)))
 	return mux
 }
 
-// endpoint records the request, lets the next fault at it, and keeps Close waiting.
+// person is an endpoint that is there after Delegate only.
+func (s *Server) person(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !s.delegates() {
+			http.NotFound(w, r)
+			return
+		}
+		h.ServeHTTP(w, r)
+	})
+}
+
 func (s *Server) endpoint(answer func(http.ResponseWriter, Request), faulty bool) http.Handler {
+	return s.entry(func(w http.ResponseWriter, _ *http.Request, r Request) { answer(w, r) }, faulty)
+}
+
+// entry records the request, lets the next fault at it, and keeps Close waiting.
+func (s *Server) entry(answer func(http.ResponseWriter, *http.Request, Request), faulty bool) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		req, err := read(r)
 		if err != nil {
 			fail(w, http.StatusBadRequest, "invalid_request", "the body cannot be read")
 			return
 		}
-		fault, ok := s.enter(req, faulty)
+		fault, ok := s.enter(r.URL.Path, req, faulty)
 		if !ok {
 			return
 		}
 		defer s.handlers.Done()
-		next := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { answer(w, req) })
+		next := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { answer(w, r, req) })
 		if fault != nil {
 			fault(w, r, next)
 			return
@@ -54,7 +74,7 @@ func (s *Server) endpoint(answer func(http.ResponseWriter, Request), faulty bool
 	})
 }
 
-func (s *Server) enter(req Request, faulty bool) (f Fault, ok bool) {
+func (s *Server) enter(path string, req Request, faulty bool) (f Fault, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
@@ -62,7 +82,10 @@ func (s *Server) enter(req Request, faulty bool) (f Fault, ok bool) {
 	}
 	s.handlers.Add(1)
 	s.requests = append(s.requests, req)
-	if faulty && len(s.faults) > 0 {
+	switch here := s.placed[path]; {
+	case len(here) > 0:
+		f, s.placed[path] = here[0], here[1:]
+	case faulty && len(s.faults) > 0:
 		f, s.faults = s.faults[0], s.faults[1:]
 	}
 	return f, true
@@ -74,8 +97,10 @@ func read(r *http.Request) (Request, error) {
 		return Request{}, err
 	}
 	r.Body = io.NopCloser(bytes.NewReader(body)) // for a fault that wants it
-	form, err := url.ParseQuery(string(body))
-	req := Request{Path: r.URL.RequestURI(), Header: r.Header.Clone(), Form: form, Body: string(body)}
+	req := Request{Path: r.URL.RequestURI(), Header: r.Header.Clone(), Body: string(body)}
+	if kind, _, _ := strings.Cut(r.Header.Get("Content-Type"), ";"); kind != "application/json" {
+		req.Form, err = url.ParseQuery(req.Body)
+	}
 	if r.TLS != nil && len(r.TLS.VerifiedChains) > 0 {
 		cert := r.TLS.VerifiedChains[0][0]
 		req.CertSubject, req.CertSerial = cert.Subject.CommonName, cert.SerialNumber.String()
@@ -83,13 +108,17 @@ func read(r *http.Request) (Request, error) {
 	return req, err
 }
 
-// credentials reads what the client authenticates with (RFC 6749 §2.3.1, RFC 8705 §2); two ways at once are refused.
+// credentials reads what the client authenticates with (RFC 6749 §2.3.1, RFC 7523 §2.2, RFC 8705 §2); two ways at once
+// are refused. The secret is the assertion where the method is PrivateKeyJWT.
 func (r Request) credentials() (id, secret, method string, err error) {
-	inBody := r.Form.Has("client_secret")
+	inBody, signed := r.Form.Has("client_secret"), r.Form.Has("client_assertion")
 	user, password, basic := (&http.Request{Header: r.Header}).BasicAuth()
 	switch {
-	case basic && inBody:
+	case basic && inBody || basic && signed || inBody && signed:
 		return "", "", "", errors.New("two ways of client authentication")
+	case signed:
+		id, err = r.assertedClient()
+		return id, r.Form.Get("client_assertion"), PrivateKeyJWT, err
 	case basic:
 		if id, err = url.QueryUnescape(user); err == nil {
 			secret, err = url.QueryUnescape(password)
@@ -113,30 +142,51 @@ func (s *Server) token(w http.ResponseWriter, r Request) {
 			return
 		}
 	}
-	scope := c.allowed(r.Form.Get("scope"))
-	grant := Grant{ClientID: c.ID, Scope: scope, Resource: r.Form["resource"], Audience: r.Form.Get("audience")}
-	answer := map[string]any{"token_type": "Bearer"}
-	switch r.Form.Get("grant_type") {
-	case "client_credentials":
-	case "refresh_token":
-		next, chain, err := s.spend(c, r.Form.Get("refresh_token"))
-		if err != nil {
-			fail(w, http.StatusBadRequest, "invalid_grant", err.Error())
-			return
-		}
-		if grant.chain = chain; next != "" {
-			answer["refresh_token"] = next
-		}
-	default:
-		fail(w, http.StatusBadRequest, "unsupported_grant_type", "only client_credentials and refresh_token")
+	grant, refresh, err := s.grant(c, r.Form)
+	if err != nil {
+		refused := refusal{"invalid_grant", err.Error()}
+		_ = errors.As(err, &refused)
+		fail(w, http.StatusBadRequest, refused.code, refused.description)
 		return
+	}
+	answer := map[string]any{"token_type": "Bearer"}
+	if refresh != "" {
+		answer["refresh_token"] = refresh
 	}
 	token, lifetime := s.issue(grant)
 	answer["access_token"], answer["expires_in"] = token, int(lifetime/time.Second)
-	if scope != "" {
-		answer["scope"] = scope
+	if grant.Scope != "" {
+		answer["scope"] = grant.Scope
 	}
 	reply(w, http.StatusOK, answer)
+}
+
+// refusal is an error answer that is not invalid_grant.
+type refusal struct{ code, description string }
+
+func (r refusal) Error() string { return r.description }
+
+// grant is what a token request gets; refresh is "" where it gets no new refresh token.
+func (s *Server) grant(c Client, form url.Values) (g Grant, refresh string, err error) {
+	g = Grant{
+		ClientID: c.ID, Scope: c.allowed(form.Get("scope")), Resource: form["resource"], Audience: form.Get("audience"),
+	}
+	switch kind := form.Get("grant_type"); {
+	case kind == "client_credentials":
+		return g, "", nil
+	case kind == "refresh_token":
+		refresh, g.chain, err = s.spend(c, form)
+	case kind == "authorization_code" && s.delegates():
+		refresh, g.chain, err = s.exchange(c, form)
+	case kind == deviceGrant && s.delegates():
+		refresh, g.chain, err = s.deviceToken(c, form)
+	default:
+		return g, "", refusal{"unsupported_grant_type", "only client_credentials and refresh_token"}
+	}
+	if err == nil && g.chain.delegated {
+		g.Scope, g.Resource = g.chain.narrowed(form)
+	}
+	return g, refresh, err
 }
 
 // allowed is what the client gets of what it asked for; all it may have when it asked for nothing.
@@ -179,17 +229,6 @@ func (s *Server) introspect(w http.ResponseWriter, r Request) {
 	}
 	reply(w, http.StatusOK, map[string]any{
 		"active": true, "client_id": g.ClientID, "scope": g.Scope, "aud": g.Audience, "exp": g.Expiry.Unix(),
-	})
-}
-
-// metadata is the document of RFC 8414.
-func (s *Server) metadata(w http.ResponseWriter, _ *http.Request) {
-	reply(w, http.StatusOK, map[string]any{
-		"issuer": s.URL(), "token_endpoint": s.TokenURL(), "revocation_endpoint": s.RevocationURL(),
-		"introspection_endpoint":                s.IntrospectionURL(),
-		"grant_types_supported":                 []string{"client_credentials", "refresh_token"},
-		"response_types_supported":              []string{},
-		"token_endpoint_auth_methods_supported": []string{Basic, Post, MTLS, None},
 	})
 }
 

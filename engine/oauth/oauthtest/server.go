@@ -1,11 +1,14 @@
 // Package oauthtest is an authorization server on a loopback port, for tests and for the demo: client credentials, refresh
-// tokens, four ways to authenticate a client, revocation, introspection, TLS with a CA of its own, and faults on demand.
+// tokens, five ways to authenticate a client, revocation, introspection, TLS with a CA of its own, and faults on demand.
+// After Delegate also what needs a person: authorization codes, device codes, registration. Resource is an MCP server
+// that wants its tokens.
 //
 // It is linked into the binary, so it uses the standard library only. It is no model of a safe server: it keeps
 // everything in memory and shows what it received.
 package oauthtest
 
 import (
+	"crypto"
 	"crypto/rand"
 	"crypto/tls"
 	"errors"
@@ -13,25 +16,30 @@ import (
 	"net"
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 )
 
 // The ways a Client may authenticate.
 const (
-	Basic = "client_secret_basic"
-	Post  = "client_secret_post"
-	MTLS  = "tls_client_auth"
-	None  = "none" // a public client: its id alone
+	Basic         = "client_secret_basic"
+	Post          = "client_secret_post"
+	MTLS          = "tls_client_auth"
+	PrivateKeyJWT = "private_key_jwt"
+	None          = "none" // a public client: its id alone
 )
 
 // Client is a registered client.
 type Client struct {
-	ID, Secret  string
-	Methods     []string // of Basic, Post, MTLS, None; empty: Basic and Post
-	CertSubject string   // with MTLS: the common name of its certificate
-	Scopes      []string // what it may have; empty: all that it asks for
-	NonRotating bool     // its refresh tokens may be spent again and again, and answers hold none
+	ID, Secret   string
+	Methods      []string         // of Basic, Post, MTLS, PrivateKeyJWT, None; empty: Basic and Post
+	CertSubject  string           // with MTLS: the common name of its certificate
+	Key          crypto.PublicKey // with PrivateKeyJWT: *ecdsa.PublicKey, *rsa.PublicKey or ed25519.PublicKey
+	Scopes       []string         // what it may have; empty: all that it asks for
+	NonRotating  bool             // its refresh tokens may be spent again and again, and answers hold none
+	RedirectURIs []string         // where authorization responses may go, compared as strings; empty: no codes for it
+	AnyPort      bool             // a loopback redirect URI may have another port than the registered one (RFC 8252 §7.3)
 }
 
 // Grant is what an access token stands for.
@@ -47,11 +55,10 @@ type Grant struct {
 
 // Server is the authorization server. Its methods are safe for many goroutines.
 type Server struct {
-	base   string
-	ca     *authority
-	tls    *tls.Config
-	http   *http.Server
-	served chan struct{} // closed when the listener's goroutine is done
+	base string
+	ca   *authority
+	tls  *tls.Config
+	http *listener
 
 	mu       sync.Mutex // guards what follows
 	closed   bool
@@ -59,10 +66,21 @@ type Server struct {
 	clients  map[string]Client
 	grants   map[string]Grant  // by access token
 	chains   map[string]*chain // by every refresh token that was ever theirs
+	started  []*chain          // in the order of their start
 	reused   int
 	lifetime time.Duration
 	requests []Request
 	faults   []Fault
+	placed   map[string][]Fault // by path
+	edit     func(map[string]any)
+	jtis     map[string]bool // of client assertions, behind the client's id
+
+	delegated     bool
+	approve       func(AuthorizeRequest) Decision
+	codes         map[string]*code
+	devices       map[string]*device // by device code
+	slow          int                // how many device token requests are told to slow down
+	registrations []Registration
 }
 
 // New starts a server with TLS on a free port of 127.0.0.1. Its CA is new: see CAPEM and WriteCA.
@@ -81,23 +99,41 @@ func start(secure bool) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{
-		base: "http://" + l.Addr().String(), ca: ca, tls: ca.serverTLS(), served: make(chan struct{}), lifetime: time.Hour,
+		base: "http://" + l.Addr().String(), ca: ca, tls: ca.serverTLS(), lifetime: time.Hour,
 		clients: map[string]Client{}, grants: map[string]Grant{}, chains: map[string]*chain{},
+		placed: map[string][]Fault{}, jtis: map[string]bool{}, codes: map[string]*code{}, devices: map[string]*device{},
 	}
 	if secure {
 		s.base = "https://" + l.Addr().String()
 		l = tls.NewListener(l, s.tls)
 	}
-	s.http = &http.Server{
-		Handler:           s.handler(),
+	s.http = serve(l, s.handler())
+	return s, nil
+}
+
+// listener serves a handler until it is closed.
+type listener struct {
+	server *http.Server
+	served chan struct{} // closed when the goroutine is done
+}
+
+func serve(l net.Listener, h http.Handler) *listener {
+	serving := &listener{served: make(chan struct{}), server: &http.Server{
+		Handler:           h,
 		ReadHeaderTimeout: 10 * time.Second,
 		ErrorLog:          discardLog(), // failed handshakes are what tests provoke
-	}
+	}}
 	go func() {
-		defer close(s.served)
-		_ = s.http.Serve(l) // ends with Close
+		defer close(serving.served)
+		_ = serving.server.Serve(l) // ends with close
 	}()
-	return s, nil
+	return serving
+}
+
+// close ends every connection, and with them the contexts of the requests. It does not wait for their handlers.
+func (l *listener) close() {
+	_ = l.server.Close()
+	<-l.served
 }
 
 // Close ends every connection and waits for the handlers.
@@ -105,8 +141,7 @@ func (s *Server) Close() {
 	s.mu.Lock()
 	s.closed = true
 	s.mu.Unlock()
-	_ = s.http.Close() // this ends the requests' contexts, and so the faults that hang
-	<-s.served
+	s.http.close() // this ends the requests' contexts, and so the faults that hang
 	s.handlers.Wait()
 }
 
@@ -163,9 +198,23 @@ func (s *Server) Revoke(token string) {
 
 // Requests are those that reached the token, revocation and introspection endpoints, oldest first.
 func (s *Server) Requests() []Request {
+	return s.seen(func(path string) bool { return path == "/token" || path == "/revoke" || path == "/introspect" })
+}
+
+// RequestsTo are those that reached one endpoint, oldest first; path as in "/authorize".
+func (s *Server) RequestsTo(path string) []Request {
+	return s.seen(func(p string) bool { return p == path })
+}
+
+func (s *Server) seen(wanted func(path string) bool) (found []Request) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return slices.Clone(s.requests)
+	for _, r := range s.requests {
+		if path, _, _ := strings.Cut(r.Path, "?"); wanted(path) {
+			found = append(found, r)
+		}
+	}
+	return found
 }
 
 // Fail puts a fault before each of the next n requests to the token and revocation endpoints, after those already set.
@@ -174,6 +223,16 @@ func (s *Server) Fail(n int, f Fault) {
 	defer s.mu.Unlock()
 	for range n {
 		s.faults = append(s.faults, f)
+	}
+}
+
+// FailAt puts a fault before each of the next n requests to any one endpoint; path as in "/register". It comes before
+// what Fail set.
+func (s *Server) FailAt(path string, n int, f Fault) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for range n {
+		s.placed[path] = append(s.placed[path], f)
 	}
 }
 
@@ -204,6 +263,8 @@ func (s *Server) client(r Request) (Client, error) {
 	switch {
 	case !ok || !slices.Contains(c.Methods, method):
 		return Client{}, errAuthentication
+	case method == PrivateKeyJWT:
+		return c, s.checkAssertion(c, secret)
 	case method == MTLS && (r.CertSubject == "" || r.CertSubject != c.CertSubject):
 		return Client{}, fmt.Errorf("%w: certificate subject %q", errAuthentication, r.CertSubject)
 	case method != MTLS && secret != c.Secret:

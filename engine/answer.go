@@ -1,0 +1,174 @@
+package engine
+
+import (
+	"context"
+	"crypto/subtle"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"strings"
+	"time"
+
+	"bearerd/engine/oauth"
+	"bearerd/secrets"
+)
+
+const (
+	maxQuery     = 16 << 10        // of an answer
+	refusalPause = 5 * time.Minute // between a refusal and the next time that a request asks a person
+)
+
+// FinishLogin takes the query of the answer: it claims the pending login, once, and spends the code. It fails with
+// ErrOtherFlow, or for good.
+func (s *Source) FinishLogin(ctx context.Context, query string) (*Token, error) {
+	if !s.server.Load().OAuth.Delegated() {
+		return nil, fmt.Errorf("server %q: %w", s.name, ErrNoLogin)
+	}
+	q, err := url.ParseQuery(query)
+	if err != nil || len(query) > maxQuery || len(q["state"]) != 1 {
+		return nil, ErrOtherFlow
+	}
+	p, rev, err := s.pendingLogin(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if !p.waits() || subtle.ConstantTimeCompare([]byte(p.State), []byte(q.Get("state"))) != 1 {
+		return nil, ErrOtherFlow
+	}
+	claimed := pending{Fingerprint: p.Fingerprint}
+	if err := s.keepPending(ctx, &claimed, rev); errors.Is(err, secrets.ErrConflict) {
+		return nil, ErrOtherFlow // another process was faster
+	} else if err != nil {
+		return nil, err
+	}
+	defer s.loginEnded()
+	code, err := oauth.Code(p.Metadata, q)
+	if err != nil {
+		return nil, s.notApproved(ctx, err)
+	}
+	t, err := s.obtain(ctx, p, func(t *oauth.Target, log *slog.Logger, id string) (*oauth.Token, error) {
+		a := oauth.Authorization{RedirectURI: p.Redirect, Verifier: secrets.New(p.Verifier), Scope: p.Scope}
+		return oauth.Exchange(ctx, log, t, s.engine.resolve, code, a, id)
+	})
+	if err != nil {
+		return nil, s.notApproved(ctx, err)
+	}
+	_ = s.engine.local.Store.Delete(ctx, flowKey(s.name)) // it is claimed
+	return t, nil
+}
+
+// obtain gets the first tokens of a grant and keeps them, the refresh token before anything else can go wrong.
+func (s *Source) obtain(
+	ctx context.Context, p *pending, request func(*oauth.Target, *slog.Logger, string) (*oauth.Token, error),
+) (*Token, error) {
+	put, free, err := s.engine.local.Reserve(ctx, copyKey(s.name))
+	if err != nil {
+		return nil, &Error{Server: s.name, local: true, Reason: "there is no room for the answer to a sign-in",
+			Remedy: "make the state folder writable and give it space, then sign in again", Err: err}
+	}
+	defer free()
+	at := record{Metadata: p.Metadata, Client: p.Client, Asked: p.Scope}
+	t, err := s.target(&at)
+	if err != nil {
+		return nil, err
+	}
+	t.Scope = p.Scope
+	answer, err := s.ask(ctx, t, func(log *slog.Logger, id string) (*oauth.Token, error) { return request(t, log, id) })
+	if err != nil {
+		return nil, err
+	}
+	return s.begun(context.WithoutCancel(ctx), p, answer, put)
+}
+
+// begun puts a new grant in the place of what was there, be it revoked or not.
+func (s *Source) begun(ctx context.Context, p *pending, answer *oauth.Token, put writer) (*Token, error) {
+	unlock, _ := s.engine.lockOrGoOn(ctx, s.name)
+	defer unlock()
+	for try := 1; ; try++ {
+		g, err := s.load(ctx)
+		r := s.renewed(&flight{}, &g.record, answer)
+		r.Replaces, r.Origin = g.Origin, ""
+		if r.Refresh != "" {
+			r.Origin = answer.RefreshToken.Fingerprint()
+		}
+		r.Metadata, r.Client, r.Asked, r.Wanted, r.Issuer = p.Metadata, p.Client, p.Scope, "", ""
+		if p.Metadata != nil {
+			r.Issuer = p.Metadata.Issuer
+		}
+		if r.Place = ""; !s.engine.shared {
+			r.Place = s.engine.local.Place
+		}
+		if try == 1 {
+			s.writeJournal(ctx, r, put)
+		}
+		if err == nil {
+			_, err = s.engine.save(ctx, &r, g.rev)
+		}
+		if errors.Is(err, secrets.ErrConflict) && try < maxTries && sleep(ctx, leasePoll) {
+			continue // another process has just renewed what this replaces
+		}
+		t := r.token(s.buffer())
+		s.enter(t)
+		s.acquired(r)
+		if err != nil {
+			s.storeTrouble(err)
+			s.engine.spawn(s.commitLater)
+			return t, nil
+		}
+		s.storeWritten()
+		s.committed(ctx, r)
+		return t, nil
+	}
+}
+
+// enter puts the token of a new grant in service, whatever went before.
+func (s *Source) enter(t *Token) {
+	s.mu.Lock()
+	s.floor, s.wanted = 0, ""
+	s.mu.Unlock()
+	s.adopt(t)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.plan()
+}
+
+// notApproved is the error of a login that gave no token. Requests do not ask again for a while.
+func (s *Source) notApproved(ctx context.Context, err error) error {
+	var wire *oauth.Error
+	gone := errors.As(err, &wire) && wire.Code == "invalid_client"
+	if gone {
+		s.unregister(ctx)
+	}
+	if p, rev, readErr := s.pendingLogin(ctx); readErr == nil && p != nil && !gone {
+		_ = s.keepPending(ctx, &pending{Fingerprint: p.Fingerprint, NotBefore: time.Now().Add(refusalPause)}, rev)
+	}
+	s.mu.Lock()
+	e := s.describe(err)
+	e.State, e.consent = NeedsReauth, true
+	s.trouble = e
+	if t := s.current.Load(); t == nil || !t.valid(time.Now()) {
+		s.state = NeedsReauth
+	}
+	s.mu.Unlock()
+	if wire != nil && wire.Op == "authorization" {
+		s.engine.log.Error("No token for "+s.name+": "+e.Reason, "server", s.name, "error", err)
+	}
+	return e
+}
+
+// unregister forgets a registration that the authorization server does not know any more: the next login registers anew.
+func (s *Source) unregister(ctx context.Context) {
+	unlock, _ := s.engine.lockOrGoOn(ctx, s.name)
+	defer unlock()
+	g, err := s.load(ctx)
+	if err != nil || g.Client == nil {
+		return
+	}
+	s.engine.log.Warn("the authorization server does not know the registered client of "+s.name+" any more", "server", s.name)
+	g.Client = nil
+	_, _ = s.engine.save(ctx, &g.record, g.rev) // else the next login finds it once more
+}
+
+// scopesOf lists scopes for people.
+func scopesOf(scope string) string { return strings.Join(strings.Fields(scope), ", ") }

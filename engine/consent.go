@@ -1,0 +1,193 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+)
+
+// Ask lets a person sign in for s, at once: by FinishLogin a token is there when it returns nil. It ends with ctx.
+type Ask func(ctx context.Context, s *Source) error
+
+// AskWith sets how this process asks a person, for servers with login = "auto"; without it none is asked. It is called
+// before there are requests.
+func (e *Engine) AskWith(ask Ask) { e.ask = ask }
+
+// maxAsks is how often a person is asked for one request.
+const maxAsks = 3
+
+// loginLock is held, among the processes of this host, by who asks a person for a request: one at a time, so that fifteen
+// clients that start together open one tab.
+const loginLock = "login"
+
+// needsPerson is the error of a grant that only a person can begin or go on with.
+func (s *Source) needsPerson(reason string) *Error {
+	return &Error{Server: s.name, State: NeedsReauth, consent: true, Reason: reason, Remedy: "run `bearerd login " + s.name + "`"}
+}
+
+// mayAskPerson reports whether a request may open a browser here.
+func (s *Source) mayAskPerson() bool {
+	server := s.server.Load()
+	return s.engine.ask != nil && server.Login == "auto" && server.OAuth.Delegated()
+}
+
+// consents reports whether a flight that met err goes on by asking a person: if a request wants it, or had asked when
+// bearerd was stopped.
+func (s *Source) consents(ctx context.Context, f *flight, err error) bool {
+	if err == nil || !s.mayAskPerson() || errors.Is(err, errLeased) {
+		return false
+	}
+	s.mu.Lock()
+	e := s.describe(err)
+	asked := f.asked && f.asks < maxAsks
+	s.mu.Unlock()
+	if !e.consent {
+		return false
+	}
+	if !asked && f.asks == 0 {
+		p, _, err := s.pendingLogin(ctx)
+		return err == nil && p.waits() && p.Asked
+	}
+	return asked
+}
+
+// consent asks a person, unless somebody else is asked now: then it waits what comes of that. It returns nil when the record
+// has another token.
+func (s *Source) consent(ctx context.Context, f *flight) error {
+	f.asks++
+	ctx, cancel := context.WithTimeout(ctx, 2*loginLife)
+	defer cancel()
+	s.setAsking(true)
+	defer s.setAsking(false)
+	for {
+		unlock, err := s.lockLogin(ctx)
+		if s.hasNewer(ctx, f) {
+			if err == nil {
+				unlock()
+			}
+			return nil
+		}
+		if err == nil {
+			defer unlock()
+			return s.askPerson(ctx, f)
+		}
+		if ctx.Err() != nil {
+			return s.needsPerson("another sign-in was not finished")
+		}
+	}
+}
+
+func (s *Source) lockLogin(ctx context.Context) (unlock func(), err error) {
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	return s.engine.local.Lock(ctx, loginLock)
+}
+
+// hasNewer looks whether somebody has signed in meanwhile, here or in another process.
+func (s *Source) hasNewer(ctx context.Context, f *flight) bool {
+	g, err := s.load(ctx)
+	if err != nil || g.Generation <= f.after {
+		return false
+	}
+	t := g.token(s.buffer())
+	return t != nil && t.valid(time.Now()) && lacking(f.scope, g.Asked) == ""
+}
+
+// askPerson asks until the record has a newer token.
+func (s *Source) askPerson(ctx context.Context, f *flight) error {
+	p, _, err := s.pendingLogin(ctx)
+	if err != nil {
+		return err
+	}
+	if p != nil && time.Now().Before(p.NotBefore) {
+		return s.needsPerson("the last sign-in was refused or not finished")
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	defer cancel()
+	done := make(chan error, 1)
+	wg.Go(func() { done <- s.engine.ask(ctx, s) })
+	look := time.NewTicker(time.Second)
+	defer look.Stop()
+	for {
+		select {
+		case err := <-done:
+			return s.asked(ctx, err)
+		case <-look.C:
+			if s.hasNewer(ctx, f) {
+				return nil
+			}
+		case <-s.gone:
+			return ErrGone
+		}
+	}
+}
+
+// asked is the outcome of having asked: no request asks again soon when a person has not approved.
+func (s *Source) asked(ctx context.Context, err error) error {
+	var own *Error
+	switch {
+	case err == nil || ctx.Err() != nil || errors.As(err, &own):
+		return err
+	}
+	s.engine.log.Warn("nobody signed in for "+s.name, "server", s.name, "error", err)
+	if _, rev, err := s.pendingLogin(ctx); err == nil {
+		_ = s.keepPending(ctx, &pending{Fingerprint: s.fingerprint, NotBefore: time.Now().Add(refusalPause)}, rev)
+	}
+	return s.needsPerson("nobody has signed in in time")
+}
+
+func (s *Source) setAsking(asking bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.asking = asking
+	if asking && s.current.Load() == nil {
+		s.state = NeedsReauth
+	}
+}
+
+// TokenOrNone is Token for a request that can go out without one: where upstream must first say who gives tokens, and a
+// person may then be asked at once, it gives neither a token nor an error.
+func (s *Source) TokenOrNone(ctx context.Context) (*Token, error) {
+	if t := s.current.Load(); t != nil && t.fresh(time.Now()) || !s.mayAskPerson() || s.isKnown() {
+		return s.Token(ctx)
+	}
+	t, err := s.slow(ctx, false)
+	var own *Error
+	if err == nil || !errors.As(err, &own) || !own.consent {
+		return t, err
+	}
+	if !s.isKnown() {
+		return nil, nil
+	}
+	return s.slow(ctx, true)
+}
+
+// isKnown reports whether it is known who gives tokens, or what upstream asks for.
+func (s *Source) isKnown() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.known || s.challenge != nil || !s.server.Load().OAuth.Discovers()
+}
+
+// afterLogin waits while a person signs in here by `bearerd login`; false: nobody does.
+func (s *Source) afterLogin(ctx context.Context, err error) bool {
+	var own *Error
+	if !errors.As(err, &own) || !own.consent {
+		return false
+	}
+	s.mu.Lock()
+	login := s.login
+	s.mu.Unlock()
+	if login == nil {
+		return false
+	}
+	select {
+	case <-login:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
