@@ -23,6 +23,7 @@ var layers = []string{"secrets", "config", "engine", "inject", "cmd"}
 
 // only names the packages that alone may import a library.
 var only = map[string][]string{
+	"github.com/go-jose/go-jose/v4":    {"bearerd/engine/oauth"},
 	"github.com/hashicorp/hcl":         {"bearerd/config"},
 	"github.com/zclconf/go-cty":        {"bearerd/config"},
 	"github.com/fsnotify/fsnotify":     {"bearerd/config"},

@@ -40,7 +40,7 @@ func TestAcceptance17_DocumentedMessages(t *testing.T) {
 		want  string
 		lines []string
 	}{
-		{"OAUTH_TOKEN_URL is required and cannot be empty", []string{"OAUTH_TOKEN_URL="}},
+		{"OAUTH_TOKEN_URL is required and cannot be empty", []string{`OAUTH_TOKEN_URL=""`}},
 		{"OAUTH_TOKEN_URL must start with http:// or https://", []string{`OAUTH_TOKEN_URL="auth.example.com"`}},
 		{"OAUTH_CLIENT_ID is required and cannot be empty for client_credentials grant", []string{"OAUTH_CLIENT_ID="}},
 		{"OAUTH_CLIENT_SECRET is required and cannot be empty for client_credentials grant", []string{"OAUTH_CLIENT_SECRET="}},
@@ -54,6 +54,12 @@ func TestAcceptance17_DocumentedMessages(t *testing.T) {
 		if len(diags) != 1 || diags[0].Message != c.want || diags[0].Server != "tickets" {
 			t.Errorf("want %q, got\n%v", c.want, diags)
 		}
+	}
+	local := strings.Replace(oauthServer("OAUTH_TOKEN_URL="), `url = "https://mcp.example.com/mcp"`, `command = "uvx"`, 1)
+	diags := errorsOf(t, local)
+	if len(diags) != 1 || diags[0].Message != "OAUTH_TOKEN_URL is required and cannot be empty" ||
+		!strings.Contains(diags[0].Remedy, "OAUTH_SERVER_URL") {
+		t.Errorf("got\n%v", diags)
 	}
 }
 

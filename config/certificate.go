@@ -1,6 +1,10 @@
 package config
 
 import (
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rsa"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
@@ -122,6 +126,54 @@ func holdsCertificate(text []byte) bool {
 			return err == nil
 		}
 	}
+}
+
+// signingKey checks a key to sign with, as far as it is a file.
+func (c check) signingKey(f pemFile) {
+	text := c.readPEM(c.oauth, f)
+	c.private(c.oauth, f)
+	if text != nil && !holdsSigningKey(text) {
+		c.fail(c.oauth, f.attr, f.what+" holds no PEM private key that can be used: "+printable(f.path),
+			"write an RSA, P-256, P-384, P-521 or Ed25519 key as PEM without a passphrase, or name another file")
+	}
+}
+
+// holdsSigningKey looks at the first key in text.
+func holdsSigningKey(text []byte) bool {
+	for {
+		var p *pem.Block
+		if p, text = pem.Decode(text); p == nil {
+			return false
+		}
+		switch p.Type { // others may stand before it, such as EC PARAMETERS
+		case "PRIVATE KEY", "RSA PRIVATE KEY", "EC PRIVATE KEY":
+			return signs(p)
+		}
+	}
+}
+
+// signs reports whether a JWS can be signed with a key (RFC 7518 §3.1, RFC 8037).
+func signs(p *pem.Block) bool {
+	var key any
+	var err error
+	switch p.Type {
+	case "PRIVATE KEY":
+		key, err = x509.ParsePKCS8PrivateKey(p.Bytes)
+	case "RSA PRIVATE KEY":
+		key, err = x509.ParsePKCS1PrivateKey(p.Bytes)
+	case "EC PRIVATE KEY":
+		key, err = x509.ParseECPrivateKey(p.Bytes)
+	}
+	if err != nil {
+		return false
+	}
+	switch k := key.(type) {
+	case *rsa.PrivateKey, ed25519.PrivateKey:
+		return true
+	case *ecdsa.PrivateKey:
+		return k.Curve != elliptic.P224()
+	}
+	return false
 }
 
 func isFile(path string) bool {

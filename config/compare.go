@@ -154,16 +154,24 @@ func differServer(from, to *Server) []Field {
 	}
 	fields = append(fields, differ("", Restart, before, after)...)
 	tokens := before.Enabled || after.Enabled
-	moved := from.Origin() != to.Origin()
+	moved := from.belongs() != to.belongs()
 	for i, f := range fields {
 		if f.Class == Retoken && (!tokens || f.Name == "url" && !moved) {
 			fields[i].Class = Live
 		}
 	}
-	if tokens && moved && from.URL == to.URL { // by the arguments of a remote program
+	if tokens && moved && from.URL == to.URL && from.upstream() != to.upstream() { // by the arguments of a remote program
 		fields = append(fields, Field{Name: "upstream", Class: Retoken})
 	}
 	return fields
+}
+
+// belongs is what of upstream's address a token belongs to: its origin, and where metadata is sought there all of it.
+func (s *Server) belongs() string {
+	if o := s.OAuth; o != nil && o.ServerURL == "" && (o.Delegated() || o.Discovers()) {
+		return s.upstream()
+	}
+	return s.Origin()
 }
 
 // differVault compares two connections; nil is none.

@@ -63,11 +63,14 @@ var sensitive = map[string]bool{
 	"command": true, "args": true, "env": true, "headers": true, "identity": true, "pass_env": true, "inject_env": true,
 	"token": true, "role_id": true, "secret_id": true, "jwt": true,
 	"OAUTH_CLIENT_SECRET": true, "OAUTH_REFRESH_TOKEN": true, "OAUTH_ADDITIONAL_PARAMS": true, "OAUTH_CUSTOM_HEADERS": true,
+	"OAUTH_AUTHORIZATION_PARAMS": true,
 }
 
 // urls names the attributes that hold a URL. Of one, scheme and host are shown at most: path and query may be secret.
 var urls = map[string]bool{
 	"url": true, "address": true, "OAUTH_TOKEN_URL": true, "OAUTH_REVOCATION_URL": true, "OAUTH_RESOURCE": true, "allow_origins": true,
+	"OAUTH_AUTHORIZATION_URL": true, "OAUTH_DEVICE_AUTHORIZATION_URL": true, "OAUTH_REGISTRATION_URL": true,
+	"OAUTH_SERVER_URL": true, "OAUTH_REDIRECT_URI": true, "OAUTH_CLIENT_METADATA_URL": true,
 }
 
 // showable is how many bytes of a value may be printed: none of a secret, nor of what could hide one.

@@ -88,6 +88,7 @@ func (l *loader) filesInUse(t *tree) map[string]string {
 		}
 		take("a client certificate", w.OAuth.ClientCertPath)
 		take("a client key", w.OAuth.ClientKeyPath)
+		take("a private key", w.OAuth.PrivateKeyPath)
 		take("a CA bundle", w.OAuth.CABundlePath)
 		take("a client secret", w.OAuth.ClientSecret)
 		take("a refresh token", w.OAuth.RefreshToken)

@@ -161,7 +161,7 @@ func TestGuideExamples(t *testing.T) {
 
 func TestEveryExampleLoads(t *testing.T) {
 	dir := home(t)
-	supply(t, dir+"/.ssh/github-app.pem", dir+"/.ssh/github-app-key.pem")
+	supply(t, dir+"/.ssh/github-app.pem", dir+"/.ssh/github-app-key.pem", dir+"/.certs/client-key.pem")
 	n := 0
 	for _, pattern := range []string{"../examples/*.hcl", "../examples/*/*.hcl"} {
 		for name, text := range readAll(t, pattern) {

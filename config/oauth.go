@@ -13,7 +13,8 @@ import (
 const (
 	httpsRemedy = "use an https:// URL; plain http needs both OAUTH_VERSION = \"2.0\" and OAUTH_ENFORCE_HTTPS = false, " +
 		"on loopback too"
-	pathRemedy = "check the path and the file's permissions"
+	endpointRemedy = "write the https:// URL of the authorization server's endpoint"
+	pathRemedy     = "check the path and the file's permissions"
 )
 
 // oauthConfig validates an oauth_config block. One that is not enabled is not looked into further.
@@ -30,15 +31,17 @@ func (c check) oauthConfig() {
 		return
 	}
 	c.client()
-	c.oauthURL("OAUTH_TOKEN_URL", "token_url", c.OAuth.TokenURL)
-	if b.has("OAUTH_REVOCATION_URL") {
-		c.oauthURL("OAUTH_REVOCATION_URL", "revocation_url", c.OAuth.RevocationURL)
-	}
+	c.privateKey()
+	c.endpoints()
+	c.delegated()
 	c.strictness()
 	c.request()
 	c.certificates()
 	c.donts()
 }
+
+// grantTypes are the values of OAUTH_GRANT_TYPE.
+var grantTypes = []string{"client_credentials", "refresh_token", "authorization_code"}
 
 // known checks version and grant, on which the other rules depend.
 func (c check) known() bool {
@@ -50,10 +53,10 @@ func (c check) known() bool {
 			`write OAUTH_VERSION = "2.1", or "2.0"`)
 		ok = false
 	}
-	if o.GrantType != "client_credentials" && o.GrantType != "refresh_token" {
+	if !slices.Contains(grantTypes, o.GrantType) {
 		c.fail(b, "OAUTH_GRANT_TYPE",
-			fmt.Sprintf("Invalid grant type: %s. Must be one of ['client_credentials', 'refresh_token']", printable(o.GrantType)),
-			`write OAUTH_GRANT_TYPE = "client_credentials", or "refresh_token"`)
+			fmt.Sprintf("Invalid grant type: %s. Must be one of ['%s']", printable(o.GrantType), strings.Join(grantTypes, "', '")),
+			`write OAUTH_GRANT_TYPE = "client_credentials", "authorization_code" or "refresh_token"`)
 		ok = false
 	}
 	return ok
@@ -62,16 +65,14 @@ func (c check) known() bool {
 // oauthURL is the one rule for every OAuth URL. short is its name in the documented messages.
 func (c check) oauthURL(name, short, value string) {
 	b, o := c.oauth, c.OAuth
-	if value == "" {
-		if b.has(name) && name != "OAUTH_TOKEN_URL" {
-			c.fail(b, name, name+" cannot be empty", "write the https:// URL, or leave it out")
-			return
-		}
-		c.fail(b, name, name+" is required and cannot be empty",
-			"write the https:// URL of the authorization server's endpoint")
+	switch {
+	case value == "" && name == "OAUTH_TOKEN_URL":
+		c.fail(b, name, name+" is required and cannot be empty", endpointRemedy)
 		return
-	}
-	if !isHTTP(value) {
+	case value == "":
+		c.fail(b, name, name+" cannot be empty", "write the https:// URL, or leave it out")
+		return
+	case !isHTTP(value):
 		c.fail(b, name, name+" must start with http:// or https://", "write the whole URL")
 		return
 	}
@@ -121,8 +122,8 @@ func (c check) strictness() {
 		if o.Version == "2.1" {
 			c.fail(b, "OAUTH_ENFORCE_HTTPS", "OAuth 2.1 requires HTTPS for all endpoints",
 				`remove OAUTH_ENFORCE_HTTPS = false, or set OAUTH_VERSION = "2.0"`)
-		} else if !plainHTTP(o.TokenURL) && !plainHTTP(o.RevocationURL) { // else that is warned about
-			c.warn(b, "OAUTH_ENFORCE_HTTPS", "OAUTH_ENFORCE_HTTPS is off", "remove it: no URL here needs it")
+		} else {
+			c.unenforced()
 		}
 	}
 	if o.TokenInHeaderOnly {
@@ -141,6 +142,21 @@ func (c check) strictness() {
 	}
 }
 
+// unenforced warns about plain http that is allowed and that nothing else warns about.
+func (c check) unenforced() {
+	o := c.OAuth
+	switch {
+	case slices.ContainsFunc([]string{
+		o.TokenURL, o.RevocationURL, o.ServerURL, o.AuthorizationURL, o.DeviceURL, o.RegistrationURL,
+	}, plainHTTP): // warned about
+	case o.Discovers():
+		c.warn(c.oauth, "OAUTH_ENFORCE_HTTPS", "OAUTH_ENFORCE_HTTPS is off: metadata may name endpoints that use http, in clear",
+			"remove it unless they do")
+	case !plainHTTP(c.Resource()):
+		c.warn(c.oauth, "OAUTH_ENFORCE_HTTPS", "OAUTH_ENFORCE_HTTPS is off", "remove it: no URL here needs it")
+	}
+}
+
 // reserved maps the parameters that OAUTH_ADDITIONAL_PARAMS may not replace to the field that sets them; "": none does.
 var reserved = map[string]string{
 	"grant_type": "OAUTH_GRANT_TYPE", "client_id": "OAUTH_CLIENT_ID", "client_secret": "OAUTH_CLIENT_SECRET",
@@ -156,7 +172,7 @@ func (c check) request() {
 		c.fail(b, "OAUTH_TOKEN_EXPIRY_BUFFER", "OAUTH_TOKEN_EXPIRY_BUFFER cannot be negative",
 			"write a number of seconds; the default is 300")
 	}
-	if strings.ContainsFunc(o.Scope, func(r rune) bool { return r < ' ' || r > '~' || r == '"' || r == '\\' }) {
+	if strings.ContainsFunc(o.Scope, noScope) {
 		c.fail(b, "OAUTH_SCOPE", "OAUTH_SCOPE holds a character that no scope may hold", "write scopes separated by spaces")
 	}
 	for _, r := range o.Resource {
@@ -166,13 +182,16 @@ func (c check) request() {
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(o.AdditionalParams)) {
-		c.parameter(name)
+		c.parameter("OAUTH_ADDITIONAL_PARAMS", name, reserved)
 	}
 	c.headerNames(b, "OAUTH_CUSTOM_HEADERS", o.CustomHeaders, forbiddenToken)
 }
 
-func (c check) parameter(name string) {
-	const attr = "OAUTH_ADDITIONAL_PARAMS"
+// noScope reports whether no scope may hold a character, but for the space between two (RFC 6749 §3.3).
+func noScope(r rune) bool { return r < ' ' || r > '~' || r == '"' || r == '\\' }
+
+// parameter refuses a name that bearerd or another field sets.
+func (c check) parameter(attr, name string, reserved map[string]string) {
 	field, found := reserved[strings.ToLower(name)]
 	switch {
 	case name == "":

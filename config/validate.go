@@ -186,15 +186,17 @@ func (c check) urlOnly() {
 func (c check) needsToken() {
 	if !c.enabled() && !(c.oauth != nil && c.oauth.failed["enabled"]) {
 		c.refuse("needs an oauth_config that is enabled", "write oauth_config { enabled = true … }, or remove it",
-			"inject_env", "token_file", "token_file_mode", "token_file_group", "via", "revoke_on_shutdown", "allow_users", "allow_groups")
+			"inject_env", "token_file", "token_file_mode", "token_file_group", "via", "revoke_on_shutdown", "allow_users", "allow_groups",
+			"login", "allow_step_up", "allow_private")
 		return
 	}
+	c.grants()
 	switch {
 	case !c.RevokeOnShutdown || c.OAuth == nil:
 	case c.OAuth.Rotating():
-		c.fail(c.block, "revoke_on_shutdown", "revoke_on_shutdown would end the grant of OAUTH_REFRESH_TOKEN at each stop",
+		c.fail(c.block, "revoke_on_shutdown", "revoke_on_shutdown would end the grant at each stop: its refresh token goes too",
 			"remove it; `bearerd revoke "+c.Name+"` ends the grant for good")
-	case c.OAuth.RevocationURL == "":
+	case c.OAuth.RevocationURL == "" && !c.OAuth.Discovers():
 		c.fail(c.block, "revoke_on_shutdown", "revoke_on_shutdown needs OAUTH_REVOCATION_URL",
 			"set OAUTH_REVOCATION_URL, or remove it")
 	}

@@ -156,7 +156,7 @@ func (c conversion) ref(p *secrets.Ref, v cty.Value) (message, remedy string) {
 	return c.checkRef(p)
 }
 
-// refs reads an object whose values are strings or references. Additional parameters may be numbers and booleans too.
+// refs reads an object whose values are strings or references. Parameters may be numbers and booleans too.
 func (c conversion) refs(p *map[string]secrets.Ref, v cty.Value) (message, remedy string) {
 	if !v.Type().IsObjectType() && !v.Type().IsMapType() {
 		return c.wrong("an object", v)
@@ -187,7 +187,7 @@ func (c conversion) allowed(v cty.Value) bool {
 	if t.Equals(refType) || t == cty.String {
 		return true
 	}
-	if c.name != "OAUTH_ADDITIONAL_PARAMS" {
+	if c.name != "OAUTH_ADDITIONAL_PARAMS" && c.name != "OAUTH_AUTHORIZATION_PARAMS" {
 		return false
 	}
 	if t == cty.Bool {

@@ -48,7 +48,7 @@ func (s *Source) FinishLogin(ctx context.Context, query string) (*Token, error) 
 		return nil, s.notApproved(ctx, err)
 	}
 	t, err := s.obtain(ctx, p, func(t *oauth.Target, log *slog.Logger, id string) (*oauth.Token, error) {
-		a := oauth.Authorization{RedirectURI: p.Redirect, Verifier: secrets.New(p.Verifier), Scope: p.Scope}
+		a := oauth.Authorization{RedirectURI: p.Redirect, State: secrets.New(p.State), Verifier: secrets.New(p.Verifier), Scope: p.Scope}
 		return oauth.Exchange(ctx, log, t, s.engine.resolve, code, a, id)
 	})
 	if err != nil {

@@ -13,8 +13,11 @@ import (
 	"bearerd/secrets"
 )
 
-// metadataLife is how long metadata is used before it is looked at again, at the next renewal.
-const metadataLife = 24 * time.Hour
+// When metadata is looked at again.
+const (
+	metadataLife  = 24 * time.Hour // at the next renewal
+	metadataPause = time.Minute    // when a person signs in
+)
 
 // heard keeps what upstream asks for: the next flight looks who may give it.
 func (s *Source) heard(c oauth.Challenge) {

@@ -152,21 +152,18 @@ func (s *Source) prepare(ctx context.Context, redirect string) (*oauth.Target, *
 	if err != nil {
 		return nil, nil, err
 	}
-	if g.Metadata != nil {
-		g.Found = time.Time{} // a person is there: look whether it is still so
+	if time.Since(g.Found) > metadataPause { // a person is there: look whether it is still so
+		g.Found = time.Time{}
 	}
 	if err := s.settle(ctx, g); err != nil {
 		return nil, nil, err
 	}
+	if g.Client != nil && redirect != "" && g.Client.Redirect != redirect {
+		g.Client = nil
+	}
 	t, err := s.target(&g.record)
 	if err != nil {
 		return nil, nil, err
-	}
-	if g.Client != nil && redirect != "" && g.Client.Redirect != redirect {
-		g.Client = nil
-		if s.server.Load().OAuth.ClientID == "" && t.ClientID != s.server.Load().OAuth.ClientMetadataURL {
-			t.ClientID = ""
-		}
 	}
 	if t.ClientID == "" {
 		if t, err = s.register(ctx, t, g, redirect); err != nil {

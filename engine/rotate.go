@@ -23,6 +23,9 @@ func (s *Source) rotate(ctx context.Context, f *flight, g *reading) (*Token, err
 		s.serveStored(f, g.token(s.buffer()))
 		return nil, errLeased
 	}
+	if s.server.Load().OAuth.Delegated() && g.spent() { // nobody is asked anything until a person signs in
+		return nil, s.notSignedIn(g)
+	}
 	t, err := s.settledTarget(ctx, g)
 	if err != nil {
 		return nil, err
@@ -104,10 +107,13 @@ func (s *Source) mayRotate(g *reading) error {
 	return nil
 }
 
+// spent reports whether there is no refresh token that could be of use.
+func (r *record) spent() bool { return r.Refresh == "" || secrets.New(r.Refresh).Fingerprint() == r.Dead }
+
 // toSpend is the refresh token of the record or, when that is dead or there is none, a newly supplied one.
 func (s *Source) toSpend(ctx context.Context, g *reading) (secrets.Secret, error) {
 	held := secrets.New(g.Refresh)
-	if !held.IsZero() && held.Fingerprint() != g.Dead {
+	if !g.spent() {
 		return held, s.claimOrigin(g.Origin)
 	}
 	if s.server.Load().OAuth.Delegated() {

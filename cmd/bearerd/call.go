@@ -121,6 +121,7 @@ func (c *caller) call(ctx context.Context, method, path string, body []byte, out
 	reloads := path == "/api/reload" || strings.HasPrefix(path, "/api/plan")
 	if theirs := resp.Header.Get(admin.ConfigHeader); c.digest != "" && theirs != c.digest && !reloads {
 		_, _ = fmt.Fprintln(c.note, "note: the configuration here is not the one in force; `bearerd reload` says why, or puts it in force")
+		c.digest = "" // told once
 	}
 	answer, err := io.ReadAll(resp.Body)
 	if err != nil {
@@ -129,7 +130,7 @@ func (c *caller) call(ctx context.Context, method, path string, body []byte, out
 	if resp.StatusCode >= 300 {
 		var p admin.Problem
 		if json.Unmarshal(answer, &p) == nil && p.Error != "" {
-			return errors.New(p.Error)
+			return &problem{p}
 		}
 		return fmt.Errorf("the daemon answered %s: is it of another version? run `bearerd version` and `bearerd status`", resp.Status)
 	}
@@ -138,6 +139,11 @@ func (c *caller) call(ctx context.Context, method, path string, body []byte, out
 	}
 	return json.Unmarshal(answer, out)
 }
+
+// problem is an error that the daemon has told.
+type problem struct{ admin.Problem }
+
+func (p *problem) Error() string { return p.Problem.Error }
 
 // ask is call for a command that makes one request.
 func ask(cmd *cobra.Command, method, path string, body []byte, out any) error {

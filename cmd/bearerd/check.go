@@ -3,6 +3,8 @@ package main
 import (
 	"fmt"
 	"io"
+	"net/url"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -52,6 +54,11 @@ type checked struct {
 	URL      string          `json:"url,omitempty"`
 	OAuth    bool            `json:"oauth"`
 	OnRotate string          `json:"on_rotate,omitempty"` // what happens to the program as its token ends
+
+	Discovered []string `json:"discovered,omitempty"` // the endpoints that metadata must say
+	From       string   `json:"from,omitempty"`       // the origin where their discovery begins
+	Client     string   `json:"client,omitempty"`     // metadata_document, registered; "": the configured one
+	Login      string   `json:"login,omitempty"`      // command, auto: who may ask a person; "": nobody needs to
 }
 
 type report struct {
@@ -83,9 +90,51 @@ func checkReport(cfg *config.Config, diagnostics config.Diagnostics) report {
 		} else if c.OAuth && (delivery == config.DeliverEnv || s.Via == "header") && s.RemoteProgram() != "curl" {
 			c.OnRotate = s.OnRotate
 		}
+		if c.OAuth {
+			c.grant(s)
+		}
 		r.Servers = append(r.Servers, c)
 	}
 	return r
+}
+
+// grant says what of a grant is found out, and whether a person must give it.
+func (c *checked) grant(s *config.Server) {
+	o := s.OAuth
+	if o.TokenURL == "" {
+		c.Discovered = append(c.Discovered, "token endpoint")
+	}
+	if o.Delegated() {
+		c.Login = s.Login
+		if o.AuthorizationURL == "" {
+			c.Discovered = append(c.Discovered, "authorization endpoint")
+		}
+		switch {
+		case o.ClientID != "":
+		case o.ClientMetadataURL != "":
+			c.Client = "metadata_document"
+		default:
+			c.Client = "registered"
+		}
+		if c.Client != "" && o.RegistrationURL == "" {
+			c.Discovered = append(c.Discovered, "registration endpoint")
+		}
+	}
+	if u, err := url.Parse(s.Resource()); err == nil && len(c.Discovered) > 0 {
+		c.From = u.Scheme + "://" + u.Host
+	}
+}
+
+// clients says in words who the client is.
+var clients = map[string]string{
+	"metadata_document": "the client is OAUTH_CLIENT_METADATA_URL, or one that is registered where that is not taken",
+	"registered":        "the client is registered at the first login",
+}
+
+// asks says in words how a person gives the grant.
+var asks = map[string]string{
+	"command": "a person signs in once: bearerd login %s",
+	"auto":    "a person signs in once: bearerd login %s, or in a browser that a request opens (login = \"auto\")",
 }
 
 // gets says in words how a delivery works.
@@ -116,6 +165,7 @@ func explain(w io.Writer, r report) {
 		if c.OnRotate != "" {
 			_, _ = fmt.Fprintf(w, "  %s\n", rotates[c.OnRotate])
 		}
+		explainGrant(w, c)
 	}
 	if r.Vault != "" {
 		_, _ = fmt.Fprintf(w, "Vault is at %s, the login by %s.\n", r.Vault, r.Auth)
@@ -125,5 +175,17 @@ func explain(w io.Writer, r report) {
 	}
 	if r.OK {
 		_, _ = fmt.Fprintf(w, "The configuration is valid. Servers: %d.\n", len(r.Servers))
+	}
+}
+
+func explainGrant(w io.Writer, c checked) {
+	if len(c.Discovered) > 0 {
+		_, _ = fmt.Fprintf(w, "  discovered from %s: %s\n", c.From, strings.Join(c.Discovered, ", "))
+	}
+	if c.Client != "" {
+		_, _ = fmt.Fprintf(w, "  %s\n", clients[c.Client])
+	}
+	if c.Login != "" {
+		_, _ = fmt.Fprintf(w, "  "+asks[c.Login]+"\n", c.Name)
 	}
 }

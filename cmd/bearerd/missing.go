@@ -228,7 +228,9 @@ func uses(s *config.Server) (list []use) {
 			pem("OAUTH_CLIENT_CERT_PATH", o.ClientCertPath)
 			pem("OAUTH_CLIENT_KEY_PATH", o.ClientKeyPath)
 		}
+		pem("OAUTH_PRIVATE_KEY_PATH", o.PrivateKeyPath)
 		pem("OAUTH_CA_BUNDLE_PATH", o.CABundlePath)
+		all("OAUTH_AUTHORIZATION_PARAMS", o.AuthorizationParams)
 		all("OAUTH_ADDITIONAL_PARAMS", o.AdditionalParams)
 		all("OAUTH_CUSTOM_HEADERS", o.CustomHeaders)
 	}

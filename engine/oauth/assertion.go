@@ -117,7 +117,8 @@ func algorithm(key crypto.Signer, accepted []string) (jose.SignatureAlgorithm, e
 			return alg, nil
 		}
 	}
-	return "", fmt.Errorf("the key signs with %s, but the server accepts %s: supply a key of another kind", usual[0], shown(accepted...))
+	return "", fmt.Errorf("the key signs with %s, but the server accepts %s: supply a key of another kind",
+		usual[0], shown(accepted...))
 }
 
 var curves = map[string][]jose.SignatureAlgorithm{"P-256": {jose.ES256}, "P-384": {jose.ES384}, "P-521": {jose.ES512}}

@@ -91,10 +91,10 @@ func webURL(text string) (u *url.URL, ok bool) {
 	return u, err == nil && (u.Scheme == "https" || u.Scheme == "http") && u.Hostname() != "" && u.User == nil && u.Fragment == ""
 }
 
-// authorizationReserved have fields of their own, or are made for each request.
+// authorizationReserved have fields of their own, are made for each request, or would replace these (RFC 9101 §5).
 var authorizationReserved = []string{
-	"response_type", "client_id", "client_secret", "redirect_uri", "state", "scope", "code_challenge", "code_challenge_method",
-	"resource", "audience", "organization",
+	"response_type", "response_mode", "client_id", "client_secret", "redirect_uri", "state", "scope", "code_challenge",
+	"code_challenge_method", "code_verifier", "resource", "audience", "organization", "request", "request_uri",
 }
 
 func (t *Target) authorizationParams(ctx context.Context, r *secrets.Resolver) (url.Values, error) {

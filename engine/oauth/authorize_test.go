@@ -88,6 +88,7 @@ func TestAuthorizationURLThatNoBrowserMayOpen(t *testing.T) {
 func TestReservedAuthorizationParams(t *testing.T) {
 	for _, name := range []string{
 		"response_type", "client_id", "redirect_uri", "state", "scope", "code_challenge", "code_challenge_method", "resource",
+		"response_mode", "request", "request_uri",
 	} {
 		c := delegated("https://auth.example.com/authorize")
 		c.AuthorizationParams = map[string]secrets.Ref{name: secrets.LiteralRef("canary")}

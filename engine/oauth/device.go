@@ -108,8 +108,11 @@ func (a answer) interval() time.Duration {
 
 // DeviceToken asks once whether the person has approved (RFC 8628 §3.4). Until then the *Error has the code
 // authorization_pending or slow_down; access_denied and expired_token are final (§3.5).
-func DeviceToken(ctx context.Context, log *slog.Logger, t *Target, r *secrets.Resolver, code secrets.Secret, id string) (*Token, error) {
-	token, err := requestToken(ctx, log, t, r, id, url.Values{"grant_type": {deviceGrant}, "device_code": {code.Reveal()}}, nil)
+func DeviceToken(
+	ctx context.Context, log *slog.Logger, t *Target, r *secrets.Resolver, code secrets.Secret, id string,
+) (*Token, error) {
+	params := url.Values{"grant_type": {deviceGrant}, "device_code": {code.Reveal()}}
+	token, err := requestToken(ctx, log, t, r, id, params, nil)
 	if e, ok := errors.AsType[*Error](err); ok && (e.Code == "access_denied" || e.Code == "expired_token") {
 		e.Final = true
 	}

@@ -61,10 +61,25 @@ func ownSecrets() oauthtest.Fault {
 		`,"error":"x","error_description":"canary.made canary.manage canary.device canary.token canary.refresh"}`)
 }
 
+// echoAssertion repeats the client's assertion and nothing else.
+func echoAssertion(w http.ResponseWriter, r *http.Request, _ http.Handler) {
+	w.WriteHeader(401)
+	_, _ = fmt.Fprintf(w, `{"error":"invalid_client","error_description":"not valid: %s"}`, r.FormValue("client_assertion"))
+}
+
+// The authorization server has seen the state before the token request.
+func TestStateIsNotRepeated(t *testing.T) {
+	e := newEndpoint(t, 400, jsonType, `{"error":"invalid_grant","error_description":"of canary-state"}`)
+	_, err := spend(t, delegated(e.url), authorization())
+	if got := asError(t, err).Error(); got != failed("invalid_grant - of [secret]", 400) {
+		t.Error(got)
+	}
+}
+
 func TestNoSecretOfAGrantInAnyErrorOrLog(t *testing.T) {
 	key := pkcs8(t, curveKey(t, elliptic.P256()))
 	all := faults()
-	all["own secrets"] = ownSecrets()
+	all["own secrets"], all["assertion"] = ownSecrets(), echoAssertion
 	for name, fault := range all {
 		for _, method := range []string{oauth.MethodPost, oauth.MethodPrivateKeyJWT} {
 			t.Run(name+", "+method, func(t *testing.T) {
@@ -78,7 +93,7 @@ func TestNoSecretOfAGrantInAnyErrorOrLog(t *testing.T) {
 				}
 				sent := []string{"canary"}
 				for _, assertion := range assertions() {
-					sent = append(sent, assertion, assertion[strings.LastIndexByte(assertion, '.')+1:])
+					sent = append(sent, assertion[:60], assertion[strings.LastIndexByte(assertion, '.')+1:]) // a text is cut
 				}
 				if method == oauth.MethodPrivateKeyJWT && len(sent) < 5 {
 					t.Errorf("%d values were sent", len(sent))

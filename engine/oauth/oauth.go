@@ -58,7 +58,7 @@ func requestToken(
 		return nil, unsent(opToken, id, err)
 	}
 	w.before = before
-	for _, name := range []string{"refresh_token", } {
+	for _, name := range []string{"refresh_token", "code", "code_verifier", "device_code"} {
 		w.hide(params.Get(name))
 	}
 	for _, value := range hidden {

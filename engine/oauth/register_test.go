@@ -1,9 +1,11 @@
 package oauth_test
 
 import (
+	"bytes"
 	"crypto/elliptic"
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"reflect"
 	"strings"
 	"testing"
@@ -38,6 +40,18 @@ func TestRegistrationOnTheWire(t *testing.T) {
 	if r.body != want || r.header.Get("Content-Type") != jsonType || r.header.Get("Authorization") != "" ||
 		r.header.Get("X-Correlation-ID") != testID {
 		t.Errorf("%v\n got %s\nwant %s", r.header, r.body, want)
+	}
+}
+
+func TestRegistrationIsNotInTheLog(t *testing.T) {
+	e := newEndpoint(t, 201, jsonType, `{"client_id":"made-1"}`)
+	var out bytes.Buffer
+	log := slog.New(slog.NewJSONHandler(&out, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	if _, err := oauth.Register(t.Context(), log, target(delegated(e.url)), nothing, testRedirect, testID); err != nil {
+		t.Fatal(err)
+	}
+	if text := out.String(); !strings.Contains(text, `"op":"registration"`) || !strings.Contains(text, `"params":null`) {
+		t.Errorf("log: %s", text)
 	}
 }
 

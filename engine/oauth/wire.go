@@ -173,7 +173,9 @@ func paramNames(req *http.Request) []string {
 // hideAnswer hides what the server's own words, such as a scope or a description, must not repeat.
 func (w *wire) hideAnswer(a answer) {
 	user, _ := a["authed_user"].(map[string]any) // see unnest
-	for _, name := range []string{"access_token", "refresh_token", "id_token", "client_secret", "registration_access_token", "device_code"} {
+	for _, name := range []string{
+		"access_token", "refresh_token", "id_token", "client_secret", "registration_access_token", "device_code",
+	} {
 		w.hide(a.text(name))
 		w.hide(answer(user).text(name))
 	}
@@ -185,7 +187,9 @@ func (w *wire) judge(to *url.URL, resp *http.Response, body []byte) ([]byte, *Er
 	if success(status) && w.op == opRevoke { // RFC 7009 §2.2: the content means nothing
 		return nil, nil
 	}
-	e := &Error{Op: w.op, Status: status, CorrelationID: w.id, RetryAfter: retryAfter(resp.Header), SecretSent: w.secret.Fingerprint()}
+	e := &Error{
+		Op: w.op, Status: status, CorrelationID: w.id, RetryAfter: retryAfter(resp.Header), SecretSent: w.secret.Fingerprint(),
+	}
 	if status >= 300 && status <= 399 {
 		e.Err = fmt.Errorf("%s redirects to %s, which is refused: configure the final address", to.Host, w.target(to, resp))
 		return nil, e

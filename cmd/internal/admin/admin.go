@@ -52,6 +52,7 @@ func (a *API) Handler() http.Handler {
 	mux.HandleFunc("POST /api/servers/{name}/refresh", a.refresh)
 	mux.HandleFunc("POST /api/servers/{name}/invalidate", a.invalidate)
 	mux.HandleFunc("POST /api/servers/{name}/revoke", a.revoke)
+	a.loginRoutes(mux)
 	mux.HandleFunc("GET /api/servers/{name}/key/{client}", a.key)
 	mux.HandleFunc("POST /api/reload", a.reload)
 	mux.HandleFunc("GET /api/plan", a.plan)
@@ -209,6 +210,8 @@ func (a *API) next(name string, sent int) string {
 	switch {
 	case s == nil || s.OAuth == nil || !s.OAuth.Rotating():
 		return again + " gets a new one"
+	case s.OAuth.Delegated():
+		return fmt.Sprintf("`bearerd login %s` signs in again", name)
 	case sent == 0:
 		return "unless the one that OAUTH_REFRESH_TOKEN refers to is unused, put a new one there; then run " + again
 	}
@@ -275,15 +278,20 @@ func (e *badInput) Error() string { return e.text }
 // Problem is the answer to a command that failed.
 type Problem struct {
 	Error string `json:"error"`
+	Code  string `json:"code,omitempty"` // OtherFlow, NoLogin; absent: none that a program would act on
 }
 
 func fail(w http.ResponseWriter, err error) {
-	status := http.StatusInternalServerError
+	status, code := http.StatusInternalServerError, ""
 	var bad *badInput
 	var token *engine.Error
 	switch {
 	case errors.As(err, &bad), errors.As(err, new(*refusedEdit)):
 		status = http.StatusBadRequest
+	case errors.Is(err, engine.ErrNoLogin):
+		status, code = http.StatusBadRequest, NoLogin
+	case errors.Is(err, engine.ErrOtherFlow):
+		status, code = http.StatusConflict, OtherFlow
 	case errors.Is(err, engine.ErrUnknown), errors.Is(err, secrets.ErrNotFound):
 		status = http.StatusNotFound
 	case errors.Is(err, engine.ErrNoRevocation), errors.Is(err, secrets.ErrConflict), errors.Is(err, engine.ErrGone):
@@ -293,7 +301,7 @@ func fail(w http.ResponseWriter, err error) {
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(Problem{strings.TrimSpace(err.Error())})
+	_ = json.NewEncoder(w).Encode(Problem{strings.TrimSpace(err.Error()), code})
 }
 
 func reply(w http.ResponseWriter, v any) {

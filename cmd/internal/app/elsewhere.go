@@ -99,7 +99,8 @@ func passed(cfg *config.Config) *config.Config {
 		if s.OAuth != nil {
 			o := *s.OAuth
 			o.GrantType, o.TokenExpiryBuffer = "client_credentials", o.TokenExpiryBuffer/2
-			o.ClientSecret, o.RefreshToken, o.AdditionalParams, o.CustomHeaders = secrets.Ref{}, secrets.Ref{}, nil, nil
+			o.ClientSecret, o.RefreshToken, o.PrivateKeyPath = secrets.Ref{}, secrets.Ref{}, secrets.Ref{}
+			o.AdditionalParams, o.CustomHeaders, o.AuthorizationParams = nil, nil, nil
 			copied.OAuth = &o
 		}
 		c.Servers = append(c.Servers, &copied)

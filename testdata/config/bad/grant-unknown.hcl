@@ -1,4 +1,4 @@
-# want: Invalid grant type: password. Must be one of ['client_credentials', 'refresh_token']
+# want: Invalid grant type: password. Must be one of ['client_credentials', 'refresh_token', 'authorization_code']
 server "tickets" {
   url = "https://mcp.example.com/mcp"
   oauth_config {

@@ -1,4 +1,4 @@
-# want: revoke_on_shutdown would end the grant of OAUTH_REFRESH_TOKEN at each stop
+# want: revoke_on_shutdown would end the grant at each stop: its refresh token goes too
 server "tickets" {
   url = "https://mcp.example.com/mcp"
   revoke_on_shutdown = true

@@ -1,0 +1,162 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"bearerd/cmd/internal/admin"
+	browse "bearerd/cmd/internal/login"
+	"bearerd/engine"
+)
+
+func loginCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "login NAME",
+		Short: "Sign in for a server whose token a person must approve",
+		Long: "login opens the browser at the provider of a server with OAUTH_GRANT_TYPE = \"authorization_code\" and waits up to five\n" +
+			"minutes for what comes back to this machine. From then on bearerd renews the token by itself.\n" +
+			"Over SSH, run it with --device if the provider supports that; else with --no-browser, and paste the address at which\n" +
+			"the browser has ended.",
+		Args: oneName,
+	}
+	noBrowser := cmd.Flags().Bool("no-browser", false, "print the address instead of opening a browser")
+	device := cmd.Flags().Bool("device", false, "print a code to enter on any device (RFC 8628)")
+	asJSON := cmd.Flags().Bool("json", false, "print the documented token info as JSON")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		c, err := dial(cmd)
+		if err != nil {
+			return err
+		}
+		defer c.close()
+		s := &signIn{caller: c, name: args[0], said: cmd.ErrOrStderr()}
+		if !*noBrowser {
+			s.open, _ = browse.Browser(os.Getenv)
+		}
+		if *device {
+			err = s.onDevice(cmd.Context())
+		} else {
+			err = s.here(cmd.Context(), cmd.InOrStdin())
+		}
+		switch {
+		case err != nil:
+			return err
+		case *asJSON:
+			return printJSON(cmd, s.done)
+		}
+		_, _ = fmt.Fprintln(cmd.OutOrStdout(), signedIn(&s.done, time.Now()))
+		return nil
+	}
+	return cmd
+}
+
+func logoutCommand() *cobra.Command {
+	return change("logout", "Revoke what a sign-in gave, at its provider, and forget all of it here", func(st admin.Revoked) string {
+		what := "forgotten here; its provider was told nothing, as no token was held or it has no revocation endpoint"
+		if st.Sent > 0 {
+			what = "revoked at the provider and forgotten here"
+		}
+		return fmt.Sprintf("%s: %s; %s", st.Server, what, st.Next)
+	})
+}
+
+// signedIn says what a sign-in has brought.
+func signedIn(st *engine.Status, now time.Time) string {
+	text := st.Server + ": signed in; token has no expiry"
+	if st.ExpiresAt != nil {
+		text = st.Server + ": signed in; token expires in " + st.ExpiresAt.Sub(now).Round(time.Second).String()
+	}
+	if st.Scope != "" {
+		text += fmt.Sprintf(", scope %q", st.Scope)
+	}
+	if st.Renewable != nil && !*st.Renewable && st.ExpiresAt != nil {
+		text += "; no refresh token was given: sign in again when it expires"
+	}
+	return text
+}
+
+// signIn is one run of `bearerd login`: whoever keeps the tokens begins and finishes it, the person and the browser are here.
+type signIn struct {
+	*caller
+	name string
+	open func(ctx context.Context, address string) error // nil: no browser
+	said io.Writer                                       // stderr
+	done engine.Status                                   // as it was after the sign-in
+}
+
+// here waits for the answer on this machine's loopback address.
+func (s *signIn) here(ctx context.Context, stdin io.Reader) error {
+	var at admin.Redirect
+	if err := s.call(ctx, http.MethodGet, serverPath(s.name, "login"), nil, &at); err != nil {
+		return err
+	}
+	begun, answered := false, false
+	f := browse.Flow{
+		Server: s.name, Redirect: at.URI, Movable: at.Movable, Open: s.open, Out: s.said,
+		Begin: func(ctx context.Context, redirect string) (string, error) {
+			begun = true
+			body, err := json.Marshal(admin.Redirect{URI: redirect})
+			if err != nil {
+				return "", err
+			}
+			var l admin.Login
+			err = s.call(ctx, http.MethodPost, serverPath(s.name, "login"), body, &l)
+			return l.URL, err
+		},
+		Finish: func(ctx context.Context, query string) error {
+			err := s.call(ctx, http.MethodPost, serverPath(s.name, "callback"), []byte(query), &s.done)
+			var p *problem
+			told := errors.As(err, &p)
+			if told && p.Code == admin.OtherFlow {
+				return browse.ErrOther
+			}
+			answered = err == nil || told
+			return err
+		},
+	}
+	if tty, ok := stdin.(*os.File); ok && s.open == nil && term.IsTerminal(int(tty.Fd())) {
+		f.Paste = newTyped(tty)
+	}
+	err := browse.Run(ctx, f)
+	if err != nil && begun && !answered {
+		s.giveUp(ctx)
+	}
+	return err
+}
+
+// onDevice waits until the person has approved on some device.
+func (s *signIn) onDevice(ctx context.Context) error {
+	var d admin.Device
+	if err := s.call(ctx, http.MethodPost, serverPath(s.name, "device"), nil, &d); err != nil {
+		return err
+	}
+	_, _ = fmt.Fprintf(s.said, "To sign in for %s, open this address on any device:\n%s\nand enter the code:\n%s\n", s.name, d.URL, d.UserCode)
+	if s.open != nil && d.CompleteURL != "" {
+		if err := s.open(ctx, d.CompleteURL); err == nil {
+			_, _ = fmt.Fprintln(s.said, "The browser of this machine was opened there, with the code; compare it.")
+		}
+	}
+	err := browse.Wait(ctx, s.name, s.said, d.Expires, func(ctx context.Context) error {
+		return s.call(ctx, http.MethodPost, serverPath(s.name, "device/token"), nil, &s.done)
+	})
+	if err != nil && ctx.Err() != nil {
+		s.giveUp(ctx)
+		return fmt.Errorf("the sign-in of %s was given up: %w", s.name, context.Cause(ctx))
+	}
+	return err
+}
+
+// giveUp lets those go who wait for this sign-in.
+func (s *signIn) giveUp(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	_ = s.call(ctx, http.MethodDelete, serverPath(s.name, "login"), nil, nil) // else it expires
+}

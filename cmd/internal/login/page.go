@@ -1,0 +1,64 @@
+package login
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/base64"
+	"html/template"
+	"net/http"
+)
+
+// text is what a page says. All of it is escaped.
+type text struct{ Title, Says, Next string }
+
+func signedIn(server string) text {
+	return text{"Signed in", "bearerd may now act for you at " + server + ".", "You can close this page."}
+}
+
+func failed(server string, err error) text {
+	return text{"The sign-in has failed", err.Error(), "To try again, run: bearerd login " + server}
+}
+
+func stranger(server string) text {
+	return text{"Not the sign-in that is under way", "This is not the sign-in that is under way. It has changed nothing.",
+		"If you are signing in for " + server + ", go on in the page that was opened last."}
+}
+
+const style = `body{font:1.1rem/1.5 system-ui,sans-serif;max-width:36rem;margin:15vh auto;padding:0 1rem;overflow-wrap:anywhere}` +
+	`@media(prefers-color-scheme:dark){body{background:#181818;color:#ddd}}`
+
+var page = template.Must(template.New("page").Parse(`<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width">
+<title>{{.Title}} - bearerd</title>
+<style>` + style + `</style>
+</head>
+<body>
+<h1>{{.Title}}</h1>
+<p>{{.Says}}</p>
+<p>{{.Next}}</p>
+</body>
+</html>
+`))
+
+// policy lets a page load nothing and run nothing: only its own style counts.
+var policy = func() string {
+	sum := sha256.Sum256([]byte(style))
+	return "default-src 'none'; style-src 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) +
+		"'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+}()
+
+func (d *desk) page(w http.ResponseWriter, status int, t text) {
+	var b bytes.Buffer
+	if err := page.Execute(&b, t); err != nil {
+		d.word(w, http.StatusInternalServerError, "the page cannot be shown")
+		return
+	}
+	d.headers(w)
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.WriteHeader(status)
+	_, _ = w.Write(b.Bytes())
+	_ = http.NewResponseController(w).Flush()
+}

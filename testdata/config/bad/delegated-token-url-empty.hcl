@@ -1,0 +1,9 @@
+# want: OAUTH_TOKEN_URL is required and cannot be empty
+server "tickets" {
+  url = "https://mcp.example.com/mcp"
+  oauth_config {
+    enabled = true
+    OAUTH_GRANT_TYPE = "authorization_code"
+    OAUTH_TOKEN_URL = ""
+  }
+}

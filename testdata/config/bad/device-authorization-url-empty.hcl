@@ -1,0 +1,9 @@
+# want: OAUTH_DEVICE_AUTHORIZATION_URL cannot be empty
+server "tickets" {
+  url = "https://mcp.example.com/mcp"
+  oauth_config {
+    enabled = true
+    OAUTH_GRANT_TYPE = "authorization_code"
+    OAUTH_DEVICE_AUTHORIZATION_URL = ""
+  }
+}

@@ -1,0 +1,12 @@
+# want: login = "auto" needs OAUTH_GRANT_TYPE = "authorization_code"
+server "tickets" {
+  url = "https://mcp.example.com/mcp"
+  login = "auto"
+  oauth_config {
+    enabled = true
+    OAUTH_GRANT_TYPE = "refresh_token"
+    OAUTH_CLIENT_ID = "client-123"
+    OAUTH_REFRESH_TOKEN = env("R")
+    OAUTH_TOKEN_URL = "https://auth.example.com/oauth/token"
+  }
+}

@@ -1,0 +1,12 @@
+# want: OAUTH_USE_PKCE = false contradicts OAUTH_CODE_CHALLENGE_METHOD
+server "tickets" {
+  url = "https://mcp.example.com/mcp"
+  oauth_config {
+    enabled = true
+    OAUTH_GRANT_TYPE = "authorization_code"
+    OAUTH_CLIENT_ID = "client-123"
+    OAUTH_CLIENT_SECRET = env("CLIENT_SECRET")
+    OAUTH_USE_PKCE = false
+    OAUTH_CODE_CHALLENGE_METHOD = "S256"
+  }
+}

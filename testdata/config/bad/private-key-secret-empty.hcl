@@ -1,0 +1,11 @@
+# want: OAUTH_CLIENT_SECRET is required and cannot be empty for client_credentials grant
+server "tickets" {
+  url = "https://mcp.example.com/mcp"
+  oauth_config {
+    enabled = true
+    OAUTH_CLIENT_ID = "client-123"
+    OAUTH_CLIENT_SECRET = ""
+    OAUTH_TOKEN_URL = "https://auth.example.com/oauth/token"
+    OAUTH_PRIVATE_KEY_PATH = credential("key")
+  }
+}

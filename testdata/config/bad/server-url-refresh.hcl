@@ -1,0 +1,12 @@
+# want: OAUTH_SERVER_URL has no meaning with OAUTH_GRANT_TYPE = "refresh_token"
+server "tickets" {
+  url = "https://mcp.example.com/mcp"
+  oauth_config {
+    enabled = true
+    OAUTH_GRANT_TYPE = "refresh_token"
+    OAUTH_CLIENT_ID = "client-123"
+    OAUTH_REFRESH_TOKEN = env("R")
+    OAUTH_TOKEN_URL = "https://auth.example.com/oauth/token"
+    OAUTH_SERVER_URL = "https://mcp.example.com"
+  }
+}

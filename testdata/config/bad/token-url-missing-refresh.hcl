@@ -1,0 +1,10 @@
+# want: OAUTH_TOKEN_URL is required and cannot be empty
+server "tickets" {
+  url = "https://mcp.example.com/mcp"
+  oauth_config {
+    enabled = true
+    OAUTH_GRANT_TYPE = "refresh_token"
+    OAUTH_CLIENT_ID = "client-123"
+    OAUTH_REFRESH_TOKEN = env("R")
+  }
+}

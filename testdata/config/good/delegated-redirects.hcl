@@ -1,0 +1,8 @@
+server "tickets" {
+  url = "https://mcp.example.com/mcp"
+  oauth_config {
+    enabled = true
+    OAUTH_GRANT_TYPE = "authorization_code"
+    OAUTH_REDIRECT_URI = "https://app.example.com/callback"
+  }
+}

@@ -1,0 +1,12 @@
+server "tickets" {
+  url = "https://mcp.example.com/mcp"
+  login = "command"
+  allow_step_up = ["write"]
+  oauth_config {
+    enabled = true
+    OAUTH_CLIENT_ID = "client-123"
+    OAUTH_CLIENT_SECRET = env("CLIENT_SECRET")
+    OAUTH_TOKEN_URL = "https://auth.example.com/oauth/token"
+    OAUTH_SCOPE = "read"
+  }
+}
