@@ -36,6 +36,9 @@ func (s *Source) target(r *record) (*oauth.Target, error) {
 	registered := ""
 	if m != nil {
 		t.Issuer = m.Issuer
+		if m.Private {
+			t.Reach = t.Reach.AtHome()
+		}
 		o.TokenURL = cmp.Or(o.TokenURL, m.TokenURL)
 		o.AuthorizationURL = cmp.Or(o.AuthorizationURL, m.AuthorizationURL)
 		o.RegistrationURL = cmp.Or(o.RegistrationURL, m.RegistrationURL)

@@ -28,7 +28,11 @@ func Discover(
 	if err != nil {
 		return nil, err
 	}
-	return f.discover(ctx, c, issuer)
+	m, err := f.discover(ctx, c, issuer)
+	if m != nil {
+		m.Private = f.reach.Home()
+	}
+	return m, err
 }
 
 func (f *finder) discover(ctx context.Context, c Challenge, issuer string) (*Metadata, error) {

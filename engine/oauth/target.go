@@ -42,6 +42,7 @@ type Metadata struct {
 	ChallengeMethods []string `json:"code_challenge_methods_supported,omitempty"`
 	ClientMetadata   bool     `json:"client_id_metadata_document_supported,omitempty"`
 	IssuerInResponse bool     `json:"authorization_response_iss_parameter_supported,omitempty"` // RFC 9207
+	Private          bool     `json:"private,omitempty"`                                        // the resource is at a private address
 	DefaultEndpoints bool     `json:"default_endpoints,omitempty"`                              // there was no document: MCP 2025-03-26
 }
 
