@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -15,6 +16,7 @@ import (
 )
 
 const (
+	redeemLimit  = 30 * time.Second
 	maxQuery     = 16 << 10        // of an answer
 	refusalPause = 5 * time.Minute // between a refusal and the next time that a request asks a person
 )
@@ -43,16 +45,36 @@ func (s *Source) FinishLogin(ctx context.Context, query string) (*Token, error) 
 		return nil, err
 	}
 	defer s.loginEnded()
+	return s.redeem(p, q)
+}
+
+// redeem spends the code, once, on the engine's time: it cannot be had again, whoever stops waiting.
+func (s *Source) redeem(p *pending, q url.Values) (t *Token, err error) {
+	done := make(chan struct{})
+	ok := s.engine.spawn(func(ctx context.Context) {
+		defer close(done)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), redeemLimit)
+		defer cancel()
+		t, err = s.exchange(ctx, p, q)
+	})
+	if !ok {
+		return nil, &Error{Server: s.name, State: s.status(), Reason: "bearerd is stopping", Remedy: "start it again, then sign in again"}
+	}
+	<-done
+	return t, err
+}
+
+func (s *Source) exchange(ctx context.Context, p *pending, q url.Values) (*Token, error) {
 	code, err := oauth.Code(p.Metadata, q)
 	if err != nil {
-		return nil, s.notApproved(ctx, err)
+		return nil, s.notApproved(ctx, p, err)
 	}
 	t, err := s.obtain(ctx, p, func(t *oauth.Target, log *slog.Logger, id string) (*oauth.Token, error) {
 		a := oauth.Authorization{RedirectURI: p.Redirect, State: secrets.New(p.State), Verifier: secrets.New(p.Verifier), Scope: p.Scope}
 		return oauth.Exchange(ctx, log, t, s.engine.resolve, code, a, id)
 	})
 	if err != nil {
-		return nil, s.notApproved(ctx, err)
+		return nil, s.notApproved(ctx, p, err)
 	}
 	_ = s.engine.local.Store.Delete(ctx, flowKey(s.name)) // it is claimed
 	return t, nil
@@ -87,6 +109,9 @@ func (s *Source) begun(ctx context.Context, p *pending, answer *oauth.Token, put
 	defer unlock()
 	for try := 1; ; try++ {
 		g, err := s.load(ctx)
+		if c := s.localCopy(ctx); err != nil && c != nil { // else the commit could not tell what it replaces
+			g.Generation, g.Rotation, g.Origin = c.Generation, c.Rotation, c.Origin
+		}
 		r := s.renewed(&flight{}, &g.record, answer)
 		r.Replaces, r.Origin = g.Origin, ""
 		if r.Refresh != "" {
@@ -134,11 +159,11 @@ func (s *Source) enter(t *Token) {
 }
 
 // notApproved is the error of a login that gave no token. Requests do not ask again for a while.
-func (s *Source) notApproved(ctx context.Context, err error) error {
+func (s *Source) notApproved(ctx context.Context, begun *pending, err error) error {
 	var wire *oauth.Error
 	gone := errors.As(err, &wire) && wire.Code == "invalid_client"
 	if gone {
-		s.unregister(ctx)
+		s.unregister(ctx, begun.Client)
 	}
 	if p, rev, readErr := s.pendingLogin(ctx); readErr == nil && p != nil && !gone {
 		_ = s.keepPending(ctx, &pending{Fingerprint: p.Fingerprint, NotBefore: time.Now().Add(refusalPause)}, rev)
@@ -146,6 +171,9 @@ func (s *Source) notApproved(ctx context.Context, err error) error {
 	s.mu.Lock()
 	e := s.describe(err)
 	e.State, e.consent = NeedsReauth, true
+	if wire != nil && unapproved(wire) != "" {
+		e.Reason, e.Remedy = unapproved(wire), "run `bearerd login "+s.name+"`"
+	}
 	s.trouble = e
 	if t := s.current.Load(); t == nil || !t.valid(time.Now()) {
 		s.state = NeedsReauth
@@ -157,12 +185,28 @@ func (s *Source) notApproved(ctx context.Context, err error) error {
 	return e
 }
 
+// unapproved says in words of ours what a person or the authorization server made of a sign-in (RFC 6749 §4.1.2.1, RFC 8628
+// §3.5); "": it was a token request that failed.
+func unapproved(wire *oauth.Error) string {
+	switch {
+	case wire.Code == "access_denied":
+		return "the sign-in was refused"
+	case wire.Code == "expired_token":
+		return "nobody approved the sign-in in time"
+	case wire.Op != "authorization":
+		return ""
+	case slices.Contains(known, wire.Code):
+		return "the authorization server answered the sign-in with " + wire.Code
+	}
+	return "the answer to the sign-in cannot be used"
+}
+
 // unregister forgets a registration that the authorization server does not know any more: the next login registers anew.
-func (s *Source) unregister(ctx context.Context) {
+func (s *Source) unregister(ctx context.Context, c *client) {
 	unlock, _ := s.engine.lockOrGoOn(ctx, s.name)
 	defer unlock()
 	g, err := s.load(ctx)
-	if err != nil || g.Client == nil {
+	if err != nil || g.Client == nil || c == nil || g.Client.ID != c.ID {
 		return
 	}
 	s.engine.log.Warn("the authorization server does not know the registered client of "+s.name+" any more", "server", s.name)

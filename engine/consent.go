@@ -103,10 +103,18 @@ func (s *Source) askPerson(ctx context.Context, f *flight) error {
 	if p != nil && time.Now().Before(p.NotBefore) {
 		return s.needsPerson("the last sign-in was refused or not finished")
 	}
-	ctx, cancel := context.WithCancel(ctx)
+	ctx, cancel := context.WithCancelCause(ctx)
+	yielded := make(chan struct{})
 	var wg sync.WaitGroup
+	defer close(yielded)
 	defer wg.Wait()
-	defer cancel()
+	defer cancel(nil)
+	s.mu.Lock()
+	s.yield = func() <-chan struct{} {
+		cancel(errYielded)
+		return yielded
+	}
+	s.mu.Unlock()
 	done := make(chan error, 1)
 	wg.Go(func() { done <- s.engine.ask(ctx, s) })
 	look := time.NewTicker(time.Second)
@@ -127,6 +135,10 @@ func (s *Source) askPerson(ctx context.Context, f *flight) error {
 
 // asked is the outcome of having asked: no request asks again soon when a person has not approved.
 func (s *Source) asked(ctx context.Context, err error) error {
+	if err != nil && errors.Is(context.Cause(ctx), errYielded) {
+		return s.needsPerson(errYielded.Error())
+	}
+	s.loginEnded() // nobody here takes its answer any more
 	var own *Error
 	switch {
 	case err == nil || ctx.Err() != nil || errors.As(err, &own):
@@ -139,13 +151,37 @@ func (s *Source) asked(ctx context.Context, err error) error {
 	return s.needsPerson("nobody has signed in in time")
 }
 
+// errYielded ends the asking of a person for a request.
+var errYielded = errors.New("a sign-in by command has taken the place of the one in the browser")
+
+// Yield ends a sign-in that a request has begun here, so that a command can begin one at the same redirect URI. It returns
+// when nobody listens there any more.
+func (s *Source) Yield(ctx context.Context) {
+	s.mu.Lock()
+	yield := s.yield
+	s.mu.Unlock()
+	if yield == nil {
+		return
+	}
+	select {
+	case <-yield():
+	case <-ctx.Done():
+	}
+}
+
 func (s *Source) setAsking(asking bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.asking = asking
+	s.asking, s.yield = asking, nil
 	if asking && s.current.Load() == nil {
 		s.state = NeedsReauth
 	}
+}
+
+func (s *Source) isAsking() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.asking
 }
 
 // TokenOrNone is Token for a request that can go out without one: where upstream must first say who gives tokens, and a
@@ -165,11 +201,11 @@ func (s *Source) TokenOrNone(ctx context.Context) (*Token, error) {
 	return s.slow(ctx, true)
 }
 
-// isKnown reports whether it is known who gives tokens, or what upstream asks for.
+// isKnown reports whether upstream has said what it asks for, or need not be heard.
 func (s *Source) isKnown() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.known || s.challenge != nil || !s.server.Load().OAuth.Discovers()
+	return s.challenge != nil || !s.server.Load().OAuth.Discovers()
 }
 
 // afterLogin waits while a person signs in here by `bearerd login`; false: nobody does.

@@ -66,7 +66,7 @@ func (s *Source) FinishDevice(ctx context.Context) (*Token, error) {
 	defer s.loginEnded()
 	for wait := p.Interval; ; {
 		if !time.Now().Add(wait).Before(p.Expires) {
-			_ = s.EndLogin(ctx) // it is over anyway
+			_ = s.EndLogin(ctx, "") // it is over anyway
 			return nil, &Error{Server: s.name, State: NeedsReauth, consent: true, Reason: "nobody approved it in time", Remedy: "run `bearerd login " + s.name + " --device` again"}
 		}
 		if !sleep(ctx, wait) {
@@ -86,7 +86,7 @@ func (s *Source) FinishDevice(ctx context.Context) (*Token, error) {
 			wait += 5 * time.Second // RFC 8628 §3.5
 		case wire.Code == "authorization_pending":
 		case wire.Final || wire.Unsent:
-			return nil, s.notApproved(ctx, err)
+			return nil, s.notApproved(ctx, p, err)
 		default: // no answer: it is asked again
 			wait = max(wait, firstPause)
 		}

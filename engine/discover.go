@@ -54,6 +54,9 @@ func (s *Source) settle(ctx context.Context, g *reading) error {
 	switch {
 	case err != nil && g.Metadata != nil && old && !doubtful:
 		s.engine.log.Warn("the metadata of "+s.name+" cannot be read anew: going on with what is known", "server", s.name, "error", err)
+		s.mu.Lock()
+		s.settled = s.challenge // that of the probe raises no doubt
+		s.mu.Unlock()
 		return nil
 	case err != nil:
 		return err
@@ -67,7 +70,7 @@ func (s *Source) settle(ctx context.Context, g *reading) error {
 		s.storeTrouble(err)
 	}
 	s.mu.Lock()
-	s.settled, s.known = s.challenge, true
+	s.settled = s.challenge
 	s.mu.Unlock()
 	return nil
 }
@@ -145,14 +148,4 @@ func (s *Source) again() string {
 		return "login"
 	}
 	return "refresh"
-}
-
-// noteMetadata remembers that the record has said who gives tokens.
-func (s *Source) noteMetadata(m *oauth.Metadata) {
-	if m == nil {
-		return
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.known = true
 }

@@ -81,7 +81,11 @@ func endsGrant(wire *oauth.Error) bool {
 func (s *Source) tell(e *Error) {
 	mine := e.local || e.State == NeedsReauth && e.Err == nil
 	if mine && (s.trouble == nil || s.trouble.Error() != e.Error()) {
-		s.engine.log.Error("No token for "+s.name+": "+e.Reason, "server", s.name, "error", e.Err, "remedy", e.Remedy)
+		attrs := []any{"server", s.name, "remedy", e.Remedy}
+		if e.Err != nil {
+			attrs = append(attrs, "error", e.Err)
+		}
+		s.engine.log.Error("No token for "+s.name+": "+e.Reason, attrs...)
 	}
 }
 

@@ -348,7 +348,7 @@ func (s *Source) land(f *flight) {
 	case f.err != nil:
 		s.state = f.err.State
 	}
-	if f.err != nil {
+	if f.err != nil && !f.err.consent { // that outlives the token which is served meanwhile
 		f.err.State = s.state
 	}
 	if s.retired {

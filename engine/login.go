@@ -134,7 +134,7 @@ func (s *Source) BeginLogin(ctx context.Context, redirect string) (*Login, error
 	}
 	p := &pending{
 		Fingerprint: s.fingerprint, URL: url, Redirect: redirect, State: a.State.Reveal(), Verifier: a.Verifier.Reveal(),
-		Scope: a.Scope, Metadata: g.Metadata, Client: g.Client, Expires: time.Now().Add(loginLife),
+		Scope: a.Scope, Metadata: g.Metadata, Client: g.Client, Expires: time.Now().Add(loginLife), Asked: s.isAsking(),
 	}
 	if err := s.keepPending(ctx, p, rev); err != nil {
 		return nil, err
@@ -158,6 +158,7 @@ func (s *Source) prepare(ctx context.Context, redirect string) (*oauth.Target, *
 	if err := s.settle(ctx, g); err != nil {
 		return nil, nil, err
 	}
+	present := g.Client
 	if g.Client != nil && redirect != "" && g.Client.Redirect != redirect {
 		g.Client = nil
 	}
@@ -170,7 +171,11 @@ func (s *Source) prepare(ctx context.Context, redirect string) (*oauth.Target, *
 			return nil, nil, err
 		}
 	}
-	g.rev, err = s.engine.save(ctx, &g.record, g.rev)
+	r := g.record
+	if !r.spent() { // its refresh token is of no use to another client, and nobody has signed in yet
+		r.Client = present
+	}
+	g.rev, err = s.engine.save(ctx, &r, g.rev)
 	if err != nil && !errors.Is(err, secrets.ErrConflict) { // another process has just done the same
 		return nil, nil, err
 	}
@@ -219,8 +224,11 @@ func (s *Source) beforeLogin(err error) error {
 	return s.describe(err)
 }
 
-// EndLogin gives a pending login up.
-func (s *Source) EndLogin(ctx context.Context) error {
+// EndLogin gives the pending login up whose answer was to arrive at redirect; "": whichever there is.
+func (s *Source) EndLogin(ctx context.Context, redirect string) error {
+	if p, _, err := s.pendingLogin(ctx); err == nil && p != nil && redirect != "" && p.Redirect != redirect {
+		return nil // another one has taken its place
+	}
 	defer s.loginEnded()
 	if err := s.engine.local.Store.Delete(ctx, flowKey(s.name)); err != nil {
 		return fmt.Errorf("giving up the sign-in of %q: %w", s.name, err)
@@ -245,6 +253,11 @@ func (s *Source) waitForLogin(until time.Time) {
 func (s *Source) loginEnded() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.endLogin()
+}
+
+// endLogin is loginEnded with mu held.
+func (s *Source) endLogin() {
 	if s.loginTimer != nil {
 		s.loginTimer.Stop()
 	}

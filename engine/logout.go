@@ -17,7 +17,7 @@ func (s *Source) Logout(ctx context.Context) (sent int, err error) {
 	if err != nil && !errors.Is(err, ErrNoRevocation) {
 		return sent, err
 	}
-	if endErr := s.EndLogin(ctx); endErr != nil {
+	if endErr := s.EndLogin(ctx, ""); endErr != nil {
 		return sent, endErr
 	}
 	unlock, _ := s.engine.lockOrGoOn(ctx, s.name)

@@ -151,7 +151,6 @@ func (s *Source) load(ctx context.Context) (*reading, error) {
 		}
 		return &reading{record: empty, rev: rev}, nil
 	}
-	s.noteMetadata(r.Metadata)
 	foreign := r.Fingerprint != s.fingerprint
 	if foreign {
 		empty.Schema, empty.Moved = max(empty.Schema, r.Schema), r.Moved

@@ -108,7 +108,9 @@ func (s *Source) mayRotate(g *reading) error {
 }
 
 // spent reports whether there is no refresh token that could be of use.
-func (r *record) spent() bool { return r.Refresh == "" || secrets.New(r.Refresh).Fingerprint() == r.Dead }
+func (r *record) spent() bool {
+	return r.Refresh == "" || secrets.New(r.Refresh).Fingerprint() == r.Dead
+}
 
 // toSpend is the refresh token of the record or, when that is dead or there is none, a newly supplied one.
 func (s *Source) toSpend(ctx context.Context, g *reading) (secrets.Secret, error) {

@@ -119,6 +119,7 @@ func (s *Source) stopTimer() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.retired = true
+	s.endLogin()
 	if s.timer != nil {
 		s.timer.Stop()
 	}

@@ -41,13 +41,13 @@ type Source struct {
 	unjournaled  bool     // nor the journal
 	locks        []func() // release the lock of this host, see release
 	rejected     refused
-	challenge    *oauth.Challenge // what upstream asked for last; nil: it was not asked
-	settled      *oauth.Challenge // the one that was looked into
-	known        bool             // the record holds metadata
-	wanted       string           // the scope that upstream wants and a person must approve
-	stepped      []time.Time      // when upstream wanted another scope
-	asking       bool             // a person is asked now, for a request
-	login        chan struct{}    // closed when the pending login ends that was begun here; nil: there is none
+	challenge    *oauth.Challenge       // what upstream asked for last; nil: it was not asked
+	settled      *oauth.Challenge       // the one that was looked into
+	wanted       string                 // the scope that upstream wants and a person must approve
+	stepped      []time.Time            // when upstream wanted another scope
+	asking       bool                   // a person is asked now, for a request
+	yield        func() <-chan struct{} // ends that; nil: nobody listens for the answer
+	login        chan struct{}          // closed when the pending login ends that was begun here; nil: there is none
 	loginTimer   *time.Timer
 	timer        *time.Timer
 	retired      bool
@@ -86,7 +86,7 @@ func (s *Source) hit(ctx context.Context, t *Token) {
 func (s *Source) slow(ctx context.Context, asked bool) (*Token, error) {
 	t, err := s.fetched(ctx, asked)
 	if err != nil && s.afterLogin(ctx, err) {
-		return s.fetched(ctx, asked)
+		return s.fetched(ctx, false) // whoever was to sign in has had the chance
 	}
 	return t, err
 }
@@ -325,6 +325,7 @@ func (s *Source) retire() {
 	}
 	s.retired = true
 	s.publish(nil)
+	s.endLogin()
 	if s.timer != nil {
 		s.timer.Stop()
 	}

@@ -77,7 +77,11 @@ func (s *Source) scope(o *config.OAuth, r *record) string {
 	if m := r.Metadata; o.Scope == "" && base != "" && o.Delegated() && m != nil && slices.Contains(m.IssuerScopes, "offline_access") {
 		base = union(base, "offline_access")
 	}
-	return union(base, r.Wanted)
+	more := union(r.Asked, r.Wanted)
+	if o.Scope != "" { // it is the limit, with what may be demanded beyond it
+		more = lacking(more, lacking(more, strings.Join(s.server.Load().AllowStepUp, " ")))
+	}
+	return union(base, more)
 }
 
 // union joins space-separated scopes, each once, in their order.

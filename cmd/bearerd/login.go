@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"os"
 	"time"
 
@@ -86,10 +87,11 @@ func signedIn(st *engine.Status, now time.Time) string {
 // signIn is one run of `bearerd login`: whoever keeps the tokens begins and finishes it, the person and the browser are here.
 type signIn struct {
 	*caller
-	name string
-	open func(ctx context.Context, address string) error // nil: no browser
-	said io.Writer                                       // stderr
-	done engine.Status                                   // as it was after the sign-in
+	name     string
+	redirect string                                          // where the answer is to arrive; "": on no address of this machine
+	open     func(ctx context.Context, address string) error // nil: no browser
+	said     io.Writer                                       // stderr
+	done     engine.Status                                   // as it was after the sign-in
 }
 
 // here waits for the answer on this machine's loopback address.
@@ -102,7 +104,7 @@ func (s *signIn) here(ctx context.Context, stdin io.Reader) error {
 	f := browse.Flow{
 		Server: s.name, Redirect: at.URI, Movable: at.Movable, Open: s.open, Out: s.said,
 		Begin: func(ctx context.Context, redirect string) (string, error) {
-			begun = true
+			begun, s.redirect = true, redirect
 			body, err := json.Marshal(admin.Redirect{URI: redirect})
 			if err != nil {
 				return "", err
@@ -158,5 +160,5 @@ func (s *signIn) onDevice(ctx context.Context) error {
 func (s *signIn) giveUp(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
-	_ = s.call(ctx, http.MethodDelete, serverPath(s.name, "login"), nil, nil) // else it expires
+	_ = s.call(ctx, http.MethodDelete, serverPath(s.name, "login")+"?redirect_uri="+url.QueryEscape(s.redirect), nil, nil) // else it expires
 }

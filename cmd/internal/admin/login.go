@@ -55,6 +55,7 @@ func (a *API) redirect(w http.ResponseWriter, r *http.Request) {
 	if s == nil {
 		return
 	}
+	s.Yield(r.Context())
 	uri, movable, err := s.Redirect(r.Context())
 	if err != nil {
 		fail(w, a.unneeded(r, err))
@@ -114,7 +115,7 @@ func (a *API) endLogin(w http.ResponseWriter, r *http.Request) {
 	if s == nil {
 		return
 	}
-	if err := s.EndLogin(r.Context()); err != nil {
+	if err := s.EndLogin(r.Context(), r.URL.Query().Get("redirect_uri")); err != nil {
 		fail(w, err)
 		return
 	}

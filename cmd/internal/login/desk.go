@@ -148,7 +148,6 @@ func (d *desk) headers(w http.ResponseWriter) {
 func (d *desk) serve(sockets []net.Listener) (stop func(ctx context.Context, lastPage bool)) {
 	var open atomic.Int32
 	s := &http.Server{
-		// Not ReadTimeout: it would cancel a request whose answer takes its time.
 		Handler: d, ReadHeaderTimeout: readLimit, MaxHeaderBytes: maxHeader, ErrorLog: log.New(io.Discard, "", 0),
 		ConnState: func(c net.Conn, state http.ConnState) {
 			switch {

@@ -107,12 +107,13 @@ func TestSlowAndManyClients(t *testing.T) {
 			}()
 		}
 		synctest.Wait()
+		start := time.Now()
 		refused, err := m.dial(t.Context(), "", "")
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := refused.Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
-			t.Errorf("one more connection: %v", err)
+		if _, err := refused.Read(make([]byte, 1)); !errors.Is(err, io.EOF) || time.Since(start) != 0 {
+			t.Errorf("one more connection, after %s: %v", time.Since(start), err)
 		}
 		time.Sleep(readLimit + time.Second)
 		if p := tr.answer(); p.status != http.StatusOK {
@@ -156,6 +157,23 @@ func TestALateAnswerIsTaken(t *testing.T) {
 			t.Errorf("the page: %d %s", p.status, p.body)
 		}
 		if err := tr.ends(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// A provider that does not answer for the code cannot hold the end up.
+func TestTheLastStepIsBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		tr, _ := bench(t, t.Context(), &Flow{Finish: func(ctx context.Context, _ string) error {
+			<-ctx.Done()
+			return ctx.Err()
+		}})
+		start := time.Now()
+		if p := tr.answer(); p.status != http.StatusBadRequest || time.Since(start) != finishLimit {
+			t.Errorf("the page after %s: %d %s", time.Since(start), p.status, p.body)
+		}
+		if err := tr.ends(); !errors.Is(err, context.DeadlineExceeded) {
 			t.Error(err)
 		}
 	})
