@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"net/url"
 	"slices"
-	"strings"
 	"time"
 
 	"bearerd/engine/oauth"
@@ -213,6 +212,3 @@ func (s *Source) unregister(ctx context.Context, c *client) {
 	g.Client = nil
 	_, _ = s.engine.save(ctx, &g.record, g.rev) // else the next login finds it once more
 }
-
-// scopesOf lists scopes for people.
-func scopesOf(scope string) string { return strings.Join(strings.Fields(scope), ", ") }

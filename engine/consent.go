@@ -72,7 +72,7 @@ func (s *Source) consent(ctx context.Context, f *flight) error {
 			defer unlock()
 			return s.askPerson(ctx, f)
 		}
-		if ctx.Err() != nil {
+		if ctx.Err() != nil || !sleep(ctx, leasePoll) { // a lock that cannot be had at all fails at once
 			return s.needsPerson("another sign-in was not finished")
 		}
 	}

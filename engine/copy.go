@@ -100,9 +100,13 @@ func (s *Source) remember(ctx context.Context, g *reading) {
 }
 
 // newer reports whether r holds a refresh token that came from the one in o. Generations do not tell: dropping an access
-// token counts as one too.
+// token counts as one too. The chain of a login is newer than the one that it replaces, however often that was renewed
+// since; it ends a tombstone that it has seen, and no later one.
 func (r *record) newer(o *record) bool {
-	return r.Rotation > o.Rotation && (r.Origin == o.Origin || o.Origin == "" || r.Replaces != "" && r.Replaces == o.Origin) && !o.Revoked && o.Moved == ""
+	if r.Replaces != "" && r.Replaces == o.Origin {
+		return (!o.Revoked && o.Moved == "") || r.Generation > o.Generation
+	}
+	return r.Rotation > o.Rotation && (r.Origin == o.Origin || o.Origin == "") && !o.Revoked && o.Moved == ""
 }
 
 // recall reads the record and, where this host has a newer one that it could not commit, commits that first.

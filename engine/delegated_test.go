@@ -13,12 +13,13 @@ import (
 )
 
 func TestNotCovered_RFC8707InRefresh(t *testing.T) {
+	two := []string{"https://one.example", "https://two.example"}
 	for name, c := range map[string]struct {
 		set  func(*config.OAuth)
 		want []string // besides the resource itself, "URL"
 	}{
 		"of the metadata": {func(*config.OAuth) {}, []string{"URL"}},
-		"written":         {func(o *config.OAuth) { o.Resource = []string{"https://one.example", "https://two.example"} }, []string{"https://one.example", "https://two.example"}},
+		"written":         {func(o *config.OAuth) { o.Resource = two }, two},
 		"none":            {func(o *config.OAuth) { o.Resource = []string{} }, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -64,13 +65,15 @@ func TestTheRotatedTokenOfALoginIsKeptBeforeUse(t *testing.T) {
 			time.Sleep(10 * time.Minute)
 			b.token(t, "a")
 			current := as.Chains(client)[0].Current
-			if stored(t, b.store, "copy/a").Refresh != current && stored(t, b.store, "grant/a").Refresh != current {
+			if stored(t, b.store, "copy/a").Refresh != current &&
+				stored(t, b.store, "grant/a").Refresh != current {
 				t.Fatalf("the refresh token of generation %d is nowhere", i)
 			}
 		}
 		synctest.Wait()
-		if c := as.Chains(client)[0]; c.Rotations != 50 || c.Revoked || as.Reused() != 0 || stored(t, b.store, "grant/a").Refresh != c.Current {
-			t.Errorf("%+v", c.Rotations)
+		c, kept := as.Chains(client)[0], stored(t, b.store, "grant/a").Refresh
+		if c.Rotations != 50 || c.Revoked || as.Reused() != 0 || kept != c.Current {
+			t.Errorf("%d rotations, %d reuses", c.Rotations, as.Reused())
 		}
 		b.Close()
 	})
@@ -166,7 +169,10 @@ func TestATokenWithoutExpiryIsUsedUntilItIsRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := start(t, delegated(rs))
 		s := b.source(t, "a")
-		as.Fail(1, oauthtest.Edit(func(answer map[string]any) { delete(answer, "expires_in"); delete(answer, "refresh_token") }))
+		as.Fail(1, oauthtest.Edit(func(answer map[string]any) {
+			delete(answer, "expires_in")
+			delete(answer, "refresh_token")
+		}))
 		tok := signIn(t, as, s)
 		b.KeepFresh()
 		for range 30 {

@@ -14,13 +14,13 @@ import (
 const deviceGrant = "urn:ietf:params:oauth:grant-type:device_code"
 
 // polled finishes the device login while the person acts after a while. It gives how long that took.
-func polled(t *testing.T, s *Source, act func()) (tok *Token, err error, d time.Duration) {
+func polled(t *testing.T, s *Source, act func()) (d time.Duration, err error) {
 	t.Helper()
 	if act != nil {
 		time.AfterFunc(10*time.Second, act)
 	}
-	d = took(func() { tok, err = s.FinishDevice(t.Context()) })
-	return tok, err, d
+	d = took(func() { _, err = s.FinishDevice(t.Context()) })
+	return d, err
 }
 
 func beginDevice(t *testing.T, s *Source) *DeviceLogin {
@@ -39,10 +39,11 @@ func TestADeviceIsApproved(t *testing.T) {
 		b := start(t, delegated(rs))
 		s := b.source(t, "a")
 		d := beginDevice(t, s)
-		if d.UserCode == "" || d.URL == "" || !strings.Contains(d.CompleteURL, d.UserCode) || time.Until(d.Expires) != 10*time.Minute {
+		if d.UserCode == "" || d.URL == "" || !strings.Contains(d.CompleteURL, d.UserCode) ||
+			time.Until(d.Expires) != 10*time.Minute {
 			t.Errorf("it is %+v", d)
 		}
-		_, err, took := polled(t, s, func() { as.ApproveDevice(d.UserCode) })
+		took, err := polled(t, s, func() { as.ApproveDevice(d.UserCode) })
 		if err != nil || took < 10*time.Second || took > 12*time.Second {
 			t.Fatal(err, took)
 		}
@@ -70,7 +71,7 @@ func TestADeviceThatIsToSlowDown(t *testing.T) {
 		d := beginDevice(t, s)
 		as.SlowDown(2)
 		as.ApproveDevice(d.UserCode)
-		_, err, took := polled(t, s, nil)
+		took, err := polled(t, s, nil)
 		if want := (1 + 6 + 11) * time.Second; err != nil || took != want { // 5 s more after each, RFC 8628 §3.5
 			t.Errorf("it took %v, want %v: %v", took, want, err)
 		}
@@ -80,7 +81,8 @@ func TestADeviceThatIsToSlowDown(t *testing.T) {
 
 func TestADeviceThatIsRefusedOrExpires(t *testing.T) {
 	for words, act := range map[string]func(*oauthtest.Server, string) bool{
-		"the sign-in was refused": (*oauthtest.Server).DenyDevice, "nobody approved the sign-in in time": (*oauthtest.Server).ExpireDevice,
+		"the sign-in was refused":             (*oauthtest.Server).DenyDevice,
+		"nobody approved the sign-in in time": (*oauthtest.Server).ExpireDevice,
 	} {
 		t.Run(words, func(t *testing.T) {
 			as, rs := protected(t)
@@ -88,7 +90,7 @@ func TestADeviceThatIsRefusedOrExpires(t *testing.T) {
 				b := start(t, delegated(rs))
 				s := b.source(t, "a")
 				d := beginDevice(t, s)
-				_, err, took := polled(t, s, func() { act(as, d.UserCode) })
+				took, err := polled(t, s, func() { act(as, d.UserCode) })
 				wantNeedsPerson(t, err, words)
 				if took > 12*time.Second {
 					t.Errorf("it took %v", took)
@@ -109,9 +111,11 @@ func TestADeviceThatNobodyApproves(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := start(t, delegated(rs))
 		s := b.source(t, "a")
-		as.FailAt("/device_authorization", 1, oauthtest.Edit(func(answer map[string]any) { answer["expires_in"], answer["interval"] = 30, 5 }))
+		as.FailAt("/device_authorization", 1, oauthtest.Edit(func(answer map[string]any) {
+			answer["expires_in"], answer["interval"] = 30, 5
+		}))
 		beginDevice(t, s)
-		_, err, took := polled(t, s, nil)
+		took, err := polled(t, s, nil)
 		wantNeedsPerson(t, err, "nobody approved it in time")
 		if took > 30*time.Second || len(forms(as, deviceGrant)) != 5 {
 			t.Errorf("it took %v and %d requests", took, len(forms(as, deviceGrant)))

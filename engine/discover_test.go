@@ -33,7 +33,8 @@ func wantLooks(t testing.TB, rs *oauthtest.Resource, n int) {
 // challenge is upstream's 401, as the proxy hands it on.
 func challenge(t testing.TB, rs *oauthtest.Resource, tok *Token) http.Header {
 	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, rs.URL(), strings.NewReader(`{"jsonrpc":"2.0","id":1,"method":"ping"}`))
+	body := strings.NewReader(`{"jsonrpc":"2.0","id":1,"method":"ping"}`)
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, rs.URL(), body)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -156,7 +157,8 @@ func TestAMigrationToAnotherIssuerReusesNothing(t *testing.T) {
 		wantRegistrations(t, as, 1)
 		wantRegistrations(t, old, 1)
 		for _, r := range as.Requests() {
-			if strings.Contains(r.Body, held.Refresh) || strings.Contains(r.Body, held.AccessToken) || r.Form.Get("client_id") == held.Client.ID {
+			if strings.Contains(r.Body, held.Refresh) || strings.Contains(r.Body, held.AccessToken) ||
+				r.Form.Get("client_id") == held.Client.ID {
 				t.Errorf("what the old issuer gave went to the new one: %s", r.Path)
 			}
 		}

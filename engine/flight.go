@@ -171,6 +171,11 @@ func (s *Source) once(ctx context.Context, f *flight) (*Token, error) {
 	if err != nil {
 		stored = s.withoutStore(ctx, err)
 	}
+	if err == nil && s.server.Load().OAuth.Delegated() && !s.mayAskPerson() {
+		s.mu.Lock()
+		s.wanted = g.Wanted // another process, or this one before a restart, may have been told
+		s.mu.Unlock()
+	}
 	if s.chain != "" && g.Origin != "" {
 		if err := s.claimOrigin(g.Origin); err != nil {
 			return nil, err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -71,8 +72,10 @@ func failing(m *memory, n int, on *bool) *hooked {
 // A process that ends between the exchange and the commit leaves the new chain in the journal, whatever it replaces.
 func TestTheJournalOfALoginIsCommittedByTheNextProcess(t *testing.T) {
 	for name, before := range map[string]func(t *testing.T, as *oauthtest.Server, b *bench){
-		"the first one": func(*testing.T, *oauthtest.Server, *bench) {},
-		"over a chain":  func(t *testing.T, as *oauthtest.Server, b *bench) { signIn(t, as, b.source(t, "a")); b.renew(t, "a") },
+		"the first one":  func(*testing.T, *oauthtest.Server, *bench) {},
+		"over a chain":   func(t *testing.T, as *oauthtest.Server, b *bench) { signIn(t, as, b.source(t, "a")); b.renew(t, "a") },
+		"over a revoked": func(t *testing.T, as *oauthtest.Server, b *bench) { signIn(t, as, b.source(t, "a")); revoke(t, b) },
+		"after a logout": func(t *testing.T, as *oauthtest.Server, b *bench) { signIn(t, as, b.source(t, "a")); logout(t, b) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			as, rs := protected(t)
@@ -87,7 +90,8 @@ func TestTheJournalOfALoginIsCommittedByTheNextProcess(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				if st := a.source(t, "a").Status(); st.State != Authorized || !st.Uncommitted || !a.token(t, "a").Access().Equal(tok.Access()) {
+				st := a.source(t, "a").Status()
+				if st.State != Authorized || !st.Uncommitted || !a.token(t, "a").Access().Equal(tok.Access()) {
 					t.Errorf("the status is %+v", st)
 				}
 				a.Close()
@@ -174,5 +178,51 @@ func TestALoginDuringAnOutageIsCommittedAfterIt(t *testing.T) {
 			t.Error("the token of the login is not the one in service")
 		}
 		a.Close()
+	})
+}
+
+func TestALoginEndsARevocation(t *testing.T) {
+	as, rs := protected(t)
+	synctest.Test(t, func(t *testing.T) {
+		b := start(t, delegated(rs))
+		s := b.source(t, "a")
+		signIn(t, as, s)
+		if _, err := s.Revoke(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		wantState(t, s, Revoked)
+		time.Sleep(time.Hour)
+		_, err := s.Token(t.Context())
+		if e := new(Error); !errors.As(err, &e) || e.State != Revoked || !strings.Contains(e.Remedy, "bearerd login a") {
+			t.Errorf("the error is %v", err)
+		}
+		tok := signIn(t, as, s)
+		if !b.token(t, "a").Access().Equal(tok.Access()) || stored(t, b.store, "grant/a").Revoked {
+			t.Error("it is still revoked")
+		}
+		if _, err := s.Refresh(t.Context()); err != nil {
+			t.Error(err)
+		}
+		b.Close()
+	})
+}
+
+func TestWithoutRoomForTheAnswerNoCodeIsSent(t *testing.T) {
+	as, rs := protected(t)
+	synctest.Test(t, func(t *testing.T) {
+		b := start(t, delegated(rs))
+		s := b.source(t, "a")
+		reserve := b.local.Reserve
+		b.local.Reserve = func(context.Context, string) (func(context.Context, []byte) error, func(), error) {
+			return nil, nil, errors.New("the disk is full")
+		}
+		_, err := s.FinishLogin(t.Context(), visit(t, as, beginLogin(t, s).URL))
+		if e := new(Error); !errors.As(err, &e) || !strings.Contains(e.Remedy, "give it space") {
+			t.Errorf("the error is %v", err)
+		}
+		wantAsked(t, as, 0)
+		b.local.Reserve = reserve
+		signIn(t, as, s)
+		b.Close()
 	})
 }

@@ -86,7 +86,8 @@ func TestALogoutWhoseProviderIsOutOfReachForgetsNothing(t *testing.T) {
 		if _, err := s.Logout(t.Context()); err == nil {
 			t.Error("nobody is told")
 		}
-		if r := stored(t, b.store, "grant/a"); r.Revoked || r.Refresh == "" || r.Client == nil || !b.token(t, "a").Access().Equal(tok.Access()) {
+		r := stored(t, b.store, "grant/a")
+		if r.Revoked || r.Refresh == "" || r.Client == nil || !b.token(t, "a").Access().Equal(tok.Access()) {
 			t.Error("the grant is forgotten")
 		}
 		b.Close()

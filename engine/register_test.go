@@ -138,6 +138,28 @@ func TestNotCovered_InvalidClientAtTheExchangeReRegistersOnce(t *testing.T) {
 	})
 }
 
+// Only the client that was refused is forgotten.
+func TestInvalidClientAtAnotherPortLeavesThePresentClient(t *testing.T) {
+	as, rs := protected(t)
+	synctest.Test(t, func(t *testing.T) {
+		b := start(t, delegated(rs))
+		s := b.source(t, "a")
+		signIn(t, as, s)
+		l, err := s.BeginLogin(t.Context(), "http://127.0.0.1:7414/callback")
+		if err != nil {
+			t.Fatal(err)
+		}
+		query := visit(t, as, l.URL)
+		as.Fail(1, oauthtest.OAuthError(401, "invalid_client", ""))
+		_, err = s.FinishLogin(t.Context(), query)
+		wantNeedsPerson(t, err, "invalid_client")
+		if _, err := s.Refresh(t.Context()); err != nil {
+			t.Error(err)
+		}
+		b.Close()
+	})
+}
+
 func TestARegistrationWhoseSecretHasExpired(t *testing.T) {
 	as, rs := protected(t)
 	as.EditMetadata(func(d map[string]any) { d["token_endpoint_auth_methods_supported"] = []string{oauthtest.Basic} })

@@ -86,7 +86,7 @@ func (s *Source) hit(ctx context.Context, t *Token) {
 func (s *Source) slow(ctx context.Context, asked bool) (*Token, error) {
 	t, err := s.fetched(ctx, asked)
 	if err != nil && s.afterLogin(ctx, err) {
-		return s.fetched(ctx, false) // whoever was to sign in has had the chance
+		return s.fetched(ctx, asked)
 	}
 	return t, err
 }

@@ -57,7 +57,7 @@ func (s *Source) toStepUp(ctx context.Context, wanted string, after uint64) (*fl
 	if server.OAuth.Delegated() && !s.mayAskPerson() {
 		e := s.needsPerson("upstream wants the scope " + wanted + ", which nobody has approved")
 		s.mu.Lock()
-		s.wanted = wanted
+		s.wanted = union(s.wanted, wanted)
 		s.mu.Unlock()
 		return nil, e
 	}

@@ -43,7 +43,8 @@ func TestStepUpWaitsForTheNextLogin(t *testing.T) {
 			t.Error("the present token is not served any more")
 		}
 		st := s.Status()
-		if st.State != NeedsReauth || st.WantedScope != "write" || !strings.Contains(st.Error, "write") || st.Remedy != "run `bearerd login a`" {
+		if st.State != NeedsReauth || st.WantedScope != "write" || !strings.Contains(st.Error, "write") ||
+			st.Remedy != "run `bearerd login a`" {
 			t.Errorf("the status is %+v", st)
 		}
 		wantAsked(t, as, 1)
@@ -90,6 +91,10 @@ func TestWhatUpstreamWantsOutlivesARestart(t *testing.T) {
 		wantNeedsPerson(t, err, "admin")
 		a.Close()
 		b := startWith(t, a.store, a.lock, delegated(rs))
+		b.token(t, "a")
+		if st := b.source(t, "a").Status(); st.State != NeedsReauth || st.WantedScope != "write admin" {
+			t.Errorf("the status is %+v", st)
+		}
 		if scope := param(t, beginLogin(t, b.source(t, "a")).URL, "scope"); scope != "read write admin" {
 			t.Errorf("the next login asks for %q", scope)
 		}
@@ -233,7 +238,8 @@ func TestHostileScopesAreNeitherShownNorAskedFor(t *testing.T) {
 		for _, scope := range []string{"", "x\x1b[31m", "caf\u00e9", `a\"b`, `a\\b`, strings.Repeat("long", 51)} {
 			_, again, err := s.Challenged(t.Context(), tok, http.StatusForbidden, lacksScope(scope))
 			var e *Error
-			if again || !errors.As(err, &e) || !errors.Is(err, ErrNotHelped) || scope != "" && strings.Contains(e.Error()+e.ForCaller(), scope) {
+			if again || !errors.As(err, &e) || !errors.Is(err, ErrNotHelped) ||
+				scope != "" && strings.Contains(e.Error()+e.ForCaller(), scope) {
 				t.Errorf("%q: %v", scope, err)
 			}
 		}
