@@ -94,8 +94,11 @@ func (s *Source) logFailure(ctx context.Context, log *slog.Logger, id string, er
 	var wire *oauth.Error
 	if errors.As(err, &wire) {
 		remedyText = remedy(wire)
-		if kind(wire) == "scope" {
+		switch {
+		case kind(wire) == "scope":
 			level = slog.LevelWarn
+		case wire.Code == "authorization_pending", wire.Code == "slow_down": // a device is waited for
+			level = slog.LevelDebug
 		}
 	}
 	log.Log(ctx, level, "[OAuthService] Token request failed for "+s.name, "correlation_id", id, "error", err, "remedy", remedyText)

@@ -68,15 +68,25 @@ func (s *Source) exchange(ctx context.Context, p *pending, q url.Values) (*Token
 	if err != nil {
 		return nil, s.notApproved(ctx, p, err)
 	}
-	t, err := s.obtain(ctx, p, func(t *oauth.Target, log *slog.Logger, id string) (*oauth.Token, error) {
-		a := oauth.Authorization{RedirectURI: p.Redirect, State: secrets.New(p.State), Verifier: secrets.New(p.Verifier), Scope: p.Scope}
+	a := oauth.Authorization{RedirectURI: p.Redirect, State: secrets.New(p.State), Verifier: secrets.New(p.Verifier), Scope: p.Scope}
+	request := func(t *oauth.Target, log *slog.Logger, id string) (*oauth.Token, error) {
 		return oauth.Exchange(ctx, log, t, s.engine.resolve, code, a, id)
-	})
+	}
+	t, err := s.obtain(ctx, p, request)
+	for try := 1; err != nil && unspent(err) && try < maxTries && sleep(ctx, firstPause/2); try++ {
+		t, err = s.obtain(ctx, p, request)
+	}
 	if err != nil {
 		return nil, s.notApproved(ctx, p, err)
 	}
 	_ = s.engine.local.Store.Delete(ctx, flowKey(s.name)) // it is claimed
 	return t, nil
+}
+
+// unspent reports a failure after which the code may still be good: the authorization server was not reached, or is too busy.
+func unspent(err error) bool {
+	var wire *oauth.Error
+	return errors.As(err, &wire) && wire.Code == "" && !wire.Ambiguous && !wire.Unsent && (wire.Status == 0 || wire.Status == 429 || wire.Status >= 500)
 }
 
 // obtain gets the first tokens of a grant and keeps them, the refresh token before anything else can go wrong.
@@ -160,7 +170,7 @@ func (s *Source) enter(t *Token) {
 // notApproved is the error of a login that gave no token. Requests do not ask again for a while.
 func (s *Source) notApproved(ctx context.Context, begun *pending, err error) error {
 	var wire *oauth.Error
-	gone := errors.As(err, &wire) && wire.Code == "invalid_client"
+	gone := errors.As(err, &wire) && wire.Code == "invalid_client" && s.server.Load().OAuth.ClientID == "" && begun.Client != nil
 	if gone {
 		s.unregister(ctx, begun.Client)
 	}
@@ -172,6 +182,9 @@ func (s *Source) notApproved(ctx context.Context, begun *pending, err error) err
 	e.State, e.consent = NeedsReauth, true
 	if wire != nil && unapproved(wire) != "" {
 		e.Reason, e.Remedy = unapproved(wire), "run `bearerd login "+s.name+"`"
+	}
+	if gone {
+		e.Err = fmt.Errorf("%w: %w", ErrUnregistered, err)
 	}
 	s.trouble = e
 	if t := s.current.Load(); t == nil || !t.valid(time.Now()) {

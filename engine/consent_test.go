@@ -54,7 +54,7 @@ func (p *person) signIn(ctx context.Context, s *Source) error {
 	does := p.does
 	p.mu.Unlock()
 	defer func() { p.mu.Lock(); p.busy = false; p.mu.Unlock() }()
-	l, err := s.BeginLogin(ctx, defaultRedirect)
+	l, err := s.BeginLogin(ctx, defaultRedirect, false)
 	if err != nil {
 		return err
 	}

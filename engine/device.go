@@ -28,7 +28,7 @@ func (s *Source) BeginDevice(ctx context.Context) (*DeviceLogin, error) {
 	}
 	ctx, done := s.untilRetired(ctx)
 	defer done()
-	t, g, err := s.prepare(ctx, "")
+	t, g, err := s.prepare(ctx, "", false)
 	if err != nil {
 		return nil, s.beforeLogin(err)
 	}

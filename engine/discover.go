@@ -126,6 +126,7 @@ func (s *Source) accept(g *reading, m *oauth.Metadata) error {
 	if before := issuerOf(&g.record); before != "" && before != m.Issuer {
 		s.engine.log.Warn("the authorization server of "+s.name+" has changed: nothing of the one before is used", "server", s.name,
 			"issuer", m.Issuer, "before", before)
+		s.drop(false, 0)
 		g.AccessToken, g.Refresh, g.Origin, g.Dead, g.Asked, g.Wanted, g.Client = "", "", "", "", "", "", nil
 	}
 	g.Metadata, g.Found, g.Issuer = m, time.Now(), m.Issuer

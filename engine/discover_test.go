@@ -188,7 +188,7 @@ func TestAConfiguredClientStaysWithItsIssuerUntilALogout(t *testing.T) {
 		if !errors.As(err, &e) || e.State != NeedsReauth || !strings.Contains(e.ForCaller(), "bearerd logout a") {
 			t.Errorf("the error is %v", err)
 		}
-		if _, err := s.BeginLogin(t.Context(), defaultRedirect); err == nil {
+		if _, err := s.BeginLogin(t.Context(), defaultRedirect, false); err == nil {
 			t.Error("a login goes to the other issuer")
 		}
 		if len(as.Requests()) != 0 {

@@ -22,6 +22,10 @@ const (
 // ErrGone is returned by a source whose server was removed or whose credential changed.
 var ErrGone = errors.New("this server's settings have changed: ask again")
 
+// ErrUnregistered is wrapped where the authorization server does not know the client any more that it had registered: the
+// next login registers anew.
+var ErrUnregistered = errors.New("the authorization server has forgotten the registration of the client")
+
 // ErrNotHelped is wrapped where upstream's refusal is its last word: no other token would change it.
 var ErrNotHelped = errors.New("upstream refuses the token that there is")
 

@@ -52,7 +52,7 @@ func (s *Source) describe(err error) *Error {
 		e.State, e.Reason, e.Remedy = Pending, "a secret cannot be read while Vault cannot be reached", "it is tried again by itself"
 	case errors.Is(err, secrets.ErrDenied):
 		e.Reason = "Vault does not give out a secret that the request needs: `bearerd status` says why"
-	case errors.As(err, &wire) && s.server.Load().OAuth.Delegated() && endsGrant(wire):
+	case errors.As(err, &wire) && s.server.Load().OAuth.Delegated() && s.endsGrant(wire):
 		e.State, e.consent, e.Reason, e.Remedy = NeedsReauth, true, summary(wire), "run `bearerd login "+s.name+"`"
 	case errors.As(err, &wire) && wire.Code == "invalid_grant" && s.chain != "":
 		e.State, e.Reason = NeedsReauth, "the authorization server does not accept the refresh token any more"
@@ -71,9 +71,10 @@ func (s *Source) describe(err error) *Error {
 }
 
 // endsGrant reports an answer after which only a person can go on.
-func endsGrant(wire *oauth.Error) bool {
+func (s *Source) endsGrant(wire *oauth.Error) bool {
 	var scope *oauth.ScopeError
-	return wire.Op == "authorization" || wire.Code == "invalid_grant" || wire.Code == "invalid_client" || errors.As(wire, &scope)
+	forgotten := wire.Code == "invalid_client" && s.server.Load().OAuth.ClientID == "" // of a configured one the secret is wrong
+	return wire.Op == "authorization" || wire.Code == "invalid_grant" || forgotten || errors.As(wire, &scope)
 }
 
 // tell logs a failure that came before any request, when it is news; requests and the store are logged where they fail. mu

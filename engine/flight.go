@@ -345,6 +345,8 @@ func (s *Source) land(f *flight) {
 	}
 	held := s.current.Load()
 	switch {
+	case f.err != nil && f.err.State == Revoked && generation(held) > f.after: // a person has signed in since it looked
+		s.state = Authorized
 	case f.err != nil && f.err.State == Revoked:
 		s.state = Revoked
 		s.publish(nil)

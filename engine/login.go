@@ -102,8 +102,9 @@ func (s *Source) Redirect(ctx context.Context) (uri string, movable bool, err er
 }
 
 // BeginLogin prepares an authorization whose answer will arrive at redirect. One that is pending with the same redirect goes
-// on; any other is replaced. It asks the network for metadata, and may register a client.
-func (s *Source) BeginLogin(ctx context.Context, redirect string) (*Login, error) {
+// on; any other is replaced. It asks the network for metadata, and may register a client: with register it does so even if
+// there is one.
+func (s *Source) BeginLogin(ctx context.Context, redirect string, register bool) (*Login, error) {
 	if !s.server.Load().OAuth.Delegated() {
 		return nil, fmt.Errorf("server %q: %w", s.name, ErrNoLogin)
 	}
@@ -113,11 +114,11 @@ func (s *Source) BeginLogin(ctx context.Context, redirect string) (*Login, error
 	if err != nil {
 		return nil, err
 	}
-	if old.waits() && old.Redirect == redirect {
+	if old.waits() && old.Redirect == redirect && !register && !s.isWanting(old.Scope) {
 		s.waitForLogin(old.Expires)
 		return &Login{URL: old.URL, Expires: old.Expires, Resumed: true}, nil
 	}
-	t, g, err := s.prepare(ctx, redirect)
+	t, g, err := s.prepare(ctx, redirect, register)
 	if err != nil {
 		return nil, s.beforeLogin(err)
 	}
@@ -144,10 +145,30 @@ func (s *Source) BeginLogin(ctx context.Context, redirect string) (*Login, error
 	return &Login{URL: url, Expires: p.Expires}, nil
 }
 
+// isWanting reports whether upstream demands more than scope.
+func (s *Source) isWanting(scope string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return lacking(s.wanted, scope) != ""
+}
+
 // prepare discovers and registers what an authorization needs. redirect is "" where nothing will arrive.
-func (s *Source) prepare(ctx context.Context, redirect string) (*oauth.Target, *reading, error) {
+func (s *Source) prepare(ctx context.Context, redirect string, register bool) (*oauth.Target, *reading, error) {
 	unlock, _ := s.engine.lockOrGoOn(ctx, s.name)
 	defer unlock()
+	for try := 1; ; try++ {
+		t, g, err := s.prepared(ctx, redirect, register)
+		if !errors.Is(err, errLeased) || try == maxTries || !sleep(ctx, leasePoll) {
+			return t, g, err
+		}
+	}
+}
+
+func (s *Source) prepared(ctx context.Context, redirect string, register bool) (*oauth.Target, *reading, error) {
+	if register && s.server.Load().OAuth.ClientID != "" {
+		return nil, nil, &Error{Server: s.name, State: s.status(), local: true, Reason: "its client is configured, so none is registered",
+			Remedy: "sign in without --register, or remove OAUTH_CLIENT_ID"}
+	}
 	g, err := s.load(ctx)
 	if err != nil {
 		return nil, nil, err
@@ -159,7 +180,7 @@ func (s *Source) prepare(ctx context.Context, redirect string) (*oauth.Target, *
 		return nil, nil, err
 	}
 	present := g.Client
-	if g.Client != nil && redirect != "" && g.Client.Redirect != redirect {
+	if g.Client != nil && (register || redirect != "" && g.Client.Redirect != redirect) {
 		g.Client = nil
 	}
 	t, err := s.target(&g.record)

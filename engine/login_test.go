@@ -38,7 +38,7 @@ func delegated(rs *oauthtest.Resource) *config.Server {
 
 func beginLogin(t testing.TB, s *Source) *Login {
 	t.Helper()
-	l, err := s.BeginLogin(t.Context(), defaultRedirect)
+	l, err := s.BeginLogin(t.Context(), defaultRedirect, false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -359,7 +359,7 @@ func TestALoginThatIsGivenUpTakesNoAnswer(t *testing.T) {
 func TestNobodySignsInForAnUnattendedGrant(t *testing.T) {
 	as := authorizationServer(t)
 	s := start(t, server(as, "a")).source(t, "a")
-	_, begin := s.BeginLogin(t.Context(), defaultRedirect)
+	_, begin := s.BeginLogin(t.Context(), defaultRedirect, false)
 	_, finish := s.FinishLogin(t.Context(), "state=x")
 	_, device := s.BeginDevice(t.Context())
 	_, _, redirect := s.Redirect(t.Context())

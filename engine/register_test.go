@@ -54,7 +54,7 @@ func TestNotCovered_RedirectPortReuseVsStoredDCRClient(t *testing.T) {
 		if uri, movable, err := s.Redirect(t.Context()); uri != defaultRedirect || !movable || err != nil {
 			t.Error(uri, movable, err)
 		}
-		l, err := s.BeginLogin(t.Context(), moved) // the port is taken
+		l, err := s.BeginLogin(t.Context(), moved, false) // the port is taken
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -84,7 +84,7 @@ func TestALoginAtAnotherPortThatIsGivenUpLeavesTheGrant(t *testing.T) {
 		b := start(t, delegated(rs))
 		s := b.source(t, "a")
 		signIn(t, as, s)
-		if _, err := s.BeginLogin(t.Context(), "http://127.0.0.1:7414/callback"); err != nil {
+		if _, err := s.BeginLogin(t.Context(), "http://127.0.0.1:7414/callback", false); err != nil {
 			t.Fatal(err)
 		}
 		if err := s.EndLogin(t.Context(), ""); err != nil {
@@ -145,7 +145,7 @@ func TestInvalidClientAtAnotherPortLeavesThePresentClient(t *testing.T) {
 		b := start(t, delegated(rs))
 		s := b.source(t, "a")
 		signIn(t, as, s)
-		l, err := s.BeginLogin(t.Context(), "http://127.0.0.1:7414/callback")
+		l, err := s.BeginLogin(t.Context(), "http://127.0.0.1:7414/callback", false)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -197,7 +197,7 @@ func TestAConfiguredClientNeverRegisters(t *testing.T) {
 		if uri, movable, err := s.Redirect(t.Context()); uri != defaultRedirect || movable || err != nil {
 			t.Error(uri, movable, err)
 		}
-		l, err := s.BeginLogin(t.Context(), "http://127.0.0.1:1/other")
+		l, err := s.BeginLogin(t.Context(), "http://127.0.0.1:1/other", false)
 		if err != nil || param(t, l.URL, "client_id") != "mine" {
 			t.Error(err)
 		}
@@ -217,7 +217,7 @@ func TestWithoutARegistrationEndpointTheErrorSaysWhatToConfigure(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := start(t, delegated(rs))
 		const at = "http://127.0.0.1:7499/callback"
-		_, err := b.source(t, "a").BeginLogin(t.Context(), at)
+		_, err := b.source(t, "a").BeginLogin(t.Context(), at, false)
 		var e *Error
 		if !errors.As(err, &e) || !strings.Contains(e.ForCaller(), at) || !strings.Contains(e.ForCaller(), "OAUTH_CLIENT_ID") {
 			t.Errorf("the error is %v", err)
@@ -241,7 +241,7 @@ func TestNotCovered_PKCEAbsentRefusal(t *testing.T) {
 			})
 			synctest.Test(t, func(t *testing.T) {
 				b := start(t, delegated(rs))
-				l, err := b.source(t, "a").BeginLogin(t.Context(), defaultRedirect)
+				l, err := b.source(t, "a").BeginLogin(t.Context(), defaultRedirect, false)
 				var e *Error
 				if l != nil || !errors.As(err, &e) || !strings.Contains(e.Remedy, `OAUTH_CODE_CHALLENGE_METHOD = "S256"`) {
 					t.Errorf("the error is %v", err)

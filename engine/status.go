@@ -69,6 +69,9 @@ func (s *Source) Status() Status {
 		st.Status, st.IsExpired = "expired", true
 		if s.trouble != nil && st.State == Authorized { // it has ended since the last attempt
 			st.State = Failed
+			if s.trouble.consent {
+				st.State = NeedsReauth
+			}
 		}
 	case !t.fresh(now):
 		st.Status = "expiring"

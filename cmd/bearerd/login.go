@@ -31,20 +31,26 @@ func loginCommand() *cobra.Command {
 	}
 	noBrowser := cmd.Flags().Bool("no-browser", false, "print the address instead of opening a browser")
 	device := cmd.Flags().Bool("device", false, "print a code to enter on any device (RFC 8628)")
+	register := cmd.Flags().Bool("register", false, "register a client anew, if the provider does not know the present one any more")
 	asJSON := cmd.Flags().Bool("json", false, "print the documented token info as JSON")
+	cmd.MarkFlagsMutuallyExclusive("device", "register")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		c, err := dial(cmd)
 		if err != nil {
 			return err
 		}
 		defer c.close()
-		s := &signIn{caller: c, name: args[0], said: cmd.ErrOrStderr()}
+		s := &signIn{caller: c, name: args[0], said: cmd.ErrOrStderr(), register: *register}
 		if !*noBrowser {
 			s.open, _ = browse.Browser(os.Getenv)
 		}
 		if *device {
 			err = s.onDevice(cmd.Context())
 		} else {
+			err = s.here(cmd.Context(), cmd.InOrStdin())
+		}
+		if p := new(problem); errors.As(err, &p) && p.Code == admin.Forgotten && !*device {
+			_, _ = fmt.Fprintf(s.said, "%v\nSigning in once more, with a new registration.\n", err)
 			err = s.here(cmd.Context(), cmd.InOrStdin())
 		}
 		switch {
@@ -88,6 +94,7 @@ func signedIn(st *engine.Status, now time.Time) string {
 type signIn struct {
 	*caller
 	name     string
+	register bool                                            // a client anew
 	redirect string                                          // where the answer is to arrive; "": on no address of this machine
 	open     func(ctx context.Context, address string) error // nil: no browser
 	said     io.Writer                                       // stderr
@@ -105,7 +112,7 @@ func (s *signIn) here(ctx context.Context, stdin io.Reader) error {
 		Server: s.name, Redirect: at.URI, Movable: at.Movable, Open: s.open, Out: s.said,
 		Begin: func(ctx context.Context, redirect string) (string, error) {
 			begun, s.redirect = true, redirect
-			body, err := json.Marshal(admin.Redirect{URI: redirect})
+			body, err := json.Marshal(admin.Begin{URI: redirect, Register: s.register})
 			if err != nil {
 				return "", err
 			}
@@ -130,6 +137,9 @@ func (s *signIn) here(ctx context.Context, stdin io.Reader) error {
 	err := browse.Run(ctx, f)
 	if err != nil && begun && !answered {
 		s.giveUp(ctx)
+		if at.Movable {
+			_, _ = fmt.Fprintf(s.said, "If the page said that the client is not known, run `bearerd login %s --register`.\n", s.name)
+		}
 	}
 	return err
 }

@@ -278,7 +278,7 @@ func (e *badInput) Error() string { return e.text }
 // Problem is the answer to a command that failed.
 type Problem struct {
 	Error string `json:"error"`
-	Code  string `json:"code,omitempty"` // OtherFlow, NoLogin; absent: none that a program would act on
+	Code  string `json:"code,omitempty"` // OtherFlow, NoLogin, Forgotten; absent: none that a program would act on
 }
 
 func fail(w http.ResponseWriter, err error) {
@@ -290,6 +290,8 @@ func fail(w http.ResponseWriter, err error) {
 		status = http.StatusBadRequest
 	case errors.Is(err, engine.ErrNoLogin):
 		status, code = http.StatusBadRequest, NoLogin
+	case errors.Is(err, engine.ErrUnregistered):
+		status, code = http.StatusBadGateway, Forgotten
 	case errors.Is(err, engine.ErrOtherFlow):
 		status, code = http.StatusConflict, OtherFlow
 	case errors.Is(err, engine.ErrUnknown), errors.Is(err, secrets.ErrNotFound):

@@ -18,12 +18,19 @@ const maxAnswer = 16 << 10
 const (
 	OtherFlow = "other_flow" // the answer belongs to no sign-in that is under way; that one goes on
 	NoLogin   = "no_login"   // the server needs no person
+	Forgotten = "forgotten"  // the authorization server does not know the client any more: the next sign-in registers anew
 )
 
 // Redirect is where the answer to a sign-in is to arrive: a URI of the command's machine.
 type Redirect struct {
 	URI     string `json:"redirect_uri"`
 	Movable bool   `json:"movable"` // another port does as well
+}
+
+// Begin asks for a sign-in.
+type Begin struct {
+	URI      string `json:"redirect_uri"`       // where the answer will arrive
+	Register bool   `json:"register,omitempty"` // a client anew, though there is one
 }
 
 // Login is a sign-in that has begun.
@@ -79,12 +86,12 @@ func (a *API) beginLogin(w http.ResponseWriter, r *http.Request) {
 	if s == nil {
 		return
 	}
-	var want Redirect
+	var want Begin
 	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxAnswer)).Decode(&want); err != nil || want.URI == "" {
 		fail(w, &badInput{`the body must be {"redirect_uri": "…"}`})
 		return
 	}
-	l, err := s.BeginLogin(r.Context(), want.URI)
+	l, err := s.BeginLogin(r.Context(), want.URI, want.Register)
 	if err != nil {
 		fail(w, a.unneeded(r, err))
 		return

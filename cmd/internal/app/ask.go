@@ -23,7 +23,13 @@ func (a *App) askInBrowser() {
 		}
 		return
 	}
-	a.engine.AskWith(func(ctx context.Context, s *engine.Source) error { return signIn(ctx, s, open) })
+	a.engine.AskWith(func(ctx context.Context, s *engine.Source) error {
+		err := signIn(ctx, s, open)
+		if errors.Is(err, engine.ErrUnregistered) { // now there is no registration, and the next one is good
+			err = signIn(ctx, s, open)
+		}
+		return err
+	})
 }
 
 // signIn lets a person sign in for s. A browser that shows a sign-in from before a restart is not opened again.
@@ -36,7 +42,7 @@ func signIn(ctx context.Context, s *engine.Source, open func(ctx context.Context
 	return login.Run(ctx, login.Flow{
 		Server: s.Status().Server, Redirect: redirect, Movable: movable,
 		Begin: func(ctx context.Context, redirect string) (string, error) {
-			l, err := s.BeginLogin(ctx, redirect)
+			l, err := s.BeginLogin(ctx, redirect, false)
 			if err != nil {
 				return "", err
 			}
