@@ -90,10 +90,11 @@ func (s *Source) shareFailure(ctx context.Context, err error, g *reading) {
 
 // logFailure logs at the documented levels: a scope that was not granted is a warning, the rest are errors.
 func (s *Source) logFailure(ctx context.Context, log *slog.Logger, id string, err error) {
-	level, remedyText := slog.LevelError, ""
+	s.mu.Lock()
+	level, remedyText := slog.LevelError, s.describe(err).Remedy
+	s.mu.Unlock()
 	var wire *oauth.Error
 	if errors.As(err, &wire) {
-		remedyText = remedy(wire)
 		switch {
 		case kind(wire) == "scope":
 			level = slog.LevelWarn

@@ -14,8 +14,10 @@ type Ask func(ctx context.Context, s *Source) error
 // before there are requests.
 func (e *Engine) AskWith(ask Ask) { e.ask = ask }
 
-// maxAsks is how often a person is asked for one request.
-const maxAsks = 3
+const (
+	maxAsks  = 3               // a person, for one request
+	farewell = 3 * time.Second // for the last page in the browser
+)
 
 // loginLock is held, among the processes of this host, by who asks a person for a request: one at a time, so that fifteen
 // clients that start together open one tab.
@@ -125,11 +127,22 @@ func (s *Source) askPerson(ctx context.Context, f *flight) error {
 			return s.asked(ctx, err)
 		case <-look.C:
 			if s.hasNewer(ctx, f) {
+				if p, _, err := s.pendingLogin(ctx); err == nil && !p.waits() { // it came by our own asking
+					letFinish(done)
+				}
 				return nil
 			}
 		case <-s.gone:
 			return ErrGone
 		}
+	}
+}
+
+// letFinish gives who asked the time to tell the person that it is done.
+func letFinish(done <-chan error) {
+	select {
+	case <-done:
+	case <-time.After(farewell):
 	}
 }
 

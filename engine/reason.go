@@ -63,6 +63,9 @@ var remedies = map[string]string{
 }
 
 func remedy(w *oauth.Error) string {
+	if !w.Unsent && w.Op == "discovery" {
+		return "verify url or OAUTH_SERVER_URL and what its metadata says, or write OAUTH_TOKEN_URL (and OAUTH_AUTHORIZATION_URL)"
+	}
 	if r, ok := remedies[kind(w)]; ok {
 		return r
 	}

@@ -115,7 +115,7 @@ func (c *caller) call(ctx context.Context, method, path string, body []byte, out
 		if ctx.Err() != nil {
 			return errors.New("interrupted")
 		}
-		return fmt.Errorf("asking the daemon: %w", err)
+		return fmt.Errorf("asking the daemon: %w: if it was stopped or restarted just now, run the command again", err)
 	}
 	defer resp.Body.Close()
 	reloads := path == "/api/reload" || strings.HasPrefix(path, "/api/plan")

@@ -143,7 +143,7 @@ func TestLoginWithABrowser(t *testing.T) {
 	if said := cmd.stderr.String(); !strings.Contains(said, "Opening the browser to sign in for s") || strings.Contains(said, "state=") {
 		t.Errorf("stderr: %q", said)
 	}
-	const asked = "GET login \nPOST login {\"redirect_uri\":\"REDIRECT\",\"movable\":false}\nPOST callback code=a&state=wrong\nPOST callback code=a&state=right"
+	const asked = "GET login \nPOST login {\"redirect_uri\":\"REDIRECT\"}\nPOST callback code=a&state=wrong\nPOST callback code=a&state=right"
 	if got := strings.ReplaceAll(d.requests(), d.redirect(), "REDIRECT"); got != asked {
 		t.Errorf("the daemon was asked:\n%s", got)
 	}

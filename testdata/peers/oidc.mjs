@@ -18,7 +18,8 @@
 // in which each may be spent once; {state: CLIENT} answers how the client's latest chain does: {alive, revoked: grants of
 // the client that were revoked, spent: refresh tokens, requests: {HTTP STATUS: token requests}}; {registered: true} answers
 // {registered: what is kept of each client that registered, without its secret}; {forget: CLIENT} removes such a client and
-// answers {forgotten: whether there was one}; {resource: URI, scope, ttl} adds a resource and answers {resource}.
+// answers {forgotten: whether there was one}; {private: CLIENT} answers {private: each code and token of the client that is
+// kept, and its secret}; {resource: URI, scope, ttl} adds a resource and answers {resource}.
 //
 // By hand, the whole code flow, each command on one line; V and C are a verifier and its challenge:
 //   mkfifo in; node oidc.mjs <in & exec 3>in
@@ -249,10 +250,15 @@ function stateOf(clientId) {
 const registered = () => [...kept].filter(([key]) => key.startsWith('Client:'))
   .map(([, { client_secret: _secret, ...client }]) => client);
 
+// privateOf is what nobody but the client and this server may know. The id of what is kept is what the client was given.
+const privateOf = clientId => [...kept].filter(([, { clientId: of }]) => of === clientId).map(([key]) => key.split(':')[1])
+  .concat(kept.get(`Client:${clientId}`)?.client_secret ?? []);
+
 // obey answers an order that comes while the server runs.
 async function obey(order) {
   if (order.chain) return newChain(order.chain);
   if (order.registered) return { registered: registered() };
+  if (order.private) return { private: privateOf(order.private) };
   if (order.forget) return { forgotten: kept.delete(`Client:${order.forget}`) };
   if (order.resource) {
     resources[order.resource] = { scope: order.scope, ttl: order.ttl };
