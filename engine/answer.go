@@ -159,7 +159,7 @@ func (s *Source) begun(ctx context.Context, p *pending, answer *oauth.Token, put
 // enter puts the token of a new grant in service, whatever went before.
 func (s *Source) enter(t *Token) {
 	s.mu.Lock()
-	s.floor, s.wanted = 0, ""
+	s.floor, s.wanted, s.entered = 0, "", t.Generation
 	s.mu.Unlock()
 	s.adopt(t)
 	s.mu.Lock()

@@ -127,7 +127,10 @@ func (s *Source) askPerson(ctx context.Context, f *flight) error {
 			return s.asked(ctx, err)
 		case <-look.C:
 			if s.hasNewer(ctx, f) {
-				if p, _, err := s.pendingLogin(ctx); err == nil && !p.waits() { // it came by our own asking
+				s.mu.Lock()
+				ours := s.entered > f.after
+				s.mu.Unlock()
+				if ours {
 					letFinish(done)
 				}
 				return nil

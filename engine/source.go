@@ -44,6 +44,7 @@ type Source struct {
 	challenge    *oauth.Challenge       // what upstream asked for last; nil: it was not asked
 	settled      *oauth.Challenge       // the one that was looked into
 	wanted       string                 // the scope that upstream wants and a person must approve
+	entered      uint64           // the generation that the last sign-in here has brought
 	stepped      []time.Time            // when upstream wanted another scope
 	asking       bool                   // a person is asked now, for a request
 	yield        func() <-chan struct{} // ends that; nil: nobody listens for the answer
