@@ -186,13 +186,12 @@ func (s *Source) notApproved(ctx context.Context, begun *pending, err error) err
 	if gone {
 		e.Err = fmt.Errorf("%w: %w", ErrUnregistered, err)
 	}
-	s.trouble = e
 	if t := s.current.Load(); t == nil || !t.valid(time.Now()) {
-		s.state = NeedsReauth
+		s.trouble, s.state = e, NeedsReauth
 	}
 	s.mu.Unlock()
 	if wire != nil && wire.Op == "authorization" {
-		s.engine.log.Error("No token for "+s.name+": "+e.Reason, "server", s.name, "error", err)
+		s.engine.log.Warn("the sign-in for "+s.name+" has failed: "+e.Reason, "server", s.name, "error", err)
 	}
 	return e
 }

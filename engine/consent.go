@@ -14,6 +14,9 @@ type Ask func(ctx context.Context, s *Source) error
 // before there are requests.
 func (e *Engine) AskWith(ask Ask) { e.ask = ask }
 
+// ErrNoBrowser is wrapped by an Ask that cannot show a person anything.
+var ErrNoBrowser = errors.New("the browser of this machine cannot be opened")
+
 const (
 	maxAsks  = 3               // a person, for one request
 	farewell = 3 * time.Second // for the last page in the browser
@@ -160,9 +163,12 @@ func (s *Source) asked(ctx context.Context, err error) error {
 	case err == nil || ctx.Err() != nil || errors.As(err, &own):
 		return err
 	}
-	s.engine.log.Warn("nobody signed in for "+s.name, "server", s.name, "error", err)
+	s.engine.log.Warn("nobody signed in for "+s.name, "server", s.name, "error", err, "remedy", "run `bearerd login "+s.name+"`")
 	if _, rev, err := s.pendingLogin(ctx); err == nil {
 		_ = s.keepPending(ctx, &pending{Fingerprint: s.fingerprint, NotBefore: time.Now().Add(refusalPause)}, rev)
+	}
+	if errors.Is(err, ErrNoBrowser) {
+		return s.needsPerson(ErrNoBrowser.Error())
 	}
 	return s.needsPerson("nobody has signed in in time")
 }
@@ -224,17 +230,21 @@ func (s *Source) isKnown() bool {
 	return s.challenge != nil || !s.server.Load().OAuth.Discovers()
 }
 
-// afterLogin waits while a person signs in here by `bearerd login`; false: nobody does.
-func (s *Source) afterLogin(ctx context.Context, err error) bool {
+// signingIn reports whether err is for want of a person who signs in here at this moment, by `bearerd login`.
+func (s *Source) signingIn(err error) bool {
 	var own *Error
-	if !errors.As(err, &own) || !own.consent {
-		return false
-	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return errors.As(err, &own) && own.consent && s.login != nil
+}
+
+// afterLogin waits until that has ended; false: ctx ended first.
+func (s *Source) afterLogin(ctx context.Context) bool {
 	s.mu.Lock()
 	login := s.login
 	s.mu.Unlock()
 	if login == nil {
-		return false
+		return true
 	}
 	select {
 	case <-login:

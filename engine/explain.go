@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"log/slog"
 	"time"
 
 	"bearerd/engine/oauth"
@@ -54,11 +55,17 @@ func (s *Source) describe(err error) *Error {
 		e.Reason = "Vault does not give out a secret that the request needs: `bearerd status` says why"
 	case errors.As(err, &wire) && s.server.Load().OAuth.Delegated() && s.endsGrant(wire):
 		e.State, e.consent, e.Reason, e.Remedy = NeedsReauth, true, summary(wire), "run `bearerd login "+s.name+"`"
+		if kind(wire) == "scope" {
+			e.Remedy += " and approve all of OAUTH_SCOPE; else " + remedy(wire)
+		}
 	case errors.As(err, &wire) && wire.Code == "invalid_grant" && s.chain != "":
 		e.State, e.Reason = NeedsReauth, "the authorization server does not accept the refresh token any more"
 		e.Remedy = "put a new one where OAUTH_REFRESH_TOKEN refers to, " + s.server.Load().OAuth.RefreshToken.String()
 	case errors.As(err, &wire):
 		e.Reason, e.Remedy = summary(wire), remedy(wire)
+		if o := s.server.Load().OAuth; wire.Code == "invalid_client" && !o.PrivateKeyPath.IsZero() {
+			e.Remedy = "verify OAUTH_CLIENT_ID, OAUTH_PRIVATE_KEY_PATH and OAUTH_PRIVATE_KEY_ID against what the provider knows"
+		}
 		if ref := s.server.Load().OAuth.ClientSecret; wire.Code == "invalid_client" && !ref.IsZero() && ref.Kind != secrets.Literal {
 			e.Remedy += "; the secret is that of " + ref.String()
 		}
@@ -86,7 +93,11 @@ func (s *Source) tell(e *Error) {
 		if e.Err != nil {
 			attrs = append(attrs, "error", e.Err)
 		}
-		s.engine.log.Error("No token for "+s.name+": "+e.Reason, attrs...)
+		level := slog.LevelError
+		if e.consent && s.mayAskPerson() { // a request will
+			level = slog.LevelInfo
+		}
+		s.engine.log.Log(context.Background(), level, "No token for "+s.name+": "+e.Reason, attrs...)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"time"
 
 	"github.com/google/uuid"
@@ -80,25 +81,32 @@ func (s *Source) keepPending(ctx context.Context, p *pending, rev secrets.Revisi
 
 func (p *pending) waits() bool { return p != nil && p.State != "" && time.Now().Before(p.Expires) }
 
-// Redirect is where the answer to a login is to arrive. When movable, another port does as well.
-func (s *Source) Redirect(ctx context.Context) (uri string, movable bool, err error) {
+// Redirect is where the answer to a login is to arrive.
+type Redirect struct {
+	URI     string // of loopback
+	Movable bool   // another port does as well
+	Pending bool   // a login waits there, unless its process has gone
+}
+
+// Redirect says where the answer to the next login is to arrive.
+func (s *Source) Redirect(ctx context.Context) (Redirect, error) {
 	o := s.server.Load().OAuth
 	if !o.Delegated() {
-		return "", false, fmt.Errorf("server %q: %w", s.name, ErrNoLogin)
+		return Redirect{}, fmt.Errorf("server %q: %w", s.name, ErrNoLogin)
 	}
-	movable = o.ClientID == "" && o.ClientMetadataURL == "" // else the port was agreed with somebody
+	movable := o.ClientID == "" && o.ClientMetadataURL == "" // else the port was agreed with somebody
 	p, _, err := s.pendingLogin(ctx)
 	if err != nil {
-		return "", false, err
+		return Redirect{}, err
 	}
 	if p.waits() {
-		return p.Redirect, movable, nil
+		return Redirect{URI: p.Redirect, Movable: movable, Pending: true}, nil
 	}
 	registered := ""
 	if g, err := s.load(ctx); err == nil && g.Client != nil && movable {
 		registered = g.Client.Redirect
 	}
-	return cmp.Or(o.RedirectURI, registered, defaultRedirect), movable, nil
+	return Redirect{URI: cmp.Or(o.RedirectURI, registered, defaultRedirect), Movable: movable}, nil
 }
 
 // BeginLogin prepares an authorization whose answer will arrive at redirect. One that is pending with the same redirect goes
@@ -187,6 +195,12 @@ func (s *Source) prepared(ctx context.Context, redirect string, register bool) (
 	if err != nil {
 		return nil, nil, err
 	}
+	if err := s.needless(g); err != nil {
+		return nil, nil, err
+	}
+	if err := s.provable(ctx, t); err != nil {
+		return nil, nil, err
+	}
 	if t.ClientID == "" {
 		if t, err = s.register(ctx, t, g, redirect); err != nil {
 			return nil, nil, err
@@ -201,6 +215,37 @@ func (s *Source) prepared(ctx context.Context, redirect string, register bool) (
 		return nil, nil, err
 	}
 	return t, g, nil
+}
+
+// needless is the error for a server that has asked for nothing, and names nobody who could give it.
+func (s *Source) needless(g *reading) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch c := s.challenge; {
+	case g.Metadata == nil || !g.Metadata.DefaultEndpoints || c == nil || c.Status == 0:
+		return nil
+	case c.Status >= 200 && c.Status <= 299:
+		return &Error{Server: s.name, State: s.state, local: true, Reason: "it answers without a token, and has no metadata: it needs no sign-in",
+			Remedy: "write enabled = false, or remove oauth_config"}
+	case c.Status == http.StatusNotFound:
+		return &Error{Server: s.name, State: s.state, local: true, Reason: "nothing is found at its url (HTTP 404), nor any metadata",
+			Remedy: "verify url, or write OAUTH_SERVER_URL"}
+	}
+	return nil
+}
+
+// provable fails while what proves the client cannot be read: a person should not sign in in vain.
+func (s *Source) provable(ctx context.Context, t *oauth.Target) error {
+	for field, ref := range map[string]secrets.Ref{"OAUTH_CLIENT_SECRET": t.ClientSecret, "OAUTH_PRIVATE_KEY_PATH": t.PrivateKeyPath} {
+		if ref.IsZero() {
+			continue
+		}
+		if _, err := s.engine.resolve.ResolveText(ctx, ref); err != nil {
+			return &Error{Server: s.name, State: s.status(), local: true, Reason: field + " cannot be read",
+				Remedy: "mend that, then sign in", Err: fmt.Errorf("%s: %w", field, err)}
+		}
+	}
+	return nil
 }
 
 // register makes a client at the authorization server.

@@ -325,8 +325,8 @@ func TestALoginOutlivesARestart(t *testing.T) {
 		a.Close()
 		b := startWith(t, a.store, a.lock, delegated(rs))
 		s := b.source(t, "a")
-		if uri, _, err := s.Redirect(t.Context()); uri != defaultRedirect || err != nil {
-			t.Error(uri, err)
+		if to, err := s.Redirect(t.Context()); to.URI != defaultRedirect || err != nil {
+			t.Error(to, err)
 		}
 		if again := beginLogin(t, s); !again.Resumed || again.URL != l.URL {
 			t.Error("another flow was begun")
@@ -362,7 +362,7 @@ func TestNobodySignsInForAnUnattendedGrant(t *testing.T) {
 	_, begin := s.BeginLogin(t.Context(), defaultRedirect, false)
 	_, finish := s.FinishLogin(t.Context(), "state=x")
 	_, device := s.BeginDevice(t.Context())
-	_, _, redirect := s.Redirect(t.Context())
+	_, redirect := s.Redirect(t.Context())
 	for i, err := range []error{begin, finish, device, redirect} {
 		if !errors.Is(err, ErrNoLogin) {
 			t.Error(i, err)

@@ -120,7 +120,7 @@ func revoke(t *testing.T, b *bench) {
 
 func logout(t *testing.T, b *bench) {
 	t.Helper()
-	if _, err := b.source(t, "a").Logout(t.Context()); err != nil {
+	if _, _, err := b.source(t, "a").Logout(t.Context(), false); err != nil {
 		t.Fatal(err)
 	}
 }

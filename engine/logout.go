@@ -10,15 +10,25 @@ import (
 )
 
 // Logout revokes the tokens at their provider, where that is possible, the refresh token first, and forgets all of the
-// grant: tokens, registration, metadata. sent counts the tokens that the provider was told of. When the provider cannot be
-// reached nothing is forgotten.
-func (s *Source) Logout(ctx context.Context) (sent int, err error) {
-	sent, err = s.Revoke(ctx)
-	if err != nil && !errors.Is(err, ErrNoRevocation) {
-		return sent, err
+// grant: tokens, registration, metadata. sent counts the tokens that the provider was told of; left says that there were
+// some that it was not. When the provider cannot be reached nothing is forgotten, unless local says not to tell it at all.
+func (s *Source) Logout(ctx context.Context, local bool) (sent int, left bool, err error) {
+	held := len(s.held(ctx)) > 0
+	if local {
+		err = s.forget(ctx, true)
+	} else {
+		sent, err = s.Revoke(ctx)
 	}
-	if endErr := s.EndLogin(ctx, ""); endErr != nil {
-		return sent, endErr
+	if err != nil && !errors.Is(err, ErrNoRevocation) {
+		return sent, held, err
+	}
+	return sent, held && sent == 0, s.forgetAll(ctx)
+}
+
+// forgetAll forgets what a grant leaves behind when its tokens are gone.
+func (s *Source) forgetAll(ctx context.Context) error {
+	if err := s.EndLogin(ctx, ""); err != nil {
+		return err
 	}
 	unlock, _ := s.engine.lockOrGoOn(ctx, s.name)
 	defer unlock()
@@ -32,11 +42,11 @@ func (s *Source) Logout(ctx context.Context) (sent int, err error) {
 			continue
 		}
 		if err != nil {
-			return sent, fmt.Errorf("server %q: revoked, but its registration is not forgotten: %w", s.name, err)
+			return fmt.Errorf("server %q: revoked, but its registration is not forgotten: %w", s.name, err)
 		}
 		s.mu.Lock()
 		s.challenge, s.settled, s.wanted = nil, nil, ""
 		s.mu.Unlock()
-		return sent, nil
+		return nil
 	}
 }

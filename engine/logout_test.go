@@ -25,7 +25,7 @@ func TestALogoutRevokesAndForgetsEverything(t *testing.T) {
 		s := b.source(t, "a")
 		tok := signIn(t, as, s)
 		query := visit(t, as, beginLogin(t, s).URL)
-		sent, err := s.Logout(t.Context())
+		sent, _, err := s.Logout(t.Context(), false)
 		if sent != 2 || err != nil {
 			t.Error(sent, err)
 		}
@@ -65,7 +65,7 @@ func TestALogoutWithoutARevocationEndpoint(t *testing.T) {
 	b := start(t, delegated(rs))
 	s := b.source(t, "a")
 	signIn(t, as, s)
-	if sent, err := s.Logout(t.Context()); sent != 0 || err != nil {
+	if sent, _, err := s.Logout(t.Context(), false); sent != 0 || err != nil {
 		t.Error(sent, err)
 	}
 	if r := stored(t, b.store, "grant/a"); !r.Revoked || r.Refresh != "" || r.Client != nil {
@@ -83,7 +83,7 @@ func TestALogoutWhoseProviderIsOutOfReachForgetsNothing(t *testing.T) {
 		s := b.source(t, "a")
 		tok := signIn(t, as, s)
 		as.FailAt("/revoke", 100, oauthtest.Answer(503, "text/plain", ""))
-		if _, err := s.Logout(t.Context()); err == nil {
+		if _, _, err := s.Logout(t.Context(), false); err == nil {
 			t.Error("nobody is told")
 		}
 		r := stored(t, b.store, "grant/a")

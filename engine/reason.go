@@ -63,7 +63,11 @@ var remedies = map[string]string{
 }
 
 func remedy(w *oauth.Error) string {
-	if !w.Unsent && w.Op == "discovery" {
+	switch {
+	case w.Unsent:
+	case w.Op == "registration":
+		return "see what its provider wants of clients, register one there, and write OAUTH_CLIENT_ID"
+	case w.Op == "discovery":
 		return "verify url or OAUTH_SERVER_URL and what its metadata says, or write OAUTH_TOKEN_URL (and OAUTH_AUTHORIZATION_URL)"
 	}
 	if r, ok := remedies[kind(w)]; ok {

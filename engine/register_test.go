@@ -51,8 +51,8 @@ func TestNotCovered_RedirectPortReuseVsStoredDCRClient(t *testing.T) {
 		b := start(t, delegated(rs))
 		s := b.source(t, "a")
 		signIn(t, as, s)
-		if uri, movable, err := s.Redirect(t.Context()); uri != defaultRedirect || !movable || err != nil {
-			t.Error(uri, movable, err)
+		if to, err := s.Redirect(t.Context()); to.URI != defaultRedirect || !to.Movable || err != nil {
+			t.Error(to, err)
 		}
 		l, err := s.BeginLogin(t.Context(), moved, false) // the port is taken
 		if err != nil {
@@ -69,8 +69,8 @@ func TestNotCovered_RedirectPortReuseVsStoredDCRClient(t *testing.T) {
 			t.Fatal(err)
 		}
 		b.renew(t, "a")
-		if uri, _, _ := s.Redirect(t.Context()); uri != moved {
-			t.Errorf("the next login is to arrive at %q", uri)
+		if to, _ := s.Redirect(t.Context()); to.URI != moved {
+			t.Errorf("the next login is to arrive at %q", to.URI)
 		}
 		wantRegistrations(t, as, 2)
 		b.Close()
@@ -194,8 +194,8 @@ func TestAConfiguredClientNeverRegisters(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := start(t, configured(as, rs))
 		s := b.source(t, "a")
-		if uri, movable, err := s.Redirect(t.Context()); uri != defaultRedirect || movable || err != nil {
-			t.Error(uri, movable, err)
+		if to, err := s.Redirect(t.Context()); to.URI != defaultRedirect || to.Movable || err != nil {
+			t.Error(to, err)
 		}
 		l, err := s.BeginLogin(t.Context(), "http://127.0.0.1:1/other", false)
 		if err != nil || param(t, l.URL, "client_id") != "mine" {

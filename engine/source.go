@@ -44,7 +44,7 @@ type Source struct {
 	challenge    *oauth.Challenge       // what upstream asked for last; nil: it was not asked
 	settled      *oauth.Challenge       // the one that was looked into
 	wanted       string                 // the scope that upstream wants and a person must approve
-	entered      uint64           // the generation that the last sign-in here has brought
+	entered      uint64                 // the generation that the last sign-in here has brought
 	stepped      []time.Time            // when upstream wanted another scope
 	asking       bool                   // a person is asked now, for a request
 	yield        func() <-chan struct{} // ends that; nil: nobody listens for the answer
@@ -86,10 +86,13 @@ func (s *Source) hit(ctx context.Context, t *Token) {
 // that a person may be asked.
 func (s *Source) slow(ctx context.Context, asked bool) (*Token, error) {
 	t, err := s.fetched(ctx, asked)
-	if err != nil && s.afterLogin(ctx, err) {
-		return s.fetched(ctx, asked)
+	if err == nil || !s.signingIn(err) {
+		return t, err
 	}
-	return t, err
+	if !s.afterLogin(ctx) {
+		return nil, s.waited(ctx)
+	}
+	return s.fetched(ctx, asked)
 }
 
 func (s *Source) fetched(ctx context.Context, asked bool) (*Token, error) {

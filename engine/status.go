@@ -22,16 +22,31 @@ type Status struct {
 	Store       string     `json:"store,omitempty"`        // store_unwritable, store_unavailable, store_denied; absent: in order
 	StoreError  string     `json:"store_error,omitempty"`  // in the store's words: what it was asked for, and why not
 	Renewable   *bool      `json:"renewable,omitempty"`    // of a grant by a person: a refresh token is kept
+	SigningIn   bool       `json:"signing_in,omitempty"`   // a person is asked to sign in now
 	WantedScope string     `json:"wanted_scope,omitempty"` // that upstream demands and a person must approve
 	Uncommitted bool       `json:"uncommitted,omitempty"`  // the newest refresh token is in the journal, not yet in the store
 }
 
 // wants fills in what a person is to do while a token is served. mu is held.
 func (s *Source) wants(st *Status) {
-	if s.wanted == "" || st.Error != "" {
+	if !s.server.Load().OAuth.Delegated() {
 		return
 	}
-	e := s.needsPerson("upstream wants the scope " + s.wanted + ", which nobody has approved")
+	st.SigningIn = s.login != nil || s.asking
+	var e *Error
+	switch t := s.current.Load(); {
+	case st.Error != "":
+		return
+	case s.state == Revoked:
+		st.Remedy = "run `bearerd login " + s.name + "`"
+		return
+	case s.wanted != "":
+		e = s.needsPerson("upstream wants the scope " + s.wanted + ", which nobody has approved")
+	case t == nil && s.state == Pending && s.trouble == nil && s.flight == nil:
+		e = s.needsPerson("nobody has signed in yet")
+	default:
+		return
+	}
 	st.State, st.WantedScope, st.Error, st.Remedy = NeedsReauth, s.wanted, e.Error(), e.Remedy
 }
 

@@ -17,6 +17,7 @@ type Challenge struct {
 	Error            string // invalid_token, insufficient_scope …; "": none
 	Scope            string // space-separated; "": none
 	ResourceMetadata string // "": none
+	Status           int    // of the answer that it was looked for in (HTTP), where Probe has done so; else 0
 }
 
 // ParseChallenge reads every WWW-Authenticate header of a response. The first Bearer challenge counts, and of it the first

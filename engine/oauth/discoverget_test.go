@@ -147,7 +147,7 @@ func TestProbeOfAStreamThatSaysNothing(t *testing.T) {
 			h := http.Header{"Www-Authenticate": {"Bearer scope=a"}}
 			return &http.Response{StatusCode: 401, Header: h, Body: http.NoBody}, nil
 		})
-		if c, err := f.probe(t.Context()); err != nil || c != (Challenge{Bearer: true, Scope: "a"}) {
+		if c, err := f.probe(t.Context()); err != nil || c != (Challenge{Bearer: true, Scope: "a", Status: 401}) {
 			t.Errorf("%+v, error %v", c, err)
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)

@@ -61,10 +61,12 @@ func (f *finder) knock(ctx context.Context, method string, at *url.URL, accept, 
 	if session := head.Header.Get("Mcp-Session-Id"); session != "" {
 		f.end(ctx, at, session)
 	}
-	if head.StatusCode != http.StatusUnauthorized {
-		return Challenge{}, nil
+	c := Challenge{}
+	if head.StatusCode == http.StatusUnauthorized {
+		c = ParseChallenge(head.Header)
 	}
-	return ParseChallenge(head.Header), nil
+	c.Status = head.StatusCode
+	return c, nil
 }
 
 // head makes a request and closes its answer, which may be a stream without an end, unread.

@@ -200,6 +200,7 @@ func (a *API) invalidate(w http.ResponseWriter, r *http.Request) {
 type Revoked struct {
 	engine.Status
 	Sent int    `json:"revoked_tokens"` // that the provider was told of
+	Left bool   `json:"left,omitempty"` // tokens were forgotten that the provider was not told of
 	Next string `json:"next"`           // how to get a token again
 }
 
@@ -229,7 +230,7 @@ func (a *API) revoke(w http.ResponseWriter, r *http.Request) {
 			fail(w, err)
 			return
 		}
-		reply(w, Revoked{s.Status(), sent, a.next(name, sent)})
+		reply(w, Revoked{Status: s.Status(), Sent: sent, Next: a.next(name, sent)})
 	}
 }
 

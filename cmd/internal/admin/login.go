@@ -24,7 +24,8 @@ const (
 // Redirect is where the answer to a sign-in is to arrive: a URI of the command's machine.
 type Redirect struct {
 	URI     string `json:"redirect_uri"`
-	Movable bool   `json:"movable"` // another port does as well
+	Movable bool   `json:"movable"`           // another port does as well
+	Pending bool   `json:"pending,omitempty"` // a sign-in waits there, unless its process has gone
 }
 
 // Begin asks for a sign-in.
@@ -63,12 +64,12 @@ func (a *API) redirect(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s.Yield(r.Context())
-	uri, movable, err := s.Redirect(r.Context())
+	to, err := s.Redirect(r.Context())
 	if err != nil {
 		fail(w, a.unneeded(r, err))
 		return
 	}
-	reply(w, Redirect{uri, movable})
+	reply(w, Redirect{to.URI, to.Movable, to.Pending})
 }
 
 // unneeded adds to ErrNoLogin why that is so, and what gets a token.
@@ -160,10 +161,10 @@ func (a *API) logout(w http.ResponseWriter, r *http.Request) {
 	if s == nil {
 		return
 	}
-	sent, err := s.Logout(r.Context())
+	sent, left, err := s.Logout(r.Context(), r.URL.Query().Get("local") == "true")
 	if err != nil {
 		fail(w, err)
 		return
 	}
-	reply(w, Revoked{s.Status(), sent, a.next(r.PathValue("name"), sent)})
+	reply(w, Revoked{Status: s.Status(), Sent: sent, Left: left, Next: a.next(r.PathValue("name"), sent)})
 }

@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 
 	"bearerd/cmd/internal/login"
@@ -34,13 +35,15 @@ func (a *App) askInBrowser() {
 
 // signIn lets a person sign in for s. A browser that shows a sign-in from before a restart is not opened again.
 func signIn(ctx context.Context, s *engine.Source, open func(ctx context.Context, url string) error) error {
-	redirect, movable, err := s.Redirect(ctx)
+	to, err := s.Redirect(ctx)
 	if err != nil {
 		return err
 	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
 	resumed := false
-	return login.Run(ctx, login.Flow{
-		Server: s.Status().Server, Redirect: redirect, Movable: movable,
+	err = login.Run(ctx, login.Flow{
+		Server: s.Status().Server, Redirect: to.URI, Movable: to.Movable,
 		Begin: func(ctx context.Context, redirect string) (string, error) {
 			l, err := s.BeginLogin(ctx, redirect, false)
 			if err != nil {
@@ -53,7 +56,11 @@ func signIn(ctx context.Context, s *engine.Source, open func(ctx context.Context
 			if resumed {
 				return nil
 			}
-			return open(ctx, url)
+			err := open(ctx, url)
+			if err != nil && ctx.Err() == nil { // nobody will see the page
+				cancel(fmt.Errorf("%w: %w", engine.ErrNoBrowser, err))
+			}
+			return err
 		},
 		Finish: func(ctx context.Context, query string) error {
 			_, err := s.FinishLogin(ctx, query)
@@ -63,4 +70,8 @@ func signIn(ctx context.Context, s *engine.Source, open func(ctx context.Context
 			return err
 		},
 	})
+	if why := context.Cause(ctx); err != nil && errors.Is(why, engine.ErrNoBrowser) {
+		return why
+	}
+	return err
 }
