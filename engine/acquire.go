@@ -58,7 +58,13 @@ func (s *Source) ask(ctx context.Context, o *oauth.Target, request func(log *slo
 	if err != nil {
 		return nil, err
 	}
-	expires := "no expiry given"
+	s.obtained(log, o, t)
+	return t, nil
+}
+
+// obtained tells of a token, and completes what its answer left out.
+func (s *Source) obtained(log *slog.Logger, o *oauth.Target, t *oauth.Token) {
+	id, expires := t.CorrelationID, "no expiry given"
 	if t.ExpiresIn > 0 {
 		expires = fmt.Sprintf("expires in %ds", int(t.ExpiresIn.Seconds()))
 	}
@@ -72,7 +78,6 @@ func (s *Source) ask(ctx context.Context, o *oauth.Target, request func(log *slo
 	if !t.ScopeGiven {
 		t.Scope = o.Scope // RFC 6749 §5.1: absent means as requested
 	}
-	return t, nil
 }
 
 // shareFailure lets the processes that wait for the lock know, so that a server that hangs is not asked by each of them
@@ -95,11 +100,8 @@ func (s *Source) logFailure(ctx context.Context, log *slog.Logger, id string, er
 	s.mu.Unlock()
 	var wire *oauth.Error
 	if errors.As(err, &wire) {
-		switch {
-		case kind(wire) == "scope":
+		if kind(wire) == "scope" {
 			level = slog.LevelWarn
-		case wire.Code == "authorization_pending", wire.Code == "slow_down": // a device is waited for
-			level = slog.LevelDebug
 		}
 	}
 	log.Log(ctx, level, "[OAuthService] Token request failed for "+s.name, "correlation_id", id, "error", err, "remedy", remedyText)

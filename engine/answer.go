@@ -69,8 +69,10 @@ func (s *Source) exchange(ctx context.Context, p *pending, q url.Values) (*Token
 		return nil, s.notApproved(ctx, p, err)
 	}
 	a := oauth.Authorization{RedirectURI: p.Redirect, State: secrets.New(p.State), Verifier: secrets.New(p.Verifier), Scope: p.Scope}
-	request := func(t *oauth.Target, log *slog.Logger, id string) (*oauth.Token, error) {
-		return oauth.Exchange(ctx, log, t, s.engine.resolve, code, a, id)
+	request := func(t *oauth.Target) (*oauth.Token, error) {
+		return s.ask(ctx, t, func(log *slog.Logger, id string) (*oauth.Token, error) {
+			return oauth.Exchange(ctx, log, t, s.engine.resolve, code, a, id)
+		})
 	}
 	t, err := s.obtain(ctx, p, request)
 	for try := 1; err != nil && unspent(err) && try < maxTries && sleep(ctx, firstPause/2); try++ {
@@ -90,9 +92,7 @@ func unspent(err error) bool {
 }
 
 // obtain gets the first tokens of a grant and keeps them, the refresh token before anything else can go wrong.
-func (s *Source) obtain(
-	ctx context.Context, p *pending, request func(*oauth.Target, *slog.Logger, string) (*oauth.Token, error),
-) (*Token, error) {
+func (s *Source) obtain(ctx context.Context, p *pending, request func(*oauth.Target) (*oauth.Token, error)) (*Token, error) {
 	put, free, err := s.engine.local.Reserve(ctx, copyKey(s.name))
 	if err != nil {
 		return nil, &Error{Server: s.name, local: true, Reason: "there is no room for the answer to a sign-in",
@@ -105,7 +105,7 @@ func (s *Source) obtain(
 		return nil, err
 	}
 	t.Scope = p.Scope
-	answer, err := s.ask(ctx, t, func(log *slog.Logger, id string) (*oauth.Token, error) { return request(t, log, id) })
+	answer, err := request(t)
 	if err != nil {
 		return nil, err
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"time"
 
 	"github.com/google/uuid"
@@ -72,9 +71,7 @@ func (s *Source) FinishDevice(ctx context.Context) (*Token, error) {
 		if !sleep(ctx, wait) {
 			return nil, context.Cause(ctx)
 		}
-		t, err := s.obtain(ctx, p, func(t *oauth.Target, log *slog.Logger, id string) (*oauth.Token, error) {
-			return oauth.DeviceToken(ctx, log, t, s.engine.resolve, secrets.New(p.Device), id)
-		})
+		t, err := s.obtain(ctx, p, func(t *oauth.Target) (*oauth.Token, error) { return s.poll(ctx, t, p) })
 		var wire *oauth.Error
 		switch {
 		case err == nil:
@@ -91,4 +88,19 @@ func (s *Source) FinishDevice(ctx context.Context) (*Token, error) {
 			wait = max(wait, firstPause)
 		}
 	}
+}
+
+// poll asks once. It is silent while the person has not approved.
+func (s *Source) poll(ctx context.Context, t *oauth.Target, p *pending) (*oauth.Token, error) {
+	log, id := s.engine.log.With("server", s.name), uuid.NewString()
+	answer, err := oauth.DeviceToken(ctx, log, t, s.engine.resolve, secrets.New(p.Device), id)
+	var wire *oauth.Error
+	switch {
+	case err == nil:
+		s.obtained(log, t, answer)
+	case errors.As(err, &wire) && (wire.Code == "authorization_pending" || wire.Code == "slow_down"):
+	default:
+		s.logFailure(ctx, log, id, err)
+	}
+	return answer, err
 }
