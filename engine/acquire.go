@@ -23,6 +23,7 @@ func (s *Source) acquire(ctx context.Context, f *flight, g *reading, stored *Tok
 		s.fallBack(f, stored)
 		return nil, err
 	}
+	t.Scope = union(t.Scope, f.scope)
 	release, err := s.engine.limits.take(ctx, t.TokenURL)
 	if err != nil {
 		return nil, err
@@ -32,6 +33,9 @@ func (s *Source) acquire(ctx context.Context, f *flight, g *reading, stored *Tok
 		return oauth.ClientCredentials(ctx, log, t, s.engine.resolve, id)
 	})
 	if err != nil {
+		if wire := new(oauth.Error); errors.As(err, &wire) && wire.Code == "invalid_scope" {
+			s.unheard()
+		}
 		s.fallBack(f, stored)
 		s.shareFailure(ctx, err, g)
 		return nil, err
@@ -155,6 +159,7 @@ func (s *Source) renewed(f *flight, r *record, answer *oauth.Token) record {
 	}
 	n.AccessToken, n.Refresh, n.Scope = answer.AccessToken.Reveal(), answer.RefreshToken.Reveal(), answer.Scope
 	n.Issued, n.Expires, n.Correlation = answer.Requested, expires, answer.CorrelationID
+	s.pinTo(&n)
 	return n
 }
 

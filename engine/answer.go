@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"crypto/rand"
 	"crypto/subtle"
 	"errors"
 	"fmt"
@@ -34,27 +35,27 @@ func (s *Source) FinishLogin(ctx context.Context, query string) (*Token, error) 
 	if err != nil {
 		return nil, err
 	}
-	if !p.waits() || subtle.ConstantTimeCompare([]byte(p.State), []byte(q.Get("state"))) != 1 {
+	if s.isRetired() || !p.waits() || subtle.ConstantTimeCompare([]byte(p.State), []byte(q.Get("state"))) != 1 {
 		return nil, ErrOtherFlow
 	}
-	claimed := pending{Fingerprint: p.Fingerprint}
+	claimed := pending{Fingerprint: p.Fingerprint, Opened: p.Opened}
 	if err := s.keepPending(ctx, &claimed, rev); errors.Is(err, secrets.ErrConflict) {
 		return nil, ErrOtherFlow // another process was faster
 	} else if err != nil {
 		return nil, err
 	}
 	defer s.loginEnded()
-	return s.redeem(p, q)
+	return s.onEngineTime(func(ctx context.Context) (*Token, error) { return s.exchange(ctx, p, q) })
 }
 
-// redeem spends the code, once, on the engine's time: it cannot be had again, whoever stops waiting.
-func (s *Source) redeem(p *pending, q url.Values) (t *Token, err error) {
+// onEngineTime runs what must not end because somebody stops waiting: a code is spent once.
+func (s *Source) onEngineTime(run func(ctx context.Context) (*Token, error)) (t *Token, err error) {
 	done := make(chan struct{})
 	ok := s.engine.spawn(func(ctx context.Context) {
 		defer close(done)
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), redeemLimit)
 		defer cancel()
-		t, err = s.exchange(ctx, p, q)
+		t, err = run(ctx)
 	})
 	if !ok {
 		return nil, &Error{Server: s.name, State: s.status(), Reason: "bearerd is stopping", Remedy: "start it again, then sign in again"}
@@ -81,7 +82,6 @@ func (s *Source) exchange(ctx context.Context, p *pending, q url.Values) (*Token
 	if err != nil {
 		return nil, s.notApproved(ctx, p, err)
 	}
-	_ = s.engine.local.Store.Delete(ctx, flowKey(s.name)) // it is claimed
 	return t, nil
 }
 
@@ -118,13 +118,19 @@ func (s *Source) begun(ctx context.Context, p *pending, answer *oauth.Token, put
 	defer unlock()
 	for try := 1; ; try++ {
 		g, err := s.load(ctx)
-		if c := s.localCopy(ctx); err != nil && c != nil { // else the commit could not tell what it replaces
-			g.Generation, g.Rotation, g.Origin = c.Generation, c.Rotation, c.Origin
+		if err != nil { // else the commit could not tell what it replaces
+			g.Generation, g.Rotation, g.Origin = p.Generation, p.Rotation, p.Origin
+			if c := s.localCopy(ctx); c != nil && c.Generation >= p.Generation {
+				g.Generation, g.Rotation, g.Origin = c.Generation, c.Rotation, c.Origin
+			}
+		}
+		if s.isRetired() || g.Revoked && g.Generation > p.Generation { // edited, removed or logged out since it began
+			return nil, s.unwelcome(ctx, p, answer)
 		}
 		r := s.renewed(&flight{}, &g.record, answer)
 		r.Replaces, r.Origin = g.Origin, ""
 		if r.Refresh != "" {
-			r.Origin = answer.RefreshToken.Fingerprint()
+			r.Origin = "login/" + rand.Text() // some providers give two grants the same refresh token
 		}
 		r.Metadata, r.Client, r.Asked, r.Wanted, r.Issuer = p.Metadata, p.Client, p.Scope, "", ""
 		if p.Metadata != nil {
@@ -156,6 +162,17 @@ func (s *Source) begun(ctx context.Context, p *pending, answer *oauth.Token, put
 	}
 }
 
+// unwelcome revokes what came too late to be used, where that is possible.
+func (s *Source) unwelcome(ctx context.Context, p *pending, answer *oauth.Token) error {
+	if at, err := s.target(&record{Metadata: p.Metadata, Client: p.Client}); err == nil && at.RevocationURL != "" {
+		s.revokeAnswer(ctx, at, answer)
+	}
+	if s.isRetired() {
+		return ErrGone
+	}
+	return &Error{Server: s.name, State: Revoked, Reason: "it was revoked while somebody signed in", Remedy: "run `bearerd login " + s.name + "`"}
+}
+
 // enter puts the token of a new grant in service, whatever went before.
 func (s *Source) enter(t *Token) {
 	s.mu.Lock()
@@ -174,8 +191,12 @@ func (s *Source) notApproved(ctx context.Context, begun *pending, err error) err
 	if gone {
 		s.unregister(ctx, begun.Client)
 	}
-	if p, rev, readErr := s.pendingLogin(ctx); readErr == nil && p != nil && !gone {
-		_ = s.keepPending(ctx, &pending{Fingerprint: p.Fingerprint, NotBefore: time.Now().Add(refusalPause)}, rev)
+	if wire != nil && wire.Code == "invalid_scope" {
+		s.unheard()
+		s.noLongerWanted(ctx)
+	}
+	if p, rev, readErr := s.pendingLogin(ctx); readErr == nil && p != nil && !gone && wire != nil && !wire.Unsent {
+		_ = s.keepPending(ctx, &pending{Fingerprint: p.Fingerprint, NotBefore: time.Now().Add(refusalPause), Opened: p.opened()}, rev)
 	}
 	s.mu.Lock()
 	e := s.describe(err)
@@ -194,6 +215,16 @@ func (s *Source) notApproved(ctx context.Context, begun *pending, err error) err
 		s.engine.log.Warn("the sign-in for "+s.name+" has failed: "+e.Reason, "server", s.name, "error", err)
 	}
 	return e
+}
+
+// noLongerWanted forgets demands that the authorization server does not know: each later sign-in would fail for them.
+func (s *Source) noLongerWanted(ctx context.Context) {
+	g, err := s.load(ctx)
+	if err != nil || g.Wanted == "" {
+		return
+	}
+	g.Wanted = ""
+	_, _ = s.engine.save(ctx, &g.record, g.rev) // else the next sign-in finds it once more
 }
 
 // unapproved says in words of ours what a person or the authorization server made of a sign-in (RFC 6749 §4.1.2.1, RFC 8628

@@ -18,8 +18,9 @@ func (e *Engine) AskWith(ask Ask) { e.ask = ask }
 var ErrNoBrowser = errors.New("the browser of this machine cannot be opened")
 
 const (
-	maxAsks  = 3               // a person, for one request
-	farewell = 3 * time.Second // for the last page in the browser
+	maxAsks   = 3                // a person, for one request
+	farewell  = 3 * time.Second  // for the last page in the browser
+	openPause = 10 * time.Minute // in which a browser is opened maxAsks times at the most for one server
 )
 
 // loginLock is held, among the processes of this host, by who asks a person for a request: one at a time, so that fifteen
@@ -77,6 +78,9 @@ func (s *Source) consent(ctx context.Context, f *flight) error {
 			defer unlock()
 			return s.askPerson(ctx, f)
 		}
+		if s.isRetired() {
+			return ErrGone
+		}
 		if ctx.Err() != nil || !sleep(ctx, leasePoll) { // a lock that cannot be had at all fails at once
 			return s.needsPerson("another sign-in was not finished")
 		}
@@ -105,8 +109,11 @@ func (s *Source) askPerson(ctx context.Context, f *flight) error {
 	if err != nil {
 		return err
 	}
-	if p != nil && time.Now().Before(p.NotBefore) {
+	switch wait := p.pause(); {
+	case wait > 0:
 		return s.needsPerson("the last sign-in was refused or not finished")
+	case !p.waits() && len(p.opened()) >= maxAsks:
+		return s.needsPerson("a browser was opened for it several times in the last minutes")
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	yielded := make(chan struct{})
@@ -129,6 +136,7 @@ func (s *Source) askPerson(ctx context.Context, f *flight) error {
 		case err := <-done:
 			return s.asked(ctx, err)
 		case <-look.C:
+			s.keepUp(ctx, f)
 			if s.hasNewer(ctx, f) {
 				s.mu.Lock()
 				ours := s.entered > f.after
@@ -142,6 +150,15 @@ func (s *Source) askPerson(ctx context.Context, f *flight) error {
 			return ErrGone
 		}
 	}
+}
+
+// keepUp renews the present token while a person is asked for more scopes.
+func (s *Source) keepUp(ctx context.Context, f *flight) {
+	t := s.current.Load()
+	if f.scope == "" || t == nil || t.fresh(time.Now()) {
+		return
+	}
+	_, _ = s.once(ctx, &flight{after: t.Generation, done: make(chan struct{}), fallback: make(chan struct{})}) // the next look tries again
 }
 
 // letFinish gives who asked the time to tell the person that it is done.
@@ -164,8 +181,8 @@ func (s *Source) asked(ctx context.Context, err error) error {
 		return err
 	}
 	s.engine.log.Warn("nobody signed in for "+s.name, "server", s.name, "error", err, "remedy", "run `bearerd login "+s.name+"`")
-	if _, rev, err := s.pendingLogin(ctx); err == nil {
-		_ = s.keepPending(ctx, &pending{Fingerprint: s.fingerprint, NotBefore: time.Now().Add(refusalPause)}, rev)
+	if p, rev, err := s.pendingLogin(ctx); err == nil {
+		_ = s.keepPending(ctx, &pending{Fingerprint: s.fingerprint, NotBefore: time.Now().Add(refusalPause), Opened: p.opened()}, rev)
 	}
 	if errors.Is(err, ErrNoBrowser) {
 		return s.needsPerson(ErrNoBrowser.Error())

@@ -126,6 +126,7 @@ func (s *Source) recall(ctx context.Context) (*reading, error) {
 	if j.newer(&g.record) {
 		commit := *j
 		commit.Pending, commit.Lease = false, nil
+		commit.Wanted = union(commit.Wanted, lacking(g.Wanted, commit.Asked)) // demanded meanwhile
 		commit.Generation = max(j.Generation, g.Generation+1)
 		if _, err := s.engine.save(ctx, &commit, g.rev); errors.Is(err, secrets.ErrConflict) {
 			return g, errLeased // somebody else writes: look again

@@ -44,7 +44,7 @@ func (s *Source) BeginDevice(ctx context.Context) (*DeviceLogin, error) {
 		return nil, err
 	}
 	p := &pending{Fingerprint: s.fingerprint, Device: d.Code.Reveal(), Interval: d.Interval, Scope: t.Scope, Metadata: g.Metadata, Client: g.Client,
-		Expires: time.Now().Add(d.ExpiresIn)}
+		Expires: time.Now().Add(d.ExpiresIn), Generation: g.Generation, Rotation: g.Rotation, Origin: g.Origin}
 	if err := s.keepPending(ctx, p, rev); err != nil {
 		return nil, err
 	}
@@ -71,7 +71,12 @@ func (s *Source) FinishDevice(ctx context.Context) (*Token, error) {
 		if !sleep(ctx, wait) {
 			return nil, context.Cause(ctx)
 		}
-		t, err := s.obtain(ctx, p, func(t *oauth.Target) (*oauth.Token, error) { return s.poll(ctx, t, p) })
+		if now, _, err := s.pendingLogin(ctx); s.isRetired() || err == nil && (now == nil || now.Device != p.Device) {
+			return nil, ErrOtherFlow // it was given up, or another one has taken its place
+		}
+		t, err := s.onEngineTime(func(ctx context.Context) (*Token, error) {
+			return s.obtain(ctx, p, func(t *oauth.Target) (*oauth.Token, error) { return s.poll(ctx, t, p) })
+		})
 		var wire *oauth.Error
 		switch {
 		case err == nil:

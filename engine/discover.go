@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -26,6 +27,22 @@ func (s *Source) heard(c oauth.Challenge) {
 	s.challenge = &c
 }
 
+// unheard forgets the scope of upstream's last challenge: the authorization server does not know it.
+func (s *Source) unheard() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.wanted = ""
+	if s.challenge == nil || s.challenge.Scope == "" {
+		return
+	}
+	c := *s.challenge
+	c.Scope = ""
+	if s.settled == s.challenge {
+		s.settled = &c
+	}
+	s.challenge = &c
+}
+
 // demanded is the scope that upstream's last challenge named.
 func (s *Source) demanded() string {
 	s.mu.Lock()
@@ -37,31 +54,10 @@ func (s *Source) demanded() string {
 }
 
 // settle discovers, where the configuration leaves something out, what the record does not hold yet or upstream's answer
-// makes doubtful. It changes g, which the caller saves. Metadata that is only old is used when it cannot be had anew.
+// makes doubtful, and keeps it.
 func (s *Source) settle(ctx context.Context, g *reading) error {
-	if !s.server.Load().OAuth.Discovers() {
-		return nil
-	}
-	s.mu.Lock()
-	challenge := s.challenge
-	doubtful := challenge != nil && challenge != s.settled
-	s.mu.Unlock()
-	old := time.Since(g.Found) > metadataLife
-	if g.Metadata != nil && !doubtful && !old {
-		return nil
-	}
-	m, err := s.discover(ctx, challenge, g.Issuer)
-	switch {
-	case err != nil && g.Metadata != nil && old && !doubtful:
-		s.engine.log.Warn("the metadata of "+s.name+" cannot be read anew: going on with what is known", "server", s.name, "error", err)
-		s.mu.Lock()
-		s.settled = s.challenge // that of the probe raises no doubt
-		s.mu.Unlock()
-		return nil
-	case err != nil:
-		return err
-	}
-	if err := s.accept(g, m); err != nil {
+	found, err := s.look(ctx, g, false)
+	if err != nil || !found {
 		return err
 	}
 	if g.rev, err = s.engine.save(ctx, &g.record, g.rev); errors.Is(err, secrets.ErrConflict) {
@@ -69,10 +65,58 @@ func (s *Source) settle(ctx context.Context, g *reading) error {
 	} else if err != nil {
 		s.storeTrouble(err)
 	}
-	s.mu.Lock()
-	s.settled = s.challenge
-	s.mu.Unlock()
 	return nil
+}
+
+// look is settle in memory alone. Metadata that is known is used when it cannot be had anew. login says that a person is
+// there, who may begin a grant with another authorization server.
+func (s *Source) look(ctx context.Context, g *reading, login bool) (found bool, err error) {
+	if !s.server.Load().OAuth.Discovers() {
+		return false, nil
+	}
+	s.mu.Lock()
+	challenge := s.challenge
+	doubtful := challenge != nil && challenge != s.settled
+	s.mu.Unlock()
+	age := time.Since(g.Found)
+	if g.Metadata != nil && !doubtful && age < metadataLife && age > -clockSkew {
+		return false, nil
+	}
+	m, err := s.discover(ctx, challenge, g.Issuer)
+	if err == nil {
+		err = s.accept(g, m, login)
+	}
+	if failed := (&Error{Err: err}); err != nil && (g.Metadata == nil || isOwn(err) || failed.final() || failed.unsent()) {
+		return false, err
+	}
+	if err != nil {
+		s.engine.log.Warn("the metadata of "+s.name+" cannot be read anew: going on with what is known", "server", s.name, "error", err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err == nil || !doubtful { // the challenge of a probe raises no doubt
+		s.settled = s.challenge
+	}
+	return err == nil, nil
+}
+
+func isOwn(err error) bool {
+	var own *Error
+	return errors.As(err, &own)
+}
+
+// withoutMetadata takes what was discovered from the local copy when the record could not be read: what is configured goes
+// to nobody of whom it is not known that he is the one of before.
+func (s *Source) withoutMetadata(ctx context.Context, g *reading, err error) error {
+	if err == nil || !s.server.Load().OAuth.Discovers() || s.engine.local.Fetch != nil {
+		return nil
+	}
+	if c := s.copied(ctx); c != nil && c.Metadata != nil {
+		g.Metadata, g.Found, g.Issuer, g.Pinned, g.PinnedClient, g.Asked = c.Metadata, c.Found, c.Issuer, c.Pinned, c.PinnedClient, c.Asked
+		return nil
+	}
+	return &Error{Server: s.name, State: withoutRecord(err), Reason: "the store cannot be read, and it says whom the client may go to",
+		Remedy: storeRemedy(err), Err: err}
 }
 
 // settledTarget is whom to ask for a token.
@@ -113,27 +157,56 @@ func (s *Source) discover(ctx context.Context, challenge *oauth.Challenge, prefe
 	return m, nil
 }
 
-// accept puts metadata into the record. Where it names another issuer than before, nothing of the old one is reused; a
-// configured client goes to no other one by itself.
-func (s *Source) accept(g *reading, m *oauth.Metadata) error {
-	configured := s.server.Load().OAuth.ClientID != ""
-	if configured && g.Pinned != "" && g.Pinned != m.Issuer {
+// errVague is what comes of metadata that was there and cannot be found: nobody has said that it is another's now.
+var errVague = errors.New("the server's metadata, which was there before, cannot be found")
+
+// accept puts metadata into the record. Where it names another issuer than before, nothing of the old one is reused, and a
+// grant that lives ends by a person's new sign-in alone; a configured client goes to no other issuer by itself.
+func (s *Source) accept(g *reading, m *oauth.Metadata, login bool) error {
+	if g.Metadata != nil && g.Metadata.Resource != "" && m.Resource == "" {
+		return errVague
+	}
+	if pinned := s.pinned(&g.record); pinned != "" && !sameIssuer(pinned, m.Issuer) {
 		return &Error{Server: s.name, State: NeedsReauth, local: true,
 			Reason: "its authorization server has changed, and the configured client belongs to the one before",
 			Remedy: fmt.Sprintf("if that is right, run `bearerd logout %s`, then `bearerd %s %s`", s.name, s.again(), s.name),
-			Err:    fmt.Errorf("the server names %s, not %s", m.Issuer, g.Pinned)}
+			Err:    fmt.Errorf("the server names %s, not %s", m.Issuer, pinned)}
 	}
-	if before := issuerOf(&g.record); before != "" && before != m.Issuer {
+	if before := issuerOf(&g.record); before != "" && !sameIssuer(before, m.Issuer) {
+		if !g.spent() && !login { // it comes back if the metadata does
+			return s.needsPerson("its authorization server has changed")
+		}
 		s.engine.log.Warn("the authorization server of "+s.name+" has changed: nothing of the one before is used", "server", s.name,
 			"issuer", m.Issuer, "before", before)
-		s.drop(false, 0)
 		g.AccessToken, g.Refresh, g.Origin, g.Dead, g.Asked, g.Wanted, g.Client = "", "", "", "", "", "", nil
 	}
 	g.Metadata, g.Found, g.Issuer = m, time.Now(), m.Issuer
-	if configured {
-		g.Pinned = m.Issuer
-	}
 	return nil
+}
+
+// sameIssuer lets providers write the slash after a bare host or not.
+func sameIssuer(a, b string) bool { return strings.TrimSuffix(a, "/") == strings.TrimSuffix(b, "/") }
+
+// pinned is the only issuer that what is configured goes to; "": it has been nowhere yet, or its endpoint is written.
+func (s *Source) pinned(r *record) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if r.Pinned != "" && r.PinnedClient == s.server.Load().OAuth.ClientID {
+		return r.Pinned
+	}
+	return s.pin // the store may not take it
+}
+
+// pinTo notes where what is configured has been accepted.
+func (s *Source) pinTo(r *record) {
+	o := s.server.Load().OAuth
+	if r.Metadata == nil || o.TokenURL != "" || o.ClientID == "" && len(o.CustomHeaders) == 0 && len(o.AdditionalParams) == 0 {
+		return
+	}
+	r.Pinned, r.PinnedClient = r.Metadata.Issuer, o.ClientID
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.pin = r.Pinned
 }
 
 func issuerOf(r *record) string {

@@ -139,8 +139,8 @@ func TestAMigrationToAnotherIssuerReusesNothing(t *testing.T) {
 		atOld := len(old.Requests())
 		_, err := s.Token(t.Context())
 		wantNeedsPerson(t, err, "")
-		if r := stored(t, b.store, "grant/a"); r.Refresh != "" || r.AccessToken != "" || r.Client != nil || r.Issuer != as.URL() {
-			t.Errorf("the record of issuer %s still holds what the old one gave", r.Issuer)
+		if r := stored(t, b.store, "grant/a"); r.Refresh != held.Refresh || r.Client.ID != held.Client.ID || r.Issuer != old.URL() {
+			t.Errorf("the record of issuer %s lost what the old one gave before anybody has signed in", r.Issuer)
 		}
 		l := beginLogin(t, s)
 		if !strings.HasPrefix(l.URL, as.AuthorizationURL()+"?") {

@@ -195,6 +195,10 @@ func (s *Source) once(ctx context.Context, f *flight) (*Token, error) {
 		return nil, err
 	}
 	if s.chain == "" {
+		if err := s.withoutMetadata(ctx, g, err); err != nil {
+			s.fallBack(f, stored)
+			return nil, err
+		}
 		return s.acquire(ctx, f, g, stored)
 	}
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -46,7 +47,11 @@ type pending struct {
 	Metadata    *oauth.Metadata `json:"metadata,omitempty"` // as it was when the person was sent there (RFC 9207 §2.4)
 	Client      *client         `json:"client,omitempty"`
 	Expires     time.Time       `json:"expires_at,omitzero"`
-	Asked       bool            `json:"asked,omitempty"`     // by a request, not by a command
+	Asked       bool            `json:"asked,omitempty"`      // by a request, not by a command
+	Generation  uint64          `json:"generation,omitempty"` // of the record then: what was revoked since is not brought back
+	Rotation    uint64          `json:"rotation,omitempty"`
+	Origin      string          `json:"origin,omitempty"`
+	Opened      []time.Time     `json:"opened,omitempty"`    // when requests have opened a browser
 	NotBefore   time.Time       `json:"not_before,omitzero"` // a person did not approve: no request asks again before
 }
 
@@ -77,6 +82,25 @@ func (s *Source) keepPending(ctx context.Context, p *pending, rev secrets.Revisi
 		return fmt.Errorf("keeping the pending sign-in of %q: %w", s.name, err)
 	}
 	return nil
+}
+
+// pause is how long no request may ask a person: never for long, whatever the clock was when it was written.
+func (p *pending) pause() time.Duration {
+	if p == nil {
+		return 0
+	}
+	if wait := time.Until(p.NotBefore); wait <= refusalPause {
+		return wait
+	}
+	return 0
+}
+
+// opened is when requests have opened a browser lately.
+func (p *pending) opened() []time.Time {
+	if p == nil {
+		return nil
+	}
+	return slices.DeleteFunc(slices.Clone(p.Opened), func(at time.Time) bool { return time.Since(at).Abs() > openPause })
 }
 
 func (p *pending) waits() bool { return p != nil && p.State != "" && time.Now().Before(p.Expires) }
@@ -144,6 +168,10 @@ func (s *Source) BeginLogin(ctx context.Context, redirect string, register bool)
 	p := &pending{
 		Fingerprint: s.fingerprint, URL: url, Redirect: redirect, State: a.State.Reveal(), Verifier: a.Verifier.Reveal(),
 		Scope: a.Scope, Metadata: g.Metadata, Client: g.Client, Expires: time.Now().Add(loginLife), Asked: s.isAsking(),
+		Generation: g.Generation, Rotation: g.Rotation, Origin: g.Origin, Opened: old.opened(),
+	}
+	if p.Asked {
+		p.Opened = append(p.Opened, time.Now())
 	}
 	if err := s.keepPending(ctx, p, rev); err != nil {
 		return nil, err
@@ -181,13 +209,13 @@ func (s *Source) prepared(ctx context.Context, redirect string, register bool) (
 	if err != nil {
 		return nil, nil, err
 	}
+	before := g.record
 	if time.Since(g.Found) > metadataPause { // a person is there: look whether it is still so
 		g.Found = time.Time{}
 	}
-	if err := s.settle(ctx, g); err != nil {
+	if _, err := s.look(ctx, g, true); err != nil {
 		return nil, nil, err
 	}
-	present := g.Client
 	if g.Client != nil && (register || redirect != "" && g.Client.Redirect != redirect) {
 		g.Client = nil
 	}
@@ -206,11 +234,10 @@ func (s *Source) prepared(ctx context.Context, redirect string, register bool) (
 			return nil, nil, err
 		}
 	}
-	r := g.record
-	if !r.spent() { // its refresh token is of no use to another client, and nobody has signed in yet
-		r.Client = present
+	if !before.spent() { // a grant that lives stays as it is until a person has signed in
+		return t, g, nil
 	}
-	g.rev, err = s.engine.save(ctx, &r, g.rev)
+	g.rev, err = s.engine.save(ctx, &g.record, g.rev)
 	if err != nil && !errors.Is(err, secrets.ErrConflict) { // another process has just done the same
 		return nil, nil, err
 	}

@@ -13,6 +13,7 @@ import (
 // grant: tokens, registration, metadata. sent counts the tokens that the provider was told of; left says that there were
 // some that it was not. When the provider cannot be reached nothing is forgotten, unless local says not to tell it at all.
 func (s *Source) Logout(ctx context.Context, local bool) (sent int, left bool, err error) {
+	s.Yield(ctx)
 	held := len(s.held(ctx)) > 0
 	if local {
 		err = s.forget(ctx, true)
@@ -35,7 +36,7 @@ func (s *Source) forgetAll(ctx context.Context) error {
 	for {
 		g, err := s.load(ctx)
 		if err == nil {
-			g.Metadata, g.Found, g.Issuer, g.Pinned, g.Client, g.Asked, g.Wanted = nil, time.Time{}, "", "", nil, "", ""
+			g.Metadata, g.Found, g.Issuer, g.Pinned, g.PinnedClient, g.Client, g.Asked, g.Wanted = nil, time.Time{}, "", "", "", nil, "", ""
 			_, err = s.engine.save(ctx, &g.record, g.rev)
 		}
 		if errors.Is(err, secrets.ErrConflict) && sleep(ctx, leasePoll) {
@@ -45,7 +46,7 @@ func (s *Source) forgetAll(ctx context.Context) error {
 			return fmt.Errorf("server %q: revoked, but its registration is not forgotten: %w", s.name, err)
 		}
 		s.mu.Lock()
-		s.challenge, s.settled, s.wanted = nil, nil, ""
+		s.challenge, s.settled, s.wanted, s.pin = nil, nil, "", ""
 		s.mu.Unlock()
 		return nil
 	}

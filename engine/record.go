@@ -49,13 +49,14 @@ type record struct {
 	Pending  bool   `json:"pending,omitempty"`  // in a local copy: not yet committed
 
 	// Of what was discovered, registered and approved.
-	Metadata *oauth.Metadata `json:"metadata,omitempty"`
-	Found    time.Time       `json:"metadata_at,omitzero"`
-	Issuer   string          `json:"issuer,omitempty"`        // whose the tokens and the registration are; "": nothing was discovered
-	Pinned   string          `json:"pinned_issuer,omitempty"` // the only one that a configured client goes to
-	Client   *client         `json:"client,omitempty"`        // that was registered
-	Asked    string          `json:"asked_scope,omitempty"`   // the scope of the request that the grant came from
-	Wanted   string          `json:"wanted_scope,omitempty"`  // what upstream demands beyond it, and nobody has approved
+	Metadata     *oauth.Metadata `json:"metadata,omitempty"`
+	Found        time.Time       `json:"metadata_at,omitzero"`
+	Issuer       string          `json:"issuer,omitempty"`        // whose the tokens and the registration are; "": nothing was discovered
+	Pinned       string          `json:"pinned_issuer,omitempty"` // the only one that what is configured goes to
+	PinnedClient string          `json:"pinned_client,omitempty"` // OAUTH_CLIENT_ID then
+	Client       *client         `json:"client,omitempty"`        // that was registered
+	Asked        string          `json:"asked_scope,omitempty"`   // the scope of the request that the grant came from
+	Wanted       string          `json:"wanted_scope,omitempty"`  // what upstream demands beyond it, and nobody has approved
 }
 
 func recordKey(server string) string { return "grant/" + server }
@@ -146,18 +147,23 @@ func (s *Source) load(ctx context.Context) (*reading, error) {
 	if !ok { // it carries nothing that could be saved: the next token is written over it
 		empty.Schema = max(empty.Schema, r.Schema)
 		if s.chain != "" {
+			mend := "remove it and put a new refresh token where OAUTH_REFRESH_TOKEN refers to"
+			if s.server.Load().OAuth.Delegated() {
+				mend = "run `bearerd logout " + s.name + "` and sign in again"
+			}
 			return &reading{record: empty, rev: rev}, fmt.Errorf("the stored record %s cannot be read, and may hold the only refresh token: "+
-				"restore it, or remove it and put a new refresh token where OAUTH_REFRESH_TOKEN refers to", recordKey(s.name))
+				"restore it, or %s", recordKey(s.name), mend)
 		}
 		return &reading{record: empty, rev: rev}, nil
 	}
 	foreign := r.Fingerprint != s.fingerprint
 	if foreign {
 		empty.Schema, empty.Moved = max(empty.Schema, r.Schema), r.Moved
+		empty.Pinned, empty.PinnedClient = r.Pinned, r.PinnedClient
 		empty.Generation, empty.Origin, empty.Dead, empty.Place, empty.Rotation = r.Generation, r.Origin, r.Dead, r.Place, r.Rotation
 		if r.Chain == s.chain && s.chain != "" {
 			empty.Refresh, empty.Lease, empty.Asked, empty.Wanted = r.Refresh, r.Lease, r.Asked, r.Wanted
-			empty.Metadata, empty.Found, empty.Issuer, empty.Pinned, empty.Client = r.Metadata, r.Found, r.Issuer, r.Pinned, r.Client
+			empty.Metadata, empty.Found, empty.Issuer, empty.Client = r.Metadata, r.Found, r.Issuer, r.Client
 		}
 		r = empty
 	}

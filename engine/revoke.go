@@ -45,8 +45,12 @@ func (s *Source) Revoke(ctx context.Context) (sent int, err error) {
 
 // provider is where tokens are revoked, as far as it is known.
 func (s *Source) provider(ctx context.Context) *oauth.Target {
-	g, _ := s.load(ctx) // an empty record, where it cannot be read
-	at, _ := s.target(&g.record)
+	g, err := s.load(ctx)
+	r := g.record
+	if c := s.localCopy(ctx); err != nil && c != nil {
+		r.Metadata, r.Client = c.Metadata, c.Client
+	}
+	at, _ := s.target(&r) // what is not known is left out
 	return at
 }
 

@@ -358,11 +358,15 @@ func (s *Source) writeJournal(ctx context.Context, r record, put writer) {
 func (s *Source) tooLate(ctx context.Context, answer *oauth.Token) error {
 	s.drop(true, 0)
 	if at := s.provider(ctx); at.RevocationURL != "" {
-		for _, t := range []heldToken{{answer.RefreshToken, "refresh_token"}, {answer.AccessToken, "access_token"}} {
-			if !t.value.IsZero() {
-				_ = s.revokeOne(ctx, at, t, 1) // it logs
-			}
-		}
+		s.revokeAnswer(ctx, at, answer)
 	}
 	return &Error{Server: s.name, State: Revoked}
+}
+
+func (s *Source) revokeAnswer(ctx context.Context, at *oauth.Target, answer *oauth.Token) {
+	for _, t := range []heldToken{{answer.RefreshToken, "refresh_token"}, {answer.AccessToken, "access_token"}} {
+		if !t.value.IsZero() {
+			_ = s.revokeOne(ctx, at, t, 1) // it logs
+		}
+	}
 }

@@ -43,6 +43,7 @@ type Source struct {
 	rejected     refused
 	challenge    *oauth.Challenge       // what upstream asked for last; nil: it was not asked
 	settled      *oauth.Challenge       // the one that was looked into
+	pin          string                 // the issuer that accepted what is configured
 	wanted       string                 // the scope that upstream wants and a person must approve
 	entered      uint64                 // the generation that the last sign-in here has brought
 	stepped      []time.Time            // when upstream wanted another scope

@@ -35,12 +35,24 @@ func (s *Source) stepUp(ctx context.Context, t *Token, c oauth.Challenge) (next 
 		if err != nil {
 			return nil, false, err
 		}
-		if t, err := s.await(ctx, f); err != nil || lacking(wanted, t.Scope) == "" {
-			return t, err == nil, err
+		got, err := s.await(ctx, f)
+		if err != nil {
+			s.unwanted()
+			return nil, false, err
+		}
+		if lacking(wanted, got.Scope) == "" {
+			return got, true, nil
 		}
 		t = held // the flight that we joined was an ordinary one
 	}
 	return nil, false, s.refused("the authorization server does not grant the scope " + wanted)
+}
+
+// unwanted forgets a demand that came to nothing: what goes on without it must not be asked for it.
+func (s *Source) unwanted() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.wanted = ""
 }
 
 // toStepUp notes the demand in the record, and begins a flight for it.
@@ -51,15 +63,12 @@ func (s *Source) toStepUp(ctx context.Context, wanted string, after uint64) (*fl
 		return nil, &Error{Server: s.name, State: s.status(), Reason: "upstream wants the scope " + over + ", which OAUTH_SCOPE does not have",
 			Remedy: "add it to OAUTH_SCOPE, or to allow_step_up of the server"}
 	}
-	if err := s.want(ctx, wanted); err != nil {
+	person := server.OAuth.Delegated() && !s.mayAskPerson()
+	if err := s.want(ctx, wanted, person); err != nil {
 		return nil, err
 	}
-	if server.OAuth.Delegated() && !s.mayAskPerson() {
-		e := s.needsPerson("upstream wants the scope " + wanted + ", which nobody has approved")
-		s.mu.Lock()
-		s.wanted = union(s.wanted, wanted)
-		s.mu.Unlock()
-		return nil, e
+	if person {
+		return nil, s.needsPerson("upstream wants the scope " + wanted + ", which nobody has approved")
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -83,8 +92,9 @@ func (s *Source) toStepUp(ctx context.Context, wanted string, after uint64) (*fl
 	return f, err
 }
 
-// want adds a demand to the record, so that whoever asks next asks for it too.
-func (s *Source) want(ctx context.Context, wanted string) error {
+// want notes a demand that a person must approve; in the record, so that whoever asks next asks for it too, if that is done
+// by a command.
+func (s *Source) want(ctx context.Context, wanted string, keep bool) error {
 	for try := 1; ; try++ {
 		g, err := s.load(ctx)
 		if err == nil {
@@ -92,7 +102,15 @@ func (s *Source) want(ctx context.Context, wanted string) error {
 			if lacking(wanted, asked) == "" && g.Asked != "" {
 				return s.refused(fmt.Sprintf("upstream refuses for want of the scope %s, which was asked for", wanted))
 			}
-			if lacking(wanted, g.Wanted) == "" {
+			if len(union(asked, g.Wanted, wanted)) > maxAsked {
+				return s.refused("upstream has wanted more scopes than a token can have, now " + wanted)
+			}
+			if s.server.Load().OAuth.Delegated() {
+				s.mu.Lock()
+				s.wanted = union(s.wanted, g.Wanted, wanted)
+				s.mu.Unlock()
+			}
+			if !keep || lacking(wanted, g.Wanted) == "" {
 				return nil
 			}
 			g.Wanted = union(g.Wanted, wanted)

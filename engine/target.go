@@ -34,6 +34,14 @@ func (s *Source) target(r *record) (*oauth.Target, error) {
 	m := r.Metadata
 	t := &oauth.Target{OAuth: &o, Reach: oauth.NewReach(server)}
 	registered := ""
+	switch {
+	case m == nil:
+	case o.TokenURL != "" && o.TokenURL != m.TokenURL: // another server's, or nobody knows whose
+		m = nil
+	case o.TokenURL == "" && o.AuthorizationURL != "" && o.AuthorizationURL != m.AuthorizationURL:
+		return t, &Error{Server: s.name, State: s.status(), local: true, Remedy: "write OAUTH_TOKEN_URL too, or leave both out",
+			Reason: "OAUTH_AUTHORIZATION_URL is not that of the authorization server that was discovered"}
+	}
 	if m != nil {
 		t.Issuer = m.Issuer
 		if m.Private {
@@ -69,7 +77,10 @@ func (s *Source) target(r *record) (*oauth.Target, error) {
 func (s *Source) scope(o *config.OAuth, r *record) string {
 	base := o.Scope
 	if base == "" {
-		base = union(s.demanded(), r.Asked)
+		base = s.demanded()
+		if both := union(base, r.Asked); len(both) <= maxAsked {
+			base = both
+		}
 	}
 	if m := r.Metadata; base == "" && m != nil {
 		base = m.Scopes
@@ -77,11 +88,23 @@ func (s *Source) scope(o *config.OAuth, r *record) string {
 	if m := r.Metadata; o.Scope == "" && base != "" && o.Delegated() && m != nil && slices.Contains(m.IssuerScopes, "offline_access") {
 		base = union(base, "offline_access")
 	}
-	more := union(r.Asked, r.Wanted)
+	more := union(r.Asked, r.Wanted, s.stillWanted())
 	if o.Scope != "" { // it is the limit, with what may be demanded beyond it
 		more = lacking(more, lacking(more, strings.Join(s.server.Load().AllowStepUp, " ")))
 	}
-	return union(base, more)
+	if all := union(base, more); len(all) <= maxAsked || o.Scope != "" {
+		return all
+	}
+	return base
+}
+
+// maxAsked bounds, in bytes, what upstream can make of a scope, one demand after the other.
+const maxAsked = 2 << 10
+
+func (s *Source) stillWanted() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.wanted
 }
 
 // union joins space-separated scopes, each once, in their order.
