@@ -80,9 +80,21 @@ func (s *Source) exchange(ctx context.Context, p *pending, q url.Values) (*Token
 		t, err = s.obtain(ctx, p, request)
 	}
 	if err != nil {
+		s.discard(ctx, p, err)
 		return nil, s.notApproved(ctx, p, err)
 	}
 	return t, nil
+}
+
+// discard revokes what an answer has given that is of no use, unless a grant lives: some providers would end that too.
+func (s *Source) discard(ctx context.Context, p *pending, err error) {
+	var wire *oauth.Error
+	g, readErr := s.load(ctx)
+	if readErr == nil && g.spent() && errors.As(err, &wire) && !wire.Rotated.IsZero() {
+		if at, err := s.target(&record{Metadata: p.Metadata, Client: p.Client}); err == nil && at.RevocationURL != "" {
+			s.revokeAnswer(ctx, at, &oauth.Token{RefreshToken: wire.Rotated})
+		}
+	}
 }
 
 // unspent reports a failure after which the code may still be good: the authorization server was not reached, or is too busy.

@@ -14,6 +14,9 @@ type Ask func(ctx context.Context, s *Source) error
 // before there are requests.
 func (e *Engine) AskWith(ask Ask) { e.ask = ask }
 
+// ErrExpired is what an Ask returns that went on with a sign-in from before a restart, when that has expired.
+var ErrExpired = errors.New("the sign-in that was begun before has expired")
+
 // ErrNoBrowser is wrapped by an Ask that cannot show a person anything.
 var ErrNoBrowser = errors.New("the browser of this machine cannot be opened")
 
@@ -179,6 +182,9 @@ func (s *Source) asked(ctx context.Context, err error) error {
 	switch {
 	case err == nil || ctx.Err() != nil || errors.As(err, &own):
 		return err
+	}
+	if errors.Is(err, ErrExpired) {
+		return s.needsPerson(err.Error())
 	}
 	s.engine.log.Warn("nobody signed in for "+s.name, "server", s.name, "error", err, "remedy", "run `bearerd login "+s.name+"`")
 	if p, rev, err := s.pendingLogin(ctx); err == nil {

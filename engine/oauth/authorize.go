@@ -75,6 +75,9 @@ func (t *Target) authorizationEndpoint() (*url.URL, url.Values, error) {
 	case !ok:
 		return nil, nil, errors.New(field + " cannot be used: it must be an http or https address without user name and fragment")
 	}
+	if u.Scheme == "http" && !plainHTTP(t.OAuth) {
+		return nil, nil, errors.New("the authorization endpoint is plain http, and https is required: use an https:// URL, or " + allowHTTP)
+	}
 	query, err := url.ParseQuery(u.RawQuery)
 	if err != nil {
 		return nil, nil, errors.New(field + " cannot be used: its query cannot be read")

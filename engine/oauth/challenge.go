@@ -9,13 +9,14 @@ import (
 const (
 	maxChallengeValue = 4 << 10
 	maxChallenges     = 64 << 10
+	maxChallengeScope = 1 << 10 // as JSON: what is demanded is kept
 )
 
 // Challenge is what a protected resource asks for (RFC 6750 §3, RFC 9728 §5.1). Its values are the resource's own words.
 type Challenge struct {
 	Bearer           bool   // there is a Bearer challenge
 	Error            string // invalid_token, insufficient_scope …; "": none
-	Scope            string // space-separated; "": none
+	Scope            string // space-separated, fit to be sent and shown; "": none
 	ResourceMetadata string // "": none
 	Status           int    // of the answer that it was looked for in (HTTP), where Probe has done so; else 0
 }
@@ -67,7 +68,7 @@ func (c *Challenge) set(name, text string) {
 	case "error":
 		c.Error = text
 	case "scope":
-		c.Scope = text
+		c.Scope = plausibleScope(text, maxChallengeScope)
 	case "resource_metadata":
 		c.ResourceMetadata = text
 	}

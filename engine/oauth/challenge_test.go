@@ -45,6 +45,12 @@ func TestParseChallenge(t *testing.T) {
 		"escape at end":    {[]string{`Bearer scope="a\`}, bare},
 		"no challenge":     {[]string{`scope="a", error="b"`}, oauth.Challenge{}},
 		"junk":             {[]string{`=,;"Bearer scope=no" @ Bearer @ scope="a"`}, scoped},
+		"no scope":         {[]string{`Bearer scope="a\"b"`}, bare},
+		"no ASCII":         {[]string{"Bearer scope=\"a \xc3\xa9\""}, bare},
+		"control byte":     {[]string{"Bearer error=\"b\", scope=\"a\tb\""}, oauth.Challenge{Bearer: true, Error: "b"}},
+		"long scope":       {[]string{`Bearer scope="` + strings.Repeat("a ", 512) + `b"`}, bare},
+		"large as JSON":    {[]string{`Bearer scope="` + strings.Repeat("&", 171) + `"`}, bare},
+		"longest scope":    {[]string{`Bearer scope="` + strings.Repeat("a", 1<<10) + `"`}, oauth.Challenge{Bearer: true, Scope: strings.Repeat("a", 1<<10)}},
 		"long value":       {[]string{`Bearer error="` + strings.Repeat("x", 5000) + `", scope="a"`}, scoped},
 		"too much":         {[]string{`Basic realm="` + strings.Repeat("x", 70000) + `"`, `Bearer scope="a"`}, oauth.Challenge{}},
 	} {

@@ -24,7 +24,7 @@ const (
 type Device struct {
 	Code        secrets.Secret
 	UserCode    string // for a person to type: printable ASCII
-	URL         string // where to type it; http or https
+	URL         string // where to type it: https, or http where the configuration takes it
 	CompleteURL string // the same with the code in it; "": none
 	ExpiresIn   time.Duration
 	Interval    time.Duration // between two requests
@@ -45,7 +45,7 @@ func AuthorizeDevice(ctx context.Context, log *slog.Logger, t *Target, r *secret
 		return nil, err
 	}
 	a, _ := parseAnswer(reply) // judge has
-	d, err := a.device()
+	d, err := a.device(plainHTTP(t.OAuth))
 	if err != nil {
 		return nil, w.useless(200, "", err)
 	}
@@ -70,7 +70,7 @@ func (w *wire) deviceRequest(ctx context.Context, t *Target, r *secrets.Resolver
 	return form, w.authenticate(ctx, t, r, form)
 }
 
-func (a answer) device() (*Device, error) {
+func (a answer) device(plain bool) (*Device, error) {
 	seconds, guessed := a.expiresIn()
 	d := &Device{
 		Code: secrets.New(a.text("device_code")), UserCode: a.text("user_code"),
@@ -80,8 +80,8 @@ func (a answer) device() (*Device, error) {
 	if d.URL == "" {
 		d.URL = a.text("verification_url") // Google
 	}
-	_, pageOK := webURL(d.URL)
-	_, completeOK := webURL(d.CompleteURL)
+	page, pageOK := webURL(d.URL)
+	complete, completeOK := webURL(d.CompleteURL)
 	switch {
 	case d.Code.IsZero() || len(d.Code.Reveal()) > maxCode:
 		return nil, fmt.Errorf("the answer holds no device_code, or one of over %d KiB", maxCode>>10)
@@ -91,6 +91,8 @@ func (a answer) device() (*Device, error) {
 		return nil, errors.New("the answer's verification_uri is no http or https address that a person may be sent to")
 	case d.CompleteURL != "" && !completeOK:
 		return nil, errors.New("the answer's verification_uri_complete is no http or https address that a person may be sent to")
+	case !plain && (page.Scheme == "http" || d.CompleteURL != "" && complete.Scheme == "http"):
+		return nil, errors.New("the answer's verification_uri is plain http, and https is required: mend it at the provider, or " + allowHTTP)
 	case seconds <= 0 || guessed:
 		return nil, errors.New("the answer does not say how long the codes live (expires_in)")
 	}

@@ -18,7 +18,8 @@ const maxIssuers = 8
 // Discover finds the authorization server of s, in the order of the MCP specification: the metadata of the protected
 // resource, at the address in the challenge or at the well-known ones (RFC 9728), then that of the first authorization
 // server in it that has any (RFC 8414, OpenID Connect Discovery). Where there is none of the resource, the rules of MCP
-// 2025-03-26 hold. issuer, if not "", is the one to prefer where the resource names several. An error is an *Error.
+// 2025-03-26 hold. issuer, if not "", is the one that is in use: as long as the resource names it, no other one is asked.
+// An error is an *Error.
 func Discover(
 	ctx context.Context, log *slog.Logger, s *config.Server, r *secrets.Resolver, c Challenge, issuer, id string,
 ) (*Metadata, error) {
@@ -51,7 +52,8 @@ func (f *finder) discover(ctx context.Context, c Challenge, issuer string) (*Met
 	if err != nil {
 		return nil, err
 	}
-	m.Resource, m.Scopes = d.Resource, strings.Join(d.Scopes, " ")
+	m.Resource, m.Scopes = d.Resource, plausibleScope(strings.Join(d.Scopes, " "), maxScopes)
+	m.cut()
 	return m, nil
 }
 
@@ -67,9 +69,9 @@ func (f *finder) start() (*url.URL, error) {
 
 // resourceDocument is the metadata of a protected resource (RFC 9728 §2).
 type resourceDocument struct {
-	Resource             string   `json:"resource"`
-	AuthorizationServers []string `json:"authorization_servers"`
-	Scopes               []string `json:"scopes_supported"`
+	Resource             string    `json:"resource"`
+	AuthorizationServers []string  `json:"authorization_servers"`
+	Scopes               looseList `json:"scopes_supported"`
 }
 
 // resource is nil without an error where no metadata of the resource is to be had.
@@ -140,7 +142,7 @@ func resourcePlaces(server *url.URL) []*url.URL {
 	return []*url.URL{at, root}
 }
 
-// belongs refuses a document of another resource (RFC 9728 §3.3), and one too large to be kept.
+// belongs refuses a document of another resource (RFC 9728 §3.3).
 func (f *finder) belongs(d *resourceDocument, server *url.URL) (*resourceDocument, error) {
 	resource, err := f.address("resource in the metadata of "+server.Host, d.Resource)
 	if err != nil {
@@ -150,8 +152,8 @@ func (f *finder) belongs(d *resourceDocument, server *url.URL) (*resourceDocumen
 		return nil, f.final("the protected resource metadata of %s is about another resource, at %s: none of it is used",
 			server.Host, resource.Host)
 	}
-	if !fits(d.Scopes, maxScope) || len(d.AuthorizationServers) > maxItems {
-		return nil, f.final("the protected resource metadata of %s holds a list that is too long or not printable", server.Host)
+	if jsonSize(d.Resource) > maxKeptURL {
+		return nil, f.final("resource in the metadata of %s is over %d KiB", server.Host, maxKeptURL>>10)
 	}
 	return d, nil
 }
@@ -180,10 +182,11 @@ func origin(u *url.URL) string {
 }
 
 // issuers gives the first authorization server of the list that has metadata; without any the error names what is
-// wrong with each, and is final if all of them are.
+// wrong with each, and is final if all of them are. The preferred one stands alone where it is listed: one that fails for
+// a moment must not send its grant elsewhere.
 func (f *finder) issuers(ctx context.Context, list []string, preferred string) (*Metadata, error) {
-	if i := slices.IndexFunc(list, func(s string) bool { return sameIssuer(s, preferred) }); i > 0 {
-		list = append([]string{list[i]}, slices.Delete(slices.Clone(list), i, i+1)...)
+	if i := slices.IndexFunc(list, func(s string) bool { return sameIssuer(s, preferred) }); i >= 0 {
+		list = list[i : i+1]
 	}
 	failed := &Error{Op: opDiscover, CorrelationID: f.id, Final: true}
 	var why []error

@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"net/url"
 	"slices"
 	"strings"
@@ -36,6 +37,7 @@ type pages map[string]any
 // web is the hosts under example.com.
 type web struct {
 	pages pages
+	at    string // the address and port where they seem to be
 	mu    sync.Mutex
 	asked []string // in order
 }
@@ -60,7 +62,7 @@ func (w *web) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 // finderOf is one of a public server at mcp.example.com/mcp, whose network is pages. Addresses are dialled as ever.
 func finderOf(t *testing.T, p pages) (*finder, *web) {
 	t.Helper()
-	w := &web{pages: p}
+	w := &web{pages: p, at: "203.0.113.5:443"}
 	h := httptest.NewTLSServer(w)
 	t.Cleanup(h.Close)
 	roots := x509.NewCertPool()
@@ -73,14 +75,22 @@ func finderOf(t *testing.T, p pages) (*finder, *web) {
 	base.Proxy, base.TLSClientConfig = nil, h.Client().Transport.(*http.Transport).TLSClientConfig
 	base.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
 		if strings.HasSuffix(address, ".example.com:443") {
-			address = h.Listener.Addr().String()
-			return (&net.Dialer{}).DialContext(ctx, network, address)
+			conn, err := (&net.Dialer{}).DialContext(ctx, network, h.Listener.Addr().String())
+			return seenAt{conn, w.at}, err
 		}
 		return f.reach.dial(ctx, network, address)
 	}
 	f.base = base
 	return f, w
 }
+
+// seenAt is a connection to a server that seems to be elsewhere.
+type seenAt struct {
+	net.Conn
+	at string
+}
+
+func (c seenAt) RemoteAddr() net.Addr { return net.TCPAddrFromAddrPort(netip.MustParseAddrPort(c.at)) }
 
 func resourceJSON(resource string, issuers ...string) string {
 	return fmt.Sprintf(`{"resource":%q,"authorization_servers":["%s"],"scopes_supported":["read","write"]}`,
@@ -250,7 +260,7 @@ func TestFirstUsableIssuerWins(t *testing.T) {
 		preferred, broken, want string
 	}{
 		{"", "", one}, {two, "", two}, {three + "/", "", three}, {"https://other.example.com", "", one},
-		{"", "one.example.com" + asm, two}, {two, "two.example.com" + asm + "/t", one},
+		{"", "one.example.com" + asm, two},
 	} {
 		p := all()
 		delete(p, test.broken)
@@ -258,6 +268,27 @@ func TestFirstUsableIssuerWins(t *testing.T) {
 		m, err := f.discover(t.Context(), Challenge{}, test.preferred)
 		if err != nil || m.Issuer != test.want {
 			t.Errorf("%+v: got %+v, error %v", test, m, err)
+		}
+	}
+
+	// The preferred one is the one that the grant is at. What goes wrong there for a moment must not send it elsewhere.
+	const there = "two.example.com" + asm + "/t"
+	for _, test := range []struct {
+		page  any
+		final bool
+		want  string
+	}{
+		{503, false, "two.example.com answered HTTP 503"}, {404, true, "two.example.com has no authorization server metadata"},
+		{issuerJSON(one), true, "the metadata at two.example.com names another issuer"}, {"{", true, "it is no valid JSON"},
+		{http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }), false, "two.example.com: "},
+	} {
+		p := all()
+		p[there] = test.page
+		f, w := finderOf(t, p)
+		_, err := f.discover(t.Context(), Challenge{}, two)
+		wantError(t, err, test.final, test.want)
+		if slices.ContainsFunc(w.asked, func(at string) bool { return !strings.HasPrefix(at, "two.") && at != place }) {
+			t.Errorf("asked %q", w.asked)
 		}
 	}
 

@@ -1,6 +1,8 @@
 package oauth
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"crypto/tls"
 	"encoding/json"
@@ -9,7 +11,9 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"net/http/httptrace"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -32,6 +36,8 @@ type finder struct {
 	id     string
 	log    *slog.Logger
 	base   http.RoundTripper
+	others http.RoundTripper // for hosts that are not of named: it shows them no client certificate; nil: base will do
+	named  []string
 	reach  Reach
 }
 
@@ -41,7 +47,13 @@ func newFinder(ctx context.Context, log *slog.Logger, s *config.Server, r *secre
 		return nil, unsent(opDiscover, id, err)
 	}
 	reach := NewReach(s)
-	return &finder{server: s, id: id, log: log, base: newTransport(reach, tlsConfig), reach: reach}, nil
+	f := &finder{server: s, id: id, log: log, base: newTransport(reach, tlsConfig), named: namedHosts(s), reach: reach}
+	if tlsConfig.GetClientCertificate != nil {
+		bare := tlsConfig.Clone()
+		bare.GetClientCertificate = nil
+		f.others = newTransport(reach, bare)
+	}
+	return f, nil
 }
 
 func newTransport(reach Reach, tlsConfig *tls.Config) *http.Transport {
@@ -65,14 +77,40 @@ func (f *finder) final(format string, args ...any) *Error {
 	return &Error{Op: opDiscover, CorrelationID: f.id, Final: true, Err: fmt.Errorf(format, args...)}
 }
 
-// getJSON reads a document into v. Its error is missing or an *Error. The type that the server gives it means nothing.
+// getJSON reads a document into v. Its error is missing or an *Error. The type that the server gives it means nothing: what
+// begins as JSON does is the document, and where that is broken it must not pass for one that is not there.
 func (f *finder) getJSON(ctx context.Context, at *url.URL, legacy bool, v any) error {
 	body, err := f.get(ctx, at, legacy)
 	if err != nil {
 		return err
 	}
-	if json.Unmarshal(body, v) != nil {
+	text := bytes.TrimSpace(bytes.TrimPrefix(body, []byte("\ufeff")))
+	if !bytes.HasPrefix(text, []byte("{")) {
 		return missing("its answer is no such document")
+	}
+	unusable := func(why string) error {
+		return f.final("the %s document at %s cannot be used: %s", cmp.Or(kindOf(at), "resource_metadata"), at.Host, why)
+	}
+	if len(body) > maxDocument {
+		return unusable(fmt.Sprintf("it is over %d KiB", maxDocument>>10))
+	}
+	err = json.Unmarshal(text, v)
+	if wrong, ok := errors.AsType[*json.UnmarshalTypeError](err); ok { // its Field is of our own tags
+		return unusable(cmp.Or(wrong.Field, "it") + " is of the wrong type")
+	}
+	if err != nil {
+		return unusable("it is no valid JSON")
+	}
+	return nil
+}
+
+// looseList is a list of strings that is of little matter: one of another type is none.
+type looseList []string
+
+func (l *looseList) UnmarshalJSON(b []byte) error {
+	var list []string
+	if json.Unmarshal(b, &list) == nil {
+		*l = list
 	}
 	return nil
 }
@@ -121,10 +159,9 @@ func (f *finder) request(ctx context.Context, method string, at *url.URL, accept
 // exchange gives the response, closed, and the body of a success.
 func (f *finder) exchange(req *http.Request) (*http.Response, []byte, error) {
 	start := time.Now()
-	resp, err := f.base.RoundTrip(req)
-	f.debug(req, resp, time.Since(start))
+	resp, err := f.roundTrip(req)
 	if err != nil {
-		return nil, nil, f.failed(req.URL.Host, time.Since(start), err)
+		return nil, nil, err
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
@@ -135,6 +172,26 @@ func (f *finder) exchange(req *http.Request) (*http.Response, []byte, error) {
 		return nil, nil, f.failed(req.URL.Host, time.Since(start), err)
 	}
 	return resp, body, nil
+}
+
+// roundTrip notes where the server itself is, unless a proxy is between.
+func (f *finder) roundTrip(req *http.Request) (*http.Response, error) {
+	var remote string
+	trace := &httptrace.ClientTrace{GotConn: func(c httptrace.GotConnInfo) { remote = c.Conn.RemoteAddr().String() }}
+	base := f.base
+	if f.others != nil && !slices.Contains(f.named, hostName(req.URL.Hostname())) {
+		base = f.others
+	}
+	start := time.Now()
+	resp, err := base.RoundTrip(req.WithContext(httptrace.WithClientTrace(req.Context(), trace)))
+	f.debug(req, resp, time.Since(start))
+	if err != nil {
+		return nil, f.failed(req.URL.Host, time.Since(start), err)
+	}
+	if proxy, err := http.ProxyFromEnvironment(req); resp.TLS != nil && proxy == nil && err == nil {
+		f.reach.met(req.URL, remote)
+	}
+	return resp, nil
 }
 
 // failed is the error where no whole answer came.
@@ -152,9 +209,9 @@ func (f *finder) debug(req *http.Request, resp *http.Response, took time.Duratio
 	if resp != nil {
 		status = resp.StatusCode
 	}
-	where := url.URL{Scheme: req.URL.Scheme, Host: req.URL.Host, Path: req.URL.Path}
+	where := url.URL{Scheme: req.URL.Scheme, Host: req.URL.Host} // the path is the server's own, which may hold a key
 	f.log.DebugContext(ctx, "[OAuthService] OAuth exchange", "op", opDiscover, "method", req.Method, "url", where.String(),
-		"status", status, "duration", took, "correlation_id", f.id)
+		"document", kindOf(req.URL), "status", status, "duration", took, "correlation_id", f.id)
 }
 
 // redirect is where an answer points to; nil: it is no redirect.
@@ -178,8 +235,6 @@ func (f *finder) redirect(from *url.URL, resp *http.Response) (*url.URL, error) 
 
 func (f *finder) judge(at *url.URL, resp *http.Response, body []byte) ([]byte, error) {
 	switch status := resp.StatusCode; {
-	case status == http.StatusOK && len(body) > maxDocument:
-		return nil, missing(fmt.Sprintf("its answer is over %d KiB", maxDocument>>10))
 	case status == http.StatusOK:
 		return body, nil
 	case status >= 500, status == http.StatusTooManyRequests, status == http.StatusRequestTimeout:
@@ -203,9 +258,8 @@ func (f *finder) address(what, value string) (*url.URL, error) {
 		return nil, f.final("%s is no URL", what)
 	}
 	switch {
-	case u.Scheme == "http" && !f.plainHTTP():
-		return nil, f.final(`%s is plain http, and https is required: mend it at the provider, or set both `+
-			`OAUTH_VERSION = "2.0" and OAUTH_ENFORCE_HTTPS = false`, what)
+	case u.Scheme == "http" && !plainHTTP(f.server.OAuth):
+		return nil, f.final("%s is plain http, and https is required: mend it at the provider, or %s", what, allowHTTP)
 	case u.Scheme != "https" && u.Scheme != "http", u.Opaque != "":
 		return nil, f.final("%s is no https URL", what)
 	case u.Hostname() == "" || oddHost(u.Hostname()):
@@ -221,8 +275,8 @@ func (f *finder) address(what, value string) (*url.URL, error) {
 	return u, nil
 }
 
-// plainHTTP is the rule of the configuration's own URLs.
-func (f *finder) plainHTTP() bool {
-	o := f.server.OAuth
-	return o != nil && o.Version == "2.0" && !o.EnforceHTTPS
-}
+// plainHTTP is the rule of the configuration's own URLs, for every URL that is used.
+func plainHTTP(o *config.OAuth) bool { return o != nil && o.Version == "2.0" && !o.EnforceHTTPS }
+
+// allowHTTP is what plainHTTP wants.
+const allowHTTP = `set both OAUTH_VERSION = "2.0" and OAUTH_ENFORCE_HTTPS = false`

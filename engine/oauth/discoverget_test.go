@@ -93,7 +93,7 @@ func TestOversizedAnswers(t *testing.T) {
 		t.Error(err)
 	}
 	_, _, err := discoverIssuer(t, "https://"+auth, pages{auth + asm: fill(maxDocument + 1)})
-	wantError(t, err, true, "oauth-authorization-server: its answer is over 256 KiB")
+	wantError(t, err, true, "the oauth-authorization-server document at "+auth+" cannot be used: it is over 256 KiB")
 	endless := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		for r.Context().Err() == nil {
 			if _, err := io.WriteString(w, strings.Repeat("[", 64<<10)); err != nil {
@@ -102,7 +102,7 @@ func TestOversizedAnswers(t *testing.T) {
 		}
 	})
 	_, _, err = discoverIssuer(t, "https://"+auth, pages{auth + asm: endless})
-	wantError(t, err, true, "oauth-authorization-server: its answer is over 256 KiB")
+	wantError(t, err, true, "oauth-authorization-server: its answer is no such document, openid")
 	_, _, err = discoverIssuer(t, "https://"+auth, pages{auth + asm: strings.Repeat("[", 200<<10)})
 	wantError(t, err, true, "oauth-authorization-server: its answer is no such document")
 	_, _, err = discoverIssuer(t, "https://"+auth, pages{auth + asm: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -170,7 +170,7 @@ func TestWhatIsSentAndLogged(t *testing.T) {
 	var heads []http.Header
 	f, _ := finderOf(t, pages{})
 	f.log = slog.New(slog.NewJSONHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	f.server.URL += "?key=canary"
+	f.server.URL += "/canary?key=canary"
 	through := f.base
 	f.base = roundTripper(func(r *http.Request) (*http.Response, error) {
 		heads = append(heads, r.Header)
@@ -188,8 +188,8 @@ func TestWhatIsSentAndLogged(t *testing.T) {
 			}
 		}
 	}
-	want := `"level":"DEBUG","msg":"[OAuthService] OAuth exchange","op":"discovery","method":"GET","url":"https://mcp.example.com` +
-		prm + `/mcp","status":404,"duration":`
+	want := `"level":"DEBUG","msg":"[OAuthService] OAuth exchange","op":"discovery","method":"GET","url":"https://mcp.example.com",` +
+		`"document":"oauth-protected-resource","status":404,"duration":`
 	if !strings.Contains(log.String(), want) || strings.Contains(log.String(), "canary") || strings.Count(log.String(), "\n") != len(heads) {
 		t.Errorf("log: %s", log.String())
 	}

@@ -71,11 +71,9 @@ func (f *finder) knock(ctx context.Context, method string, at *url.URL, accept, 
 
 // head makes a request and closes its answer, which may be a stream without an end, unread.
 func (f *finder) head(req *http.Request) (*http.Response, error) {
-	start := time.Now()
-	resp, err := f.base.RoundTrip(req)
-	f.debug(req, resp, time.Since(start))
+	resp, err := f.roundTrip(req)
 	if err != nil {
-		return nil, f.failed(req.URL.Host, time.Since(start), err)
+		return nil, err
 	}
 	resp.Body.Close()
 	return resp, nil

@@ -18,6 +18,6 @@ func TestMain(m *testing.M) {
 
 func TestProxyOfTheEnvironment(t *testing.T) {
 	_, c := newServer(t)
-	c.TokenURL = "http://as.example/token"
+	c.Version, c.TokenURL = "2.0", "http://as.example/token"
 	mustFail(t, c, "OAuth token request failed: as.example: proxy: connection refused (correlation_id="+testID+")")
 }

@@ -2,6 +2,7 @@ package oauth
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"net/netip"
 	"net/url"
@@ -10,27 +11,27 @@ import (
 	"strings"
 )
 
-// Limits of the lists in metadata, which is kept in the record of the grant.
+// Limits of metadata in bytes as JSON, as it is kept in the record of the grant.
 const (
-	maxItems        = 256
-	maxNames        = 1 << 10 // bytes of a list of methods or algorithms
-	maxIssuerScopes = 2 << 10 // bytes
+	maxMetadata = 8 << 10 // all of it, see cut
+	maxKeptURL  = 1 << 10 // one of the seven
+	maxScopes   = 2 << 10
 )
 
 // issuerDocument is the metadata of an authorization server (RFC 8414 §2, OpenID Connect Discovery §3).
 type issuerDocument struct {
-	Issuer           string   `json:"issuer"`
-	AuthorizationURL string   `json:"authorization_endpoint"`
-	TokenURL         string   `json:"token_endpoint"`
-	RegistrationURL  string   `json:"registration_endpoint"`
-	RevocationURL    string   `json:"revocation_endpoint"`
-	DeviceURL        string   `json:"device_authorization_endpoint"`
-	Scopes           []string `json:"scopes_supported"`
-	AuthMethods      []string `json:"token_endpoint_auth_methods_supported"`
-	SigningAlgs      []string `json:"token_endpoint_auth_signing_alg_values_supported"`
-	ChallengeMethods []string `json:"code_challenge_methods_supported"`
-	ClientMetadata   bool     `json:"client_id_metadata_document_supported"`
-	IssuerInResponse bool     `json:"authorization_response_iss_parameter_supported"`
+	Issuer           string    `json:"issuer"`
+	AuthorizationURL string    `json:"authorization_endpoint"`
+	TokenURL         string    `json:"token_endpoint"`
+	RegistrationURL  string    `json:"registration_endpoint"`
+	RevocationURL    string    `json:"revocation_endpoint"`
+	DeviceURL        string    `json:"device_authorization_endpoint"`
+	Scopes           looseList `json:"scopes_supported"`
+	AuthMethods      []string  `json:"token_endpoint_auth_methods_supported"`
+	SigningAlgs      []string  `json:"token_endpoint_auth_signing_alg_values_supported"`
+	ChallengeMethods []string  `json:"code_challenge_methods_supported"`
+	ClientMetadata   bool      `json:"client_id_metadata_document_supported"`
+	IssuerInResponse bool      `json:"authorization_response_iss_parameter_supported"`
 }
 
 // issuer finds the metadata of an authorization server by its issuer. Its error is missing or an *Error.
@@ -71,12 +72,14 @@ func (f *finder) firstOf(ctx context.Context, places []*url.URL, issuer string, 
 	return nil, missing(places[0].Host + " has no authorization server metadata (" + strings.Join(why, ", ") + ")")
 }
 
-// kindOf is the name of a well-known document.
+// kindOf is the name of a well-known document; "": it is another address.
 func kindOf(at *url.URL) string {
-	if strings.Contains(at.Path, "/.well-known/openid-configuration") {
-		return "openid-configuration"
+	for _, kind := range []string{"openid-configuration", "oauth-authorization-server", "oauth-protected-resource"} {
+		if strings.Contains(at.Path, "/.well-known/"+kind) {
+			return kind
+		}
 	}
-	return "oauth-authorization-server"
+	return ""
 }
 
 // issuerPlaces are in the order of the MCP specification. The root is nobody's who has a path: another tenant may own it.
@@ -107,7 +110,7 @@ func (f *finder) metadata(host string, d *issuerDocument, issuer string) (*Metad
 		return nil, f.final("the metadata at %s names another issuer than the one that it was asked for: none of it is used", host)
 	}
 	for _, member := range []struct{ name, value string }{
-		{"authorization_endpoint", d.AuthorizationURL}, {"token_endpoint", d.TokenURL},
+		{"issuer", d.Issuer}, {"authorization_endpoint", d.AuthorizationURL}, {"token_endpoint", d.TokenURL},
 		{"registration_endpoint", d.RegistrationURL}, {"revocation_endpoint", d.RevocationURL},
 		{"device_authorization_endpoint", d.DeviceURL},
 	} {
@@ -117,21 +120,39 @@ func (f *finder) metadata(host string, d *issuerDocument, issuer string) (*Metad
 		if _, err := f.address(member.name+" in the metadata at "+host, member.value); err != nil {
 			return nil, err
 		}
+		if jsonSize(member.value) > maxKeptURL {
+			return nil, f.final("%s in the metadata at %s is over %d KiB", member.name, host, maxKeptURL>>10)
+		}
+	}
+	if name := reservedIn(d.AuthorizationURL); name != "" {
+		return nil, f.final("authorization_endpoint in the metadata at %s sets %s, which is not for it to set: none of it is used",
+			host, name)
 	}
 	if err := f.useful(host, d); err != nil {
 		return nil, err
 	}
-	for _, list := range [][]string{d.AuthMethods, d.SigningAlgs, d.ChallengeMethods} {
-		if !fits(list, maxNames) {
-			return nil, f.final("the metadata at %s holds a list that is too long or not printable", host)
-		}
-	}
 	return &Metadata{
 		Issuer: d.Issuer, AuthorizationURL: d.AuthorizationURL, TokenURL: d.TokenURL, RegistrationURL: d.RegistrationURL,
-		RevocationURL: d.RevocationURL, DeviceURL: d.DeviceURL, IssuerScopes: shortScopes(d.Scopes), AuthMethods: d.AuthMethods,
-		SigningAlgs: d.SigningAlgs, ChallengeMethods: d.ChallengeMethods, ClientMetadata: d.ClientMetadata,
-		IssuerInResponse: d.IssuerInResponse,
+		RevocationURL: d.RevocationURL, DeviceURL: d.DeviceURL, ClientMetadata: d.ClientMetadata, IssuerInResponse: d.IssuerInResponse,
+		IssuerScopes: only(d.Scopes, "offline_access"), ChallengeMethods: only(d.ChallengeMethods, "S256"),
+		AuthMethods: known(d.AuthMethods, MethodNone, MethodBasic, MethodPost, MethodPrivateKeyJWT, MethodTLS),
+		SigningAlgs: known(d.SigningAlgs, "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"),
 	}, nil
+}
+
+// reservedIn is the first parameter in an authorization endpoint that would replace our request or its answer, or speak
+// for our client.
+func reservedIn(endpoint string) string {
+	u, err := url.Parse(endpoint)
+	if err != nil {
+		return ""
+	}
+	for _, name := range []string{"request", "request_uri", "response_mode", "state", "client_assertion"} {
+		if u.Query().Has(name) {
+			return name
+		}
+	}
+	return ""
 }
 
 // useful wants the endpoints that the grant cannot do without and the configuration does not have.
@@ -146,23 +167,34 @@ func (f *finder) useful(host string, d *issuerDocument) error {
 	return nil
 }
 
-// shortScopes keeps of a list that is too long the one scope that is looked for in it: some providers list hundreds.
-func shortScopes(list []string) []string {
-	const offline = "offline_access"
-	switch {
-	case fits(list, maxIssuerScopes):
-		return list
-	case slices.Contains(list, offline):
-		return []string{offline}
+// only keeps of a list what is looked for in it: some providers list hundreds of scopes.
+func only(list []string, wanted ...string) []string {
+	var kept []string
+	for _, name := range wanted {
+		if slices.Contains(list, name) {
+			kept = append(kept, name)
+		}
 	}
-	return nil
+	return kept
 }
 
-// fits reports whether a list is short enough to be kept, and printable ASCII.
-func fits(list []string, limit int) bool {
-	text := strings.Join(list, " ")
-	return len(list) <= maxItems && len(text) <= limit &&
-		!strings.ContainsFunc(text, func(r rune) bool { return r < ' ' || r > '~' })
+// known is only for a list whose absence has a meaning of its own: where nothing of it is known it keeps one name.
+func known(list []string, names ...string) []string {
+	kept := only(list, names...)
+	if len(kept) > 0 || len(list) == 0 {
+		return kept
+	}
+	if name := list[0]; name != "" && jsonSize(name) <= 64 && !strings.ContainsFunc(name, unprintable) {
+		return []string{name}
+	}
+	return []string{"others"}
+}
+
+// cut leaves out what can be done without where all together is too much: the scopes, as each URL has its own limit.
+func (m *Metadata) cut() {
+	if b, err := json.Marshal(m); err != nil || len(b) > maxMetadata {
+		m.Scopes = ""
+	}
 }
 
 // sameIssuer compares byte for byte (RFC 8414 §3.3). The one exception is the slash after a bare host, with which half of

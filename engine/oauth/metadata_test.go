@@ -210,7 +210,7 @@ func TestWhatIsKeptOfMetadata(t *testing.T) {
 		Resource: "https://" + mcp + "/mcp", Scopes: "read write", Issuer: "https://" + auth,
 		AuthorizationURL: "https://" + auth + "/authorization_endpoint", TokenURL: "https://" + auth + "/token_endpoint",
 		RegistrationURL: "https://" + auth + "/registration_endpoint", RevocationURL: "https://" + auth + "/revocation_endpoint",
-		DeviceURL: "https://" + auth + "/device_authorization_endpoint", IssuerScopes: []string{"openid", "offline_access"},
+		DeviceURL: "https://" + auth + "/device_authorization_endpoint", IssuerScopes: []string{"offline_access"},
 		AuthMethods: []string{"none", "private_key_jwt"}, SigningAlgs: []string{"ES256"}, ChallengeMethods: []string{"S256"},
 		ClientMetadata: true, IssuerInResponse: true,
 	}
@@ -223,18 +223,36 @@ func TestListsAreLimited(t *testing.T) {
 	list := func(items ...string) string { return `["` + strings.Join(items, `","`) + `"]` }
 	many := slices.Repeat([]string{"a"}, 257)
 	long := strings.Repeat("x", 5000)
-	for _, value := range []string{list(many...), list(long), list(`a\u0000`), list("é")} {
-		for _, member := range []string{
-			"token_endpoint_auth_methods_supported", "token_endpoint_auth_signing_alg_values_supported", "code_challenge_methods_supported",
-		} {
-			d := strings.TrimSuffix(withMember("", ""), "}") + `,"` + member + `":` + value + "}"
-			_, _, err := discoverIssuer(t, "https://"+auth, pages{auth + asm: d})
-			wantError(t, err, true, "a list that is too long or not printable")
+	for value, want := range map[string]string{
+		list(many...): "a", list(long): "others", list(`a\u0000`): "others", list("é"): "others", list(""): "others",
+		list(append(many, "none", "ES256")...): "known", `[]`: "", `null`: "",
+	} {
+		d := strings.TrimSuffix(withMember("", ""), "}") + `,"token_endpoint_auth_methods_supported":` + value +
+			`,"token_endpoint_auth_signing_alg_values_supported":` + value + `,"code_challenge_methods_supported":` + value + "}"
+		m, _, err := discoverIssuer(t, "https://"+auth, pages{auth + asm: d})
+		methods, algs := []string{want}, []string{want}
+		switch want {
+		case "known":
+			methods, algs = []string{"none"}, []string{"ES256"}
+		case "":
+			methods, algs = nil, nil
 		}
+		if err != nil || !slices.Equal(m.AuthMethods, methods) || !slices.Equal(m.SigningAlgs, algs) || m.ChallengeMethods != nil {
+			t.Errorf("%.60s: %+v, error %v", value, m, err)
+		}
+	}
+	// What the resource says of scopes is left out where it is of no use.
+	hundreds := strings.TrimSpace(strings.Repeat("a ", 300))
+	for value, want := range map[string]string{
+		list(strings.Fields(hundreds)...): hundreds, list(long): "", list(`a\u0000`): "", list("é"): "", list(`a\"`): "",
+		list(strings.Repeat("<", 400)): "", `"read write"`: "", `{}`: "", `[1]`: "", `null`: "", list("read write"): "read write",
+	} {
 		f, _ := finderOf(t, pages{mcp + prm: `{"resource":"https://` + mcp + `","authorization_servers":["https://` + auth +
-			`"],"scopes_supported":` + value + `}`})
-		_, err := f.discover(t.Context(), Challenge{}, "")
-		wantError(t, err, true, "a list that is too long or not printable")
+			`"],"scopes_supported":` + value + `}`, auth + asm: issuerJSON("https://" + auth)})
+		m, err := f.discover(t.Context(), Challenge{}, "")
+		if err != nil || m.Scopes != want {
+			t.Errorf("%.60s: %+v, error %v", value, m, err)
+		}
 	}
 	// A provider may have hundreds of scopes: of those one matters.
 	for scopes, want := range map[string][]string{list(many...): nil, list(append(many, "offline_access")...): {"offline_access"}} {

@@ -27,7 +27,7 @@ import (
 
 // Token is the answer of a token endpoint (RFC 6749 §5.1). Its type is always Bearer.
 type Token struct {
-	AccessToken    secrets.Secret // up to 48 KiB
+	AccessToken    secrets.Secret // up to 32 KiB
 	RefreshToken   secrets.Secret // up to 8 KiB; zero: none was given, and one that was spent for this stays valid
 	Scope          string         // as granted, space-separated, fit to be shown; "" with ScopeGiven false: as requested
 	ScopeGiven     bool           // the answer named a scope

@@ -26,7 +26,7 @@ type Reach struct{ *reach }
 type reach struct {
 	hosts    []string       // that may be private: of the configuration and of allow_private
 	networks []netip.Prefix // of allow_private
-	homes    []string       // the hosts of the server itself
+	homes    []string       // the origins of the server itself
 	home     atomic.Uint32  // where the server itself is: unknownHome, publicHome, privateHome
 }
 
@@ -37,13 +37,13 @@ const (
 )
 
 // NewReach lets the hosts that the configuration of s names, and those of allow_private, be at private addresses. It
-// uses no network: a server that has a name counts as private once a connection to it shows that it is.
+// uses no network: a server that has a name counts as private once an answer of its own shows that it is, see met.
 func NewReach(s *config.Server) Reach {
-	r := &reach{homes: hostsOf(s.Resource(), s.Origin())}
-	r.hosts = append(hostsOf(s.URL), r.homes...)
-	if o := s.OAuth; o != nil {
-		r.hosts = append(r.hosts, hostsOf(o.ServerURL, o.TokenURL, o.AuthorizationURL, o.DeviceURL, o.RegistrationURL,
-			o.RevocationURL, o.ClientMetadataURL)...)
+	r := &reach{hosts: namedHosts(s)}
+	for _, address := range []string{s.Resource(), s.Origin()} {
+		if u, err := url.Parse(address); err == nil && u.Hostname() != "" {
+			r.homes = append(r.homes, origin(u))
+		}
 	}
 	for _, allowed := range s.AllowPrivate {
 		if p, err := netip.ParsePrefix(allowed); err == nil {
@@ -54,10 +54,20 @@ func NewReach(s *config.Server) Reach {
 			r.hosts = append(r.hosts, hostName(allowed))
 		}
 	}
-	if slices.ContainsFunc(r.homes, isPrivateHost) {
+	if slices.ContainsFunc(hostsOf(s.Resource(), s.Origin()), isPrivateHost) {
 		r.home.Store(privateHome)
 	}
 	return Reach{r}
+}
+
+// namedHosts are those of the server itself and of every URL in its configuration.
+func namedHosts(s *config.Server) []string {
+	hosts := hostsOf(s.URL, s.Resource(), s.Origin())
+	if o := s.OAuth; o != nil {
+		hosts = append(hosts, hostsOf(o.ServerURL, o.TokenURL, o.AuthorizationURL, o.DeviceURL, o.RegistrationURL,
+			o.RevocationURL, o.ClientMetadataURL)...)
+	}
+	return hosts
 }
 
 // Home is where the server itself was seen: at a private address or not. Pass it to AtHome when the server is not asked
@@ -105,11 +115,7 @@ func (r Reach) dial(ctx context.Context, network, address string) (net.Conn, err
 	if !isProxy(address) {
 		d.ControlContext = func(_ context.Context, _, to string, _ syscall.RawConn) error { return r.check(host, to) }
 	}
-	conn, err := d.DialContext(ctx, network, address)
-	if err == nil {
-		r.met(host, conn.RemoteAddr().String())
-	}
-	return conn, err
+	return d.DialContext(ctx, network, address)
 }
 
 // isProxy reports whether address is that of a proxy which the environment names. What such a proxy connects to is seen
@@ -134,11 +140,12 @@ func isProxy(address string) bool {
 	return false
 }
 
-// met remembers where the server itself is. The first connection decides: a name that points elsewhere later must not
-// open the private network to what its metadata names.
-func (r Reach) met(host, remote string) {
+// met remembers where the server itself is, once it has answered at remote over TLS that is verified. Nothing less tells:
+// whoever owns a name may point it at an inner host that takes a connection, or answers in clear, on some port. The first
+// answer decides: a name that points elsewhere later must not open the private network to what its metadata names.
+func (r Reach) met(at *url.URL, remote string) {
 	to, err := netip.ParseAddrPort(remote)
-	if r.reach == nil || err != nil || !slices.Contains(r.homes, hostName(host)) {
+	if r.reach == nil || err != nil || at.Scheme != "https" || !slices.Contains(r.homes, origin(at)) {
 		return
 	}
 	seen := uint32(publicHome)

@@ -3,6 +3,7 @@ package oauth
 import (
 	"net"
 	"net/netip"
+	"net/url"
 	"strings"
 	"testing"
 
@@ -16,15 +17,20 @@ var (
 		"0.0.0.0", "0.1.2.3", "::", "224.0.0.1", "239.1.2.3", "ff02::1", "255.255.255.255", "240.0.0.1",
 		"::ffff:169.254.169.254", "::ffff:0.0.0.0", "64:ff9b::a9fe:a9fe", "64:ff9b:1::a9fe:a9fe", "2002:a9fe:a9fe::1", "::a9fe:a9fe",
 		"::ffff:0:a9fe:a9fe", "64:ff9b::6464:64c8",
+		"2001:0:4136:e378:8000:63bf:5601:5601", "2001::1", // Teredo
+		"2001:db8::5efe:a9fe:a9fe", "2606:4700::200:5efe:a9fe:a9fe", "fd12::5efe:a9fe:a9fe", "2606:4700::5efe:0:0", // ISATAP
+		"64:ff9b:1:a9fe:a9:fe00:101:101", "64:ff9b:1:a9:fe:a9fe:101:101", "64:ff9b:1:0:a9:fea9:fe01:101", // NAT64 of /48, /56, /64
+		"64:ff9b:1:a9fe:a9:fe00::", "fd00:ec2::23", "fd00:ec2::1:254",
 	}
 	privateAddresses = []string{
 		"127.0.0.1", "127.255.0.1", "::1", "10.0.0.8", "172.16.0.1", "172.31.255.255", "192.168.1.1", "100.64.0.1", "192.0.0.1", "198.18.0.1",
 		"198.19.255.255", "fc00::1", "fd12::1", "fec0::1", "::ffff:10.0.0.8", "::ffff:127.0.0.1", "64:ff9b::7f00:1", "64:ff9b:1::101:101", "2002:a00:8::",
-		"::7f00:1", "::ffff:0:a00:8",
+		"::7f00:1", "::ffff:0:a00:8", "2606:4700::5efe:a00:8", "2606:4700::200:5efe:7f00:1", "64:ff9b:1:808:8:800:101:101",
 	}
 	publicAddresses = []string{
 		"1.1.1.1", "172.15.0.1", "172.32.0.1", "100.63.0.1", "100.128.0.1", "192.0.1.1", "198.17.0.1", "198.20.0.1", "223.255.255.255", "169.253.0.1",
 		"2606:4700::1111", "64:ff9b::101:101", "2002:101:101::", "::ffff:1.1.1.1", "fe00::1",
+		"2606:4700::5efe:101:101", "2606:4700::100:5efe:a9fe:a9fe", "2001:1::1",
 	}
 )
 
@@ -144,28 +150,41 @@ func TestServerThatIsPrivateItself(t *testing.T) {
 	}
 }
 
-// The first connection to a server that has a name decides. A name that is turned round later opens nothing.
+// The first answer of a server that has a name decides. A name that is turned round later opens nothing.
 func TestServerThatTurnsOutToBePrivate(t *testing.T) {
 	home := func() Reach { return NewReach(&config.Server{URL: "https://mcp.corp/mcp"}) }
+	at := func(address string) *url.URL {
+		u, err := url.Parse(address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return u
+	}
 	r := home()
-	r.met("MCP.corp", remote("10.0.0.7"))
+	r.met(at("https://MCP.corp:443/x"), remote("10.0.0.7"))
 	if err := r.check("auth.corp", remote("10.0.0.8")); err != nil {
 		t.Error(err)
 	}
 	r = home()
-	r.met("auth.corp", remote("10.0.0.7")) // not the server
+	for _, other := range []string{"https://auth.corp", "https://mcp.corp:8443", "http://mcp.corp", "http://mcp.corp:443"} {
+		r.met(at(other), remote("10.0.0.7")) // not the server
+	}
 	if r.check("auth.corp", remote("10.0.0.8")) == nil {
 		t.Error("a host that metadata names opens the private network")
 	}
-	r.met("mcp.corp", remote("1.1.1.1"))
-	r.met("mcp.corp", remote("10.0.0.7"))
+	r.met(at("https://mcp.corp"), remote("1.1.1.1"))
+	r.met(at("https://mcp.corp"), remote("10.0.0.7"))
 	if r.check("auth.corp", remote("10.0.0.8")) == nil || r.AtHome().Home() {
 		t.Error("a name that was turned round opens the private network")
 	}
 	if !home().AtHome().Home() || (Reach{}).AtHome().Home() {
 		t.Error("AtHome")
 	}
-	(Reach{}).met("mcp.corp", remote("10.0.0.7"))
+	(Reach{}).met(at("https://mcp.corp"), remote("10.0.0.7"))
+	r = NewReach(&config.Server{URL: "http://mcp.corp/mcp"})
+	if r.met(at("http://mcp.corp"), remote("10.0.0.7")); r.Home() {
+		t.Error("an answer in clear makes it private")
+	}
 }
 
 func TestDialLooksAtTheAddress(t *testing.T) {
@@ -189,16 +208,13 @@ func TestDialLooksAtTheAddress(t *testing.T) {
 		t.Fatal(err)
 	}
 	conn.Close()
-	named := Reach{&reach{homes: []string{"127.0.0.1"}, hosts: []string{"127.0.0.1"}}} // as a name: not yet known to be private
-	if named.Home() {
-		t.Error("private before it was connected to")
-	}
+	named := Reach{&reach{homes: []string{"https://127.0.0.1:" + port}, hosts: []string{"127.0.0.1"}}} // as a name: not known to be private
 	if conn, err = named.dial(t.Context(), "tcp", "127.0.0.1:"+port); err != nil {
 		t.Fatal(err)
 	}
 	conn.Close()
-	if !named.Home() {
-		t.Error("not private although it was connected to")
+	if named.Home() {
+		t.Error("a connection alone makes it private")
 	}
 	if _, err := r.dial(t.Context(), "tcp", "localhost"); err == nil {
 		t.Error("an address without a port")

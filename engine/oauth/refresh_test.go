@@ -253,7 +253,7 @@ func TestUselessAnswerThatRotated(t *testing.T) {
 		"token type":   {func(a map[string]any) { a["token_type"] = "MAC" }, false},
 		"no token":     {func(a map[string]any) { delete(a, "access_token") }, false},
 		"expired":      {func(a map[string]any) { a["expires_in"] = -1 }, false},
-		"long token":   {func(a map[string]any) { a["access_token"] = strings.Repeat("a", 48<<10+1) }, false},
+		"long token":   {func(a map[string]any) { a["access_token"] = strings.Repeat("a", 32<<10+1) }, false},
 		"line break":   {func(a map[string]any) { a["access_token"] = "a\nb" }, false},
 		"no ambiguity": {func(a map[string]any) { a["access_token"] = 7 }, false},
 	} {

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/go-jose/go-jose/v4"
 
@@ -17,8 +18,11 @@ import (
 )
 
 const (
-	maxRegistration = 64 << 10
-	maxClientID     = 2 << 10
+	maxRegistration = 64 << 10 // the answer
+	maxClientID     = 2 << 10  // as JSON, as the two below
+	maxClientSecret = 2 << 10
+	maxMethod       = 64
+	maxRegistered   = maxClientID + maxClientSecret + maxMethod
 )
 
 const deviceGrant = "urn:ietf:params:oauth:grant-type:device_code"
@@ -105,14 +109,19 @@ func (w *wire) registration(body []byte, asked string) (*Registration, error) {
 	switch id := made.ClientID; {
 	case id == "":
 		return nil, errors.New("the registration holds no client_id")
-	case len(id) > maxClientID || strings.ContainsFunc(id, unprintable):
+	case jsonSize(id) > maxClientID || strings.ContainsFunc(id, unprintable):
 		return nil, fmt.Errorf("the client_id is over %d KiB or cannot be printed", maxClientID>>10)
-	case len(made.ClientSecret.Reveal()) > maxRefresh || strings.ContainsFunc(made.ClientSecret.Reveal(), unprintable):
-		return nil, fmt.Errorf("the client_secret is over %d KiB or cannot be printed", maxRefresh>>10)
+	case jsonSize(made.ClientSecret.Reveal()) > maxClientSecret || strings.ContainsFunc(made.ClientSecret.Reveal(), unprintable):
+		return nil, fmt.Errorf("the client_secret is over %d KiB or cannot be printed", maxClientSecret>>10)
+	case jsonSize(made.Method) > maxMethod:
+		return nil, fmt.Errorf("the token_endpoint_auth_method is over %d bytes", maxMethod)
 	}
 	made.settleMethod(asked)
 	if !made.ClientSecret.IsZero() {
 		made.Expires = a.secretExpires()
+	}
+	if made.Expires != 0 && made.Expires <= time.Now().Unix() {
+		return nil, errors.New("the client_secret has expired already (client_secret_expires_at is in the past)")
 	}
 	return made, nil
 }

@@ -115,6 +115,7 @@ func TestAnswerOfARegistration(t *testing.T) {
 		{none, `"client_secret_expires_at":1900000000`, "", none, 0},
 		{basic, `"token_endpoint_auth_method":"client_secret_basic"`, "", none, 0},
 		{basic, `"client_secret":null`, "", none, 0},
+		{none, `"client_secret":"s","client_secret_expires_at":1600000000,"token_endpoint_auth_method":"none"`, "", none, 0},
 	} {
 		e := newEndpoint(t, 201, jsonType, `{"client_id":"made-1",`+test.answer+`}`)
 		made, err := register(t, delegated(e.url), test.asked, testRedirect)
@@ -146,7 +147,14 @@ func TestRegistrationThatFails(t *testing.T) {
 		{201, `{"client_id":7}`, "the registration holds no client_id", false},
 		{201, `{"client_id":"a\nb"}`, "the client_id is over 2 KiB or cannot be printed", false},
 		{201, `{"client_id":"` + strings.Repeat("a", 2<<10+1) + `"}`, "the client_id is over 2 KiB or cannot be printed", false},
-		{201, `{"client_id":"a","client_secret":"canary\n"}`, "the client_secret is over 8 KiB or cannot be printed", false},
+		{201, `{"client_id":"a","client_secret":"canary\n"}`, "the client_secret is over 2 KiB or cannot be printed", false},
+		{201, `{"client_id":"` + strings.Repeat("<", 400) + `"}`, "the client_id is over 2 KiB or cannot be printed", false},
+		{201, `{"client_id":"a","client_secret":"` + strings.Repeat("s", 2<<10+1) + `"}`,
+			"the client_secret is over 2 KiB or cannot be printed", false},
+		{201, `{"client_id":"a","token_endpoint_auth_method":"` + strings.Repeat("m", 65) + `"}`,
+			"the token_endpoint_auth_method is over 64 bytes", false},
+		{201, `{"client_id":"a","client_secret":"s","client_secret_expires_at":1600000000}`,
+			"the client_secret has expired already (client_secret_expires_at is in the past)", false},
 		{201, `{"client_id":"a","token_endpoint_auth_method":"private_key_jwt"}`,
 			"the client is registered for private_key_jwt: set OAUTH_PRIVATE_KEY_PATH", false},
 		{201, `{"client_id":"a","x":"` + strings.Repeat("a", 64<<10) + `"}`, "the registration is over 64 KiB", false},

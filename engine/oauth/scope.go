@@ -44,6 +44,15 @@ func (w *wire) knownScopes(granted, requested string) string {
 // notInScope is what RFC 6749 §3.3 does not allow: a scope is of %x21 / %x23-5B / %x5D-7E.
 func notInScope(r rune) bool { return r <= ' ' || r > '~' || r == '"' || r == '\\' }
 
+// plausibleScope is "" for what is no list of scopes, or over limit bytes as JSON.
+func plausibleScope(text string, limit int) string {
+	strange := strings.ContainsFunc(text, func(r rune) bool { return r != ' ' && notInScope(r) })
+	if strange || jsonSize(text) > limit {
+		return ""
+	}
+	return text
+}
+
 // protocolScope reports whether a granted scope may leave s out or name it otherwise: the scopes of OpenID Connect (Google
 // answers with addresses, Entra with nothing), and Entra's name for all that an application may ask for.
 func protocolScope(s string) bool {

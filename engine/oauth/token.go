@@ -19,13 +19,16 @@ import (
 	"bearerd/secrets"
 )
 
-// Sizes in bytes as JSON. Together with the few hundred bytes of the other members they keep the engine's record of a
-// grant under secrets.MaxValue.
+// Sizes in bytes as JSON.
 const (
-	maxAccess  = 48 << 10
+	maxAccess  = 32 << 10
 	maxRefresh = 8 << 10
 	maxScope   = 4 << 10
 )
+
+// MaxKept is the size as JSON, in bytes and without the names of members, of the largest Token, Metadata and Registration
+// together, with the issuer three times more. What else a record of the engine holds has the rest of secrets.MaxValue.
+const MaxKept = maxAccess + maxRefresh + maxScope + maxMetadata + 3*maxKeptURL + maxRegistered
 
 const (
 	maxLifetime     = float64(10 << 28) // seconds: some 85 years, well inside a time.Duration

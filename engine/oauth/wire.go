@@ -36,6 +36,7 @@ var errTooLong = errors.New("the answer is over 1 MiB")
 // body into an error text, follows a redirect or guesses how to authenticate.
 type wire struct {
 	op, id string
+	plain  bool // plain http is taken
 	log    *slog.Logger
 	base   http.RoundTripper
 	header http.Header    // set on the request
@@ -52,7 +53,7 @@ func newWire(
 	if err != nil {
 		return nil, err
 	}
-	w := &wire{op: op, id: id, log: log, header: http.Header{}}
+	w := &wire{op: op, id: id, plain: plainHTTP(c.OAuth), log: log, header: http.Header{}}
 	w.base = &http.Transport{ // fresh for each call, so that edited files and addresses count at once
 		Proxy:                  http.ProxyFromEnvironment,
 		DialContext:            c.Reach.dial,
@@ -88,6 +89,10 @@ func (w *wire) setHeaders(ctx context.Context, c *config.OAuth, r *secrets.Resol
 func (w *wire) RoundTrip(req *http.Request) (*http.Response, error) {
 	ctx, cancel := context.WithTimeout(req.Context(), requestTimeout)
 	defer cancel()
+	if req.URL.Scheme == "http" && !w.plain { // such as one that was discovered before https was required
+		return nil, unsent(w.op, w.id, fmt.Errorf("the address at %s is plain http, and https is required: use an https:// URL, or %s",
+			req.URL.Host, allowHTTP))
+	}
 	if w.before != nil {
 		if err := w.before(); err != nil {
 			return nil, unsent(w.op, w.id, err)

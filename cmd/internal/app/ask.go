@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"time"
 
 	"bearerd/cmd/internal/login"
 	"bearerd/engine"
@@ -44,12 +45,15 @@ func signIn(ctx context.Context, s *engine.Source, open func(ctx context.Context
 	resumed := false
 	err = login.Run(ctx, login.Flow{
 		Server: s.Status().Server, Redirect: to.URI, Movable: to.Movable,
-		Begin: func(ctx context.Context, redirect string) (string, error) {
-			l, err := s.BeginLogin(ctx, redirect, false)
+		Begin: func(begin context.Context, redirect string) (string, error) {
+			l, err := s.BeginLogin(begin, redirect, false)
 			if err != nil {
 				return "", err
 			}
-			resumed = l.Resumed
+			if resumed = l.Resumed; resumed { // its page may have been closed: the next request opens another
+				expire := time.AfterFunc(time.Until(l.Expires), func() { cancel(engine.ErrExpired) })
+				context.AfterFunc(ctx, func() { expire.Stop() }) // signIn ends ctx
+			}
 			return l.URL, nil
 		},
 		Open: func(ctx context.Context, url string) error {
@@ -70,7 +74,7 @@ func signIn(ctx context.Context, s *engine.Source, open func(ctx context.Context
 			return err
 		},
 	})
-	if why := context.Cause(ctx); err != nil && errors.Is(why, engine.ErrNoBrowser) {
+	if why := context.Cause(ctx); err != nil && (errors.Is(why, engine.ErrNoBrowser) || errors.Is(why, engine.ErrExpired)) {
 		return why
 	}
 	return err
