@@ -60,6 +60,26 @@ func (c check) endpoints() {
 			"remove it: nothing is discovered for this grant")
 	}
 	c.required()
+	c.start()
+}
+
+// start holds the server's own address to the rule of every OAuth URL where discovery starts there: whoever sits between
+// could name an authorization server of his own. Where it is no loopback address, tokenTarget has said so.
+func (c check) start() {
+	o, b, attr, what := c.OAuth, c.block, "url", "url"
+	if c.URL == "" {
+		attr, what = "args", "the URL in args"
+	}
+	u, err := url.Parse(c.Resource())
+	if !o.mayDiscover() || !o.Discovers() || o.ServerURL != "" || err != nil || !plainHTTP(c.Resource()) || !loopbackHost(u.Hostname()) {
+		return
+	}
+	switch {
+	case o.Version == "2.1":
+		c.fail(b, attr, "OAuth 2.1 requires HTTPS for "+what+", where discovery starts", httpsRemedy)
+	case o.EnforceHTTPS:
+		c.fail(b, attr, "HTTPS is required for "+what+", where discovery starts (OAuth 2.0 best practice)", httpsRemedy)
+	}
 }
 
 // mayDiscover reports whether the grant may leave endpoints out. A refresh token that was made elsewhere goes only where
@@ -116,6 +136,9 @@ func (c check) redirect() {
 			"use https://, or one of these: an authorization code would cross the network in clear")
 	case plainHTTP(value) && u.Port() == "":
 		c.fail(b, attr, attr+" needs a port", `write "http://127.0.0.1:PORT/callback"`)
+	case !plainHTTP(value):
+		c.warn(b, attr, "bearerd login listens on loopback only: it cannot take the answer that is sent to "+attr,
+			`write "http://127.0.0.1:PORT/callback", or sign in with bearerd login --device`)
 	}
 	for _, name := range []string{"code", "state", "iss", "error"} {
 		if u.Query().Has(name) {

@@ -119,9 +119,11 @@ func (c *caller) call(ctx context.Context, method, path string, body []byte, out
 	}
 	defer resp.Body.Close()
 	reloads := path == "/api/reload" || strings.HasPrefix(path, "/api/plan")
-	if theirs := resp.Header.Get(admin.ConfigHeader); c.digest != "" && theirs != c.digest && !reloads {
-		_, _ = fmt.Fprintln(c.note, "note: the configuration here is not the one in force; `bearerd reload` says why, or puts it in force")
-		c.digest = "" // told once
+	if !reloads && c.digest != "" {
+		if resp.Header.Get(admin.ConfigHeader) != c.digest {
+			_, _ = fmt.Fprintln(c.note, "note: the configuration here is not the one in force; `bearerd reload` says why, or puts it in force")
+		}
+		c.digest = "" // what this command has read may be outdated when it asks again
 	}
 	answer, err := io.ReadAll(resp.Body)
 	if err != nil {
@@ -130,7 +132,7 @@ func (c *caller) call(ctx context.Context, method, path string, body []byte, out
 	if resp.StatusCode >= 300 {
 		var p admin.Problem
 		if json.Unmarshal(answer, &p) == nil && p.Error != "" {
-			return &problem{p}
+			return &problem{p, resp.StatusCode}
 		}
 		return fmt.Errorf("the daemon answered %s: is it of another version? run `bearerd version` and `bearerd status`", resp.Status)
 	}
@@ -141,7 +143,10 @@ func (c *caller) call(ctx context.Context, method, path string, body []byte, out
 }
 
 // problem is an error that the daemon has told.
-type problem struct{ admin.Problem }
+type problem struct {
+	admin.Problem
+	status int // of HTTP
+}
 
 func (p *problem) Error() string { return p.Problem.Error }
 

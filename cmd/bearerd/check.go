@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"net/url"
@@ -55,11 +56,15 @@ type checked struct {
 	OAuth    bool            `json:"oauth"`
 	OnRotate string          `json:"on_rotate,omitempty"` // what happens to the program as its token ends
 
-	Discovered []string `json:"discovered,omitempty"` // the endpoints that metadata must say
-	From       string   `json:"from,omitempty"`       // the origin where their discovery begins
-	Client     string   `json:"client,omitempty"`     // metadata_document, registered; "": the configured one
-	Login      string   `json:"login,omitempty"`      // command, auto: who may ask a person; "": nobody needs to
+	Discovered []string `json:"discovered,omitempty"`   // the endpoints that metadata must say
+	From       string   `json:"from,omitempty"`         // the address where their discovery begins
+	Client     string   `json:"client,omitempty"`       // metadata_document, registered; "": the configured one
+	Login      string   `json:"login,omitempty"`        // command, auto: who may ask a person; "": nobody needs to
+	Redirect   string   `json:"redirect_uri,omitempty"` // where the browser is sent back to; for a registered client the port may be another
 }
+
+// defaultRedirect is where the answer to a sign-in arrives if OAUTH_REDIRECT_URI is not written.
+const defaultRedirect = "http://127.0.0.1:7413/callback"
 
 type report struct {
 	OK          bool               `json:"ok"`
@@ -105,7 +110,7 @@ func (c *checked) grant(s *config.Server) {
 		c.Discovered = append(c.Discovered, "token endpoint")
 	}
 	if o.Delegated() {
-		c.Login = s.Login
+		c.Login, c.Redirect = s.Login, cmp.Or(o.RedirectURI, defaultRedirect)
 		if o.AuthorizationURL == "" {
 			c.Discovered = append(c.Discovered, "authorization endpoint")
 		}
@@ -121,7 +126,7 @@ func (c *checked) grant(s *config.Server) {
 		}
 	}
 	if u, err := url.Parse(s.Resource()); err == nil && len(c.Discovered) > 0 {
-		c.From = u.Scheme + "://" + u.Host
+		c.From = u.Scheme + "://" + u.Host + u.EscapedPath() // a query may hold a key
 	}
 }
 
@@ -187,5 +192,10 @@ func explainGrant(w io.Writer, c checked) {
 	}
 	if c.Login != "" {
 		_, _ = fmt.Fprintf(w, "  "+asks[c.Login]+"\n", c.Name)
+		port := ""
+		if c.Client == "registered" {
+			port = ", or the next port that is free"
+		}
+		_, _ = fmt.Fprintf(w, "  the browser is sent back to %s%s\n", c.Redirect, port)
 	}
 }

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"fmt"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -9,6 +11,7 @@ import (
 
 	"bearerd/cmd/internal/admin"
 	"bearerd/config"
+	"bearerd/engine"
 )
 
 func clientConfigCommand() *cobra.Command {
@@ -34,9 +37,24 @@ func clientConfigCommand() *cobra.Command {
 		} else if s == nil {
 			return unknown(args[0], cfg)
 		}
+		noteSignIn(cmd, cfg.Server(args[0]))
 		return printJSON(cmd, map[string]any{"mcpServers": map[string]any{args[0]: entry}})
 	}
 	return cmd
+}
+
+// noteSignIn says so where a person must sign in first. The snippet is right all the same.
+func noteSignIn(cmd *cobra.Command, s *config.Server) {
+	var st admin.Status
+	if s.OAuth == nil || !s.OAuth.Enabled || !s.OAuth.Delegated() ||
+		ask(cmd, "GET", "/api/status?server="+url.QueryEscape(s.Name), nil, &st) != nil {
+		return
+	}
+	for _, one := range st.Servers {
+		if t := one.Token; t != nil && t.State == engine.NeedsReauth {
+			_, _ = fmt.Fprintln(cmd.ErrOrStderr(), "note: "+t.Error)
+		}
+	}
 }
 
 func httpEntry(s *config.Server, k admin.Key) map[string]any {

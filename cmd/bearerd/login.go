@@ -66,13 +66,38 @@ func loginCommand() *cobra.Command {
 }
 
 func logoutCommand() *cobra.Command {
-	return change("logout", "Revoke what a sign-in gave, at its provider, and forget all of it here", func(st admin.Revoked) string {
-		what := "forgotten here; its provider was told nothing, as no token was held or it has no revocation endpoint"
-		if st.Sent > 0 {
-			what = "revoked at the provider and forgotten here"
+	cmd := &cobra.Command{
+		Use: "logout NAME", Short: "Revoke what a sign-in gave, at its provider, and forget all of it here", Args: oneName,
+	}
+	local := cmd.Flags().Bool("local", false, "forget it here without telling the provider, as for one that is gone")
+	asJSON := cmd.Flags().Bool("json", false, "print the documented token info as JSON")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		path := serverPath(args[0], "logout")
+		if *local {
+			path += "?local=true"
 		}
-		return fmt.Sprintf("%s: %s; %s", st.Server, what, st.Next)
-	})
+		err := changed(cmd, path, *asJSON, func(st admin.Revoked) string { return loggedOut(st, *local) })
+		if p := new(problem); errors.As(err, &p) && p.status == http.StatusBadGateway && !*local {
+			return fmt.Errorf("%w; `bearerd logout %s --local` forgets it here without telling the provider", err, args[0])
+		}
+		return err
+	}
+	return cmd
+}
+
+// loggedOut says what has become of a grant, here and at its provider.
+func loggedOut(st admin.Revoked, local bool) string {
+	what := "nothing was held; forgotten"
+	switch {
+	case st.Sent > 0:
+		what = "revoked at the provider and forgotten here"
+	case st.Left && local:
+		what = "forgotten here; its provider was told nothing, so the grant lives on there: end it in the provider's settings"
+	case st.Left:
+		what = "forgotten here; its provider has no revocation endpoint that is known, so the grant lives on there: end it in the " +
+			"provider's settings"
+	}
+	return fmt.Sprintf("%s: %s; %s", st.Server, what, st.Next)
 }
 
 // signedIn says what a sign-in has brought.
@@ -107,9 +132,9 @@ func (s *signIn) here(ctx context.Context, stdin io.Reader) error {
 	if err := s.call(ctx, http.MethodGet, serverPath(s.name, "login"), nil, &at); err != nil {
 		return err
 	}
-	begun, answered := false, false
+	begun, shown, answered := false, false, false
 	f := browse.Flow{
-		Server: s.name, Redirect: at.URI, Movable: at.Movable, Open: s.open, Out: s.said,
+		Server: s.name, Redirect: at.URI, Movable: at.Movable, Pending: at.Pending, Open: s.open, Out: s.said,
 		Begin: func(ctx context.Context, redirect string) (string, error) {
 			begun, s.redirect = true, redirect
 			body, err := json.Marshal(admin.Begin{URI: redirect, Register: s.register})
@@ -118,6 +143,7 @@ func (s *signIn) here(ctx context.Context, stdin io.Reader) error {
 			}
 			var l admin.Login
 			err = s.call(ctx, http.MethodPost, serverPath(s.name, "login"), body, &l)
+			shown = err == nil
 			return l.URL, err
 		},
 		Finish: func(ctx context.Context, query string) error {
@@ -131,13 +157,13 @@ func (s *signIn) here(ctx context.Context, stdin io.Reader) error {
 			return err
 		},
 	}
-	if tty, ok := stdin.(*os.File); ok && s.open == nil && term.IsTerminal(int(tty.Fd())) {
+	if tty, ok := stdin.(*os.File); ok && term.IsTerminal(int(tty.Fd())) {
 		f.Paste = newTyped(tty)
 	}
 	err := browse.Run(ctx, f)
 	if err != nil && begun && !answered {
 		s.giveUp(ctx)
-		if at.Movable {
+		if shown && at.Movable {
 			_, _ = fmt.Fprintf(s.said, "If the page said that the client is not known, run `bearerd login %s --register`.\n", s.name)
 		}
 	}
@@ -147,7 +173,10 @@ func (s *signIn) here(ctx context.Context, stdin io.Reader) error {
 // onDevice waits until the person has approved on some device.
 func (s *signIn) onDevice(ctx context.Context) error {
 	var d admin.Device
-	if err := s.call(ctx, http.MethodPost, serverPath(s.name, "device"), nil, &d); err != nil {
+	err := browse.Ask(ctx, s.name, s.said, func(ctx context.Context) error {
+		return s.call(ctx, http.MethodPost, serverPath(s.name, "device"), nil, &d)
+	})
+	if err != nil {
 		return err
 	}
 	_, _ = fmt.Fprintf(s.said, "To sign in for %s, open this address on any device:\n%s\nand enter the code:\n%s\n", s.name, d.URL, d.UserCode)
@@ -156,7 +185,7 @@ func (s *signIn) onDevice(ctx context.Context) error {
 			_, _ = fmt.Fprintln(s.said, "The browser of this machine was opened there, with the code; compare it.")
 		}
 	}
-	err := browse.Wait(ctx, s.name, s.said, d.Expires, func(ctx context.Context) error {
+	err = browse.Wait(ctx, s.name, s.said, d.Expires, func(ctx context.Context) error {
 		return s.call(ctx, http.MethodPost, serverPath(s.name, "device/token"), nil, &s.done)
 	})
 	if err != nil && ctx.Err() != nil {

@@ -68,6 +68,9 @@ func printStatus(w io.Writer, st admin.Status, now time.Time) {
 		if s.Token.Error != "" {
 			_, _ = fmt.Fprintf(w, "\n%s\n", s.Token.Error)
 		}
+		if s.Token.SigningIn {
+			_, _ = fmt.Fprintf(w, "\n%s: a person is asked to sign in now\n", s.Name)
+		}
 		if words, ok := storeWords[s.Token.Store]; ok {
 			if !toldAbove(st, s.Token) {
 				words += ": " + s.Token.StoreError

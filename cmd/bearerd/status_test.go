@@ -42,3 +42,17 @@ func TestStatusTellsTheSameOnce(t *testing.T) {
 		t.Errorf("status says %q", said)
 	}
 }
+
+// Status says that somebody is asked at this moment.
+func TestStatusTellsWhoIsAsked(t *testing.T) {
+	t.Parallel()
+	st := admin.Status{PID: 1, Servers: []admin.Server{{Name: "a", Token: &engine.Status{Server: "a"}}}}
+	for _, asked := range []bool{false, true} {
+		st.Servers[0].Token.SigningIn = asked
+		var said strings.Builder
+		printStatus(&said, st, time.Now())
+		if strings.Contains(said.String(), "\na: a person is asked to sign in now\n") != asked {
+			t.Errorf("%v: status says\n%s", asked, said.String())
+		}
+	}
+}

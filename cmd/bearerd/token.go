@@ -73,17 +73,22 @@ func change(verb, short string, say func(admin.Revoked) string) *cobra.Command {
 	cmd := &cobra.Command{Use: verb + " NAME", Short: short, Args: oneName}
 	asJSON := cmd.Flags().Bool("json", false, "print the documented token info as JSON")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		var st admin.Revoked
-		if err := ask(cmd, "POST", serverPath(args[0], verb), nil, &st); err != nil {
-			return err
-		}
-		if *asJSON {
-			return printJSON(cmd, st.Status)
-		}
-		_, _ = fmt.Fprintln(cmd.OutOrStdout(), say(st))
-		return nil
+		return changed(cmd, serverPath(args[0], verb), *asJSON, say)
 	}
 	return cmd
+}
+
+// changed asks for a change and prints what came of it.
+func changed(cmd *cobra.Command, path string, asJSON bool, say func(admin.Revoked) string) error {
+	var st admin.Revoked
+	if err := ask(cmd, "POST", path, nil, &st); err != nil {
+		return err
+	}
+	if asJSON {
+		return printJSON(cmd, st.Status)
+	}
+	_, _ = fmt.Fprintln(cmd.OutOrStdout(), say(st))
+	return nil
 }
 
 func refreshCommand() *cobra.Command {

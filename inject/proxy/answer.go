@@ -37,6 +37,7 @@ const (
 	reasonUnreachable = "unreachable"
 	reasonLost        = "answer_lost"
 	reasonNoToken     = "no_token"
+	reasonNeedsReauth = "needs_reauth"  // no token either, until a person acts
 	reasonRefused     = "token_refused" // although it was fresh
 	reasonScope       = "insufficient_scope"
 	reasonRenewed     = "token_renewed" // but the request was not sent again
@@ -46,7 +47,7 @@ const (
 )
 
 // repeatable are the reasons for which upstream has certainly not acted.
-var repeatable = []string{reasonUnreachable, reasonNoToken, reasonRenewed}
+var repeatable = []string{reasonUnreachable, reasonNoToken, reasonNeedsReauth, reasonRenewed}
 
 // instead is a response in upstream's place.
 func (rt *route) instead(status int, body *body, reason, message string) *http.Response {
@@ -96,15 +97,18 @@ func (rt *route) unread(w http.ResponseWriter, body *body) int {
 
 // noToken answers when there is no token to send: 503 and when to come back, so that no client starts an OAuth of its own.
 func (rt *route) noToken(body *body, err error) *http.Response {
-	message, wait := fmt.Sprintf("OAuth token invalid for server %q: %v", rt.name, err), time.Second
+	reason, message, wait := reasonNoToken, fmt.Sprintf("OAuth token invalid for server %q: %v", rt.name, err), time.Second
 	var e *engine.Error
 	if errors.As(err, &e) {
 		message, wait = e.ForCaller(), max(wait, e.RetryAfter)
-		if e.State == engine.Revoked { // only a person ends it
+		switch e.State {
+		case engine.Revoked: // only a person ends it
 			wait = max(wait, time.Minute)
+		case engine.NeedsReauth:
+			reason = reasonNeedsReauth
 		}
 	}
-	resp := rt.instead(http.StatusServiceUnavailable, body, reasonNoToken, message)
+	resp := rt.instead(http.StatusServiceUnavailable, body, reason, message)
 	resp.Header.Set("Retry-After", strconv.Itoa(int(wait.Round(time.Second).Seconds())))
 	return resp
 }

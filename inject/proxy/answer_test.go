@@ -93,13 +93,16 @@ func TestFailuresSayWhetherToTryAgain(t *testing.T) {
 		w.Header().Set("WWW-Authenticate", bearer)
 		w.WriteHeader(http.StatusUnauthorized)
 	})
-	f.serve(f.server("away", "http://127.0.0.1:1/mcp"), f.server("cut", cut.URL), f.server("refuses", refuses.URL),
+	person := f.server("person", cut.URL)
+	person.OAuth.GrantType, person.OAuth.AuthorizationURL = "authorization_code", f.as.AuthorizationURL()
+	f.serve(person, f.server("away", "http://127.0.0.1:1/mcp"), f.server("cut", cut.URL), f.server("refuses", refuses.URL),
 		f.server("plain", strings.Replace(cut.URL, "http://", "https://", 1)))
 	for name, want := range map[string]string{
 		"away":    `"reason":"unreachable","retry":true`,
 		"cut":     `"reason":"answer_lost","retry":false`,
 		"plain":   `"reason":"unreachable","retry":true`,
 		"refuses": `"reason":"token_refused","retry":false`,
+		"person":  `"reason":"needs_reauth","retry":true`,
 	} {
 		if a := f.post(name); !strings.Contains(a.body, want) {
 			t.Errorf("%s: %s", name, a.body)

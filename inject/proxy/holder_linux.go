@@ -8,18 +8,18 @@ import (
 	"strings"
 )
 
-// holder names the process that listens on a TCP port, as far as this user may see it: "name (pid N)".
-func holder(port string) string {
+// Holder is the process that listens on a TCP port, as far as this user may see it: its name, "" where it cannot be told.
+func Holder(port string) (name string, pid int) {
 	n, err := strconv.Atoi(port)
 	if err != nil {
-		return ""
+		return "", 0
 	}
 	for _, table := range []string{"/proc/net/tcp", "/proc/net/tcp6"} {
 		if inode := listening(table, n); inode != "" {
 			return owner(inode)
 		}
 	}
-	return ""
+	return "", 0
 }
 
 // listening finds the socket inode of a listener in a table of proc(5).
@@ -38,15 +38,16 @@ func listening(table string, port int) string {
 	return ""
 }
 
-func owner(inode string) string {
+func owner(inode string) (name string, pid int) {
 	links, _ := filepath.Glob("/proc/[0-9]*/fd/*")
 	for _, link := range links {
 		if to, err := os.Readlink(link); err != nil || to != "socket:["+inode+"]" {
 			continue
 		}
-		pid := strings.Split(link, "/")[2]
-		name, _ := os.ReadFile("/proc/" + pid + "/comm")
-		return fmt.Sprintf("%s (pid %s)", strings.TrimSpace(string(name)), pid)
+		process := strings.Split(link, "/")[2]
+		comm, _ := os.ReadFile("/proc/" + process + "/comm")
+		pid, _ = strconv.Atoi(process)
+		return strings.TrimSpace(string(comm)), pid
 	}
-	return ""
+	return "", 0
 }

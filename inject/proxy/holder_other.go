@@ -2,5 +2,5 @@
 
 package proxy
 
-// holder would name the process that listens on a port; there is no portable way to tell.
-func holder(string) string { return "" }
+// Holder would be the process that listens on a port; there is no portable way to tell.
+func Holder(string) (name string, pid int) { return "", 0 }

@@ -80,8 +80,8 @@ func heldBy(port string, err error) string {
 	if !errors.Is(err, syscall.EADDRINUSE) {
 		return ""
 	}
-	if who := holder(port); who != "" {
-		return ": the port is held by " + who + "; stop it or choose another port"
+	if name, pid := Holder(port); name != "" {
+		return fmt.Sprintf(": the port is held by %s (pid %d); stop it or choose another port", name, pid)
 	}
 	return ": another program holds the port; stop it or choose another port"
 }

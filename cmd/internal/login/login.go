@@ -17,6 +17,7 @@ import (
 // How long things may take.
 const (
 	patience    = 5 * time.Minute // of a sign-in, from the moment when the browser is to open
+	silence     = time.Second     // until a person is told why nothing happens
 	finishLimit = time.Minute     // for Flow.Finish: an answer that comes late must not lose its code to patience
 )
 
@@ -28,6 +29,7 @@ type Flow struct {
 	Server   string // its name, for people
 	Redirect string // the loopback URI with a port at which the answer is to arrive
 	Movable  bool   // another port does as well
+	Pending  bool   // this sign-in has begun already, and its process may still wait at Redirect
 
 	// Begin prepares the authorization whose answer will arrive at redirect, and gives the address for the browser.
 	Begin func(ctx context.Context, redirect string) (address string, err error)
@@ -35,7 +37,9 @@ type Flow struct {
 	Finish func(ctx context.Context, query string) error
 	Open   func(ctx context.Context, address string) error // shows an address in a browser; nil: it is only printed
 	Out    io.Writer                                       // for people; nil: nothing is said
-	Paste  io.ReadCloser                                   // an address that a person has pasted; Run closes it, which must end a Read, and may happen twice; nil: none
+	// Paste is where a person may paste an address, where no browser opens. Run closes it, which must end a Read, and may happen
+	// twice; nil: nowhere.
+	Paste io.ReadCloser
 }
 
 // Run carries a flow out. It returns once the answer has been taken, successfully or not, and the browser has been told; when
@@ -48,9 +52,11 @@ func Run(ctx context.Context, f Flow) error {
 	if err != nil {
 		return err
 	}
-	begin, cancel := context.WithTimeout(ctx, patience)
-	address, err := f.Begin(begin, redirect.String())
-	cancel()
+	address := ""
+	err = Ask(ctx, f.Server, f.Out, func(ctx context.Context) (err error) {
+		address, err = f.Begin(ctx, redirect.String())
+		return err
+	})
 	if err == nil {
 		err = checkAddress(address)
 	}
@@ -76,11 +82,18 @@ func (f *Flow) attend(ctx context.Context, d *desk, address string) (byBrowser b
 	var helpers sync.WaitGroup
 	defer helpers.Wait()
 	defer cancel()
+	paste := func() {}
 	if f.Paste != nil {
 		defer f.Paste.Close()
-		helpers.Go(func() { readLines(limited, f.Paste, pasted) })
+		paste = func() {
+			say.prompts()
+			helpers.Go(func() { readLines(limited, f.Paste, pasted) })
+		}
 	}
 	f.show(limited, say, address, &helpers, opened)
+	if f.Open == nil {
+		paste()
+	}
 	helpers.Go(func() { say.progress(limited, f.Server, until) })
 	for {
 		select {
@@ -98,7 +111,8 @@ func (f *Flow) attend(ctx context.Context, d *desk, address string) (byBrowser b
 			}
 			say.line("That does not answer the sign-in of %s that is under way: paste the whole address that the browser shows at its end.", f.Server)
 		case err := <-opened:
-			say.line("%v. Open this address yourself:\n%s", err, address)
+			say.line("%v. Open this address yourself:\n%s%s", err, address, f.elsewhere())
+			paste()
 		case <-limited.Done():
 			err := f.gaveUp(ctx)
 			d.end("", err)
@@ -114,16 +128,23 @@ func (f *Flow) show(ctx context.Context, say *teller, address string, helpers *s
 		say.line("To sign in for %s, open this address in a browser on this machine:\n%s", f.Server, address)
 		return
 	case f.Open == nil:
-		say.line("To sign in for %s, open this address in a browser:\n%s\nIf that runs on another machine, its last page will not "+
-			"load: paste that page's address here.", f.Server, address)
+		say.line("To sign in for %s, open this address in a browser:\n%s%s", f.Server, address, f.elsewhere())
 		return
 	}
-	say.line("Opening the browser to sign in for %s …", f.Server)
+	say.line("Opening the browser to sign in for %s … (--no-browser prints the address)", f.Server)
 	helpers.Go(func() {
 		if err := f.Open(ctx, address); err != nil && ctx.Err() == nil {
 			failed <- err
 		}
 	})
+}
+
+// elsewhere says what helps a person whose browser cannot reach this machine, on a line of its own; "": nothing does.
+func (f *Flow) elsewhere() string {
+	if f.Paste == nil {
+		return ""
+	}
+	return "\nIf that runs on another machine, its last page will not load: paste that page's address here."
 }
 
 func (f *Flow) finish(ctx context.Context, query string) error {
@@ -136,7 +157,7 @@ func (f *Flow) gaveUp(ctx context.Context) error {
 	if ctx.Err() != nil {
 		return fmt.Errorf("the sign-in of %s was given up: %w", f.Server, context.Cause(ctx))
 	}
-	return fmt.Errorf("nobody has signed in for %s within %s: run `bearerd login %s` when somebody can", f.Server, spell(patience), f.Server)
+	return fmt.Errorf("nobody has signed in for %q within %s: run `bearerd login %s` when somebody can", f.Server, spell(patience), f.Server)
 }
 
 // checkAddress lets nothing reach a browser, or a terminal, but a plain web address.

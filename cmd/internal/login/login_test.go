@@ -250,6 +250,51 @@ func TestThePrintedAddressAndAPastedAnswer(t *testing.T) {
 	}
 }
 
+// Where the browser fails, the answer may be pasted like where there is none; before, nothing is read.
+func TestAFailedBrowserMakesWayForAPaste(t *testing.T) {
+	var out buffer
+	r, w := io.Pipe()
+	fail := make(chan struct{})
+	tr := begin(t, Flow{Out: &out, Paste: r, Open: func(context.Context, string) error {
+		<-fail
+		return errors.New("no browser could be opened (xdg-open: exit status 3)")
+	}})
+	typed := make(chan error, 1)
+	go func() {
+		_, err := io.WriteString(w, right+"\n")
+		typed <- err
+	}()
+	tr.get(tr.redirect)
+	select {
+	case <-typed:
+		t.Error("something was read while the browser was opened")
+	default:
+	}
+	close(fail)
+	if err := tr.ends(); err != nil {
+		t.Error(err)
+	}
+	if err := <-typed; err != nil {
+		t.Error(err)
+	}
+	contains(t, out.String(), "(--no-browser prints the address)", "exit status 3", "\nhttps://auth.example.com/authorize?state=right\n",
+		"\nIf that runs on another machine, its last page will not load: paste that page's address here.\n")
+}
+
+// The page says once what to do, whoever says it.
+func TestTheErrorPageHasOneRemedy(t *testing.T) {
+	for _, says := range []string{"it failed", `server "tickets": the code has expired: run ` + "`bearerd login tickets`"} {
+		tr := begin(t, Flow{Finish: func(context.Context, string) error { return errors.New(says) }})
+		p := tr.answer()
+		if err := tr.ends(); err == nil {
+			t.Error("no error")
+		}
+		if n := strings.Count(p.body, "bearerd login tickets"); n != 1 {
+			t.Errorf("%s: %d remedies: %s", says, n, p.body)
+		}
+	}
+}
+
 // Without an answer on stdin, and at its end, the wait goes on: the browser may run here.
 func TestTheEndOfThePasteDoesNotEndTheWait(t *testing.T) {
 	r, w := io.Pipe()

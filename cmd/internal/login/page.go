@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"html/template"
 	"net/http"
+	"strings"
 )
 
 // text is what a page says. All of it is escaped.
@@ -16,7 +17,11 @@ func signedIn(server string) text {
 }
 
 func failed(server string, err error) text {
-	return text{"The sign-in has failed", err.Error(), "To try again, run: bearerd login " + server}
+	again := "To try again, run: bearerd login " + server
+	if strings.Contains(err.Error(), "bearerd login "+server) {
+		again = "You can close this page."
+	}
+	return text{"The sign-in has failed", err.Error(), again}
 }
 
 func stranger(server string) text {

@@ -24,8 +24,12 @@ type teller struct {
 
 	mu   sync.Mutex
 	out  io.Writer // guarded by mu
-	over bool      // guarded by mu: the line of the progress is to be written over
+	over bool      // guarded by mu: the last line, progress or prompt, is to be written over
+	asks bool      // guarded by mu: the person types, and the prompt is the last line
 }
+
+// prompt stands before what a person pastes.
+const prompt = "address: "
 
 func newTeller(out io.Writer) *teller {
 	if out == nil {
@@ -40,9 +44,27 @@ func (t *teller) line(format string, args ...any) {
 	defer t.mu.Unlock()
 	t.clear()
 	_, _ = fmt.Fprintf(t.out, format+"\n", args...)
+	t.prompt()
 }
 
-// clear wipes the line of the progress. The caller holds mu.
+// prompts lets a person type from now on: on a terminal each line leaves room for it, and none is written over.
+func (t *teller) prompts() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.clear()
+	t.asks = t.terminal
+	t.prompt()
+}
+
+// prompt ends what was told, if the person types. The caller holds mu.
+func (t *teller) prompt() {
+	if t.asks {
+		_, _ = io.WriteString(t.out, prompt)
+		t.over = true
+	}
+}
+
+// clear wipes the line of the progress, or of the prompt. The caller holds mu.
 func (t *teller) clear() {
 	if t.over {
 		_, _ = io.WriteString(t.out, "\r\x1b[K")
@@ -58,9 +80,14 @@ func (t *teller) progress(ctx context.Context, server string, until time.Time) {
 	}
 	tick := time.NewTicker(every)
 	defer tick.Stop()
-	for t.waiting(server, until); ; {
+	t.waiting(server, until)
+	for told := time.Now(); ; {
 		select {
 		case <-tick.C:
+			if t.stays() && time.Since(told) < everyInLog {
+				continue
+			}
+			told = time.Now()
 			t.waiting(server, until)
 		case <-ctx.Done():
 			t.mu.Lock()
@@ -71,9 +98,16 @@ func (t *teller) progress(ctx context.Context, server string, until time.Time) {
 	}
 }
 
+// stays reports whether each line of the progress stays.
+func (t *teller) stays() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return !t.terminal || t.asks
+}
+
 func (t *teller) waiting(server string, until time.Time) {
 	text := fmt.Sprintf("waiting for the sign-in of %s, %s left; Ctrl-C gives up", server, spell(time.Until(until)))
-	if !t.terminal {
+	if t.stays() {
 		t.line("%s", text)
 		return
 	}
@@ -91,6 +125,21 @@ func spell(d time.Duration) string {
 		text = strings.TrimSuffix(text, "0s")
 	}
 	return text
+}
+
+// Ask does work that asks the network before a person can do anything, for as long as a sign-in may take, and tells out so if
+// it takes long.
+func Ask(ctx context.Context, server string, out io.Writer, work func(context.Context) error) error {
+	over, cancel := context.WithTimeout(ctx, patience)
+	var telling sync.WaitGroup
+	defer telling.Wait()
+	defer cancel()
+	telling.Go(func() {
+		if pause(over, silence, nil); over.Err() == nil {
+			newTeller(out).line("Asking who gives tokens for %s …", server)
+		}
+	})
+	return work(over)
 }
 
 // Wait does work, and tells out meanwhile how long the person has.

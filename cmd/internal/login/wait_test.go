@@ -134,7 +134,7 @@ func TestNobodySignsIn(t *testing.T) {
 		if took := time.Since(start); took < patience || took > patience+drain {
 			t.Errorf("the wait took %s", took)
 		}
-		contains(t, err.Error(), "tickets", "5m", "`bearerd login tickets`")
+		contains(t, err.Error(), `nobody has signed in for "tickets" within 5m`, "`bearerd login tickets`")
 		want := []string{
 			"To sign in for tickets, open this address in a browser on this machine:", "https://auth.example.com/authorize",
 			"waiting for the sign-in of tickets, 5m left; Ctrl-C gives up", "waiting for the sign-in of tickets, 4m left; Ctrl-C gives up",
@@ -211,6 +211,43 @@ func TestProgressOnATerminal(t *testing.T) {
 			"waiting for the sign-in of tickets, 4m30s" + rest
 		if out.String() != want {
 			t.Errorf("said %q", out.String())
+		}
+	})
+}
+
+// Where a person types, each line of the progress stays, and the prompt is the last one.
+func TestThePromptHasALineOfItsOwn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var out buffer
+		say := &teller{out: &out, terminal: true}
+		ctx, cancel := context.WithTimeout(t.Context(), 110*time.Second)
+		defer cancel()
+		say.line("Open this")
+		say.prompts()
+		say.progress(ctx, "tickets", time.Now().Add(patience))
+		const asks, rest = "address: \r\x1b[K", " left; Ctrl-C gives up\n"
+		want := "Open this\n" + asks + "waiting for the sign-in of tickets, 5m" + rest + asks + "waiting for the sign-in of tickets, 4m" + rest + asks
+		if out.String() != want {
+			t.Errorf("said %q", out.String())
+		}
+	})
+}
+
+// A person who waits is told for whom, unless it takes no time.
+func TestAskTellsWhyNothingHappens(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for took, want := range map[time.Duration]string{
+			silence / 2: "", 2 * silence: "Asking who gives tokens for tickets …\n", 2 * patience: "Asking who gives tokens for tickets …\n",
+		} {
+			var out buffer
+			start := time.Now()
+			err := Ask(t.Context(), "tickets", &out, func(ctx context.Context) error {
+				pause(ctx, took, nil)
+				return ctx.Err()
+			})
+			if out.String() != want || time.Since(start) != min(took, patience) || (err != nil) != (took > patience) {
+				t.Errorf("%s: after %s: %v; said %q", took, time.Since(start), err, out.String())
+			}
 		}
 	})
 }

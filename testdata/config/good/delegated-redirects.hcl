@@ -1,3 +1,4 @@
+# warn: bearerd login listens on loopback only: it cannot take the answer that is sent to OAUTH_REDIRECT_URI
 server "tickets" {
   url = "https://mcp.example.com/mcp"
   oauth_config {
