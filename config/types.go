@@ -162,6 +162,9 @@ type OAuth struct {
 	CustomHeaders    map[string]secrets.Ref `hcl:"OAUTH_CUSTOM_HEADERS" reload:"live"`
 }
 
+// DefaultRedirect is where the answer to a sign-in arrives if OAUTH_REDIRECT_URI is not written.
+const DefaultRedirect = "http://127.0.0.1:7413/callback"
+
 // Rotating reports whether the grant is a chain of refresh tokens, each of which may be spent once.
 func (o *OAuth) Rotating() bool { return o.GrantType == "refresh_token" || o.Delegated() }
 

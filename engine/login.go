@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"bearerd/config"
 	"bearerd/engine/oauth"
 	"bearerd/secrets"
 )
@@ -24,7 +25,7 @@ var ErrNoLogin = errors.New("no person needs to sign in for this server")
 
 const (
 	loginLife       = 5 * time.Minute
-	defaultRedirect = "http://127.0.0.1:7413/callback"
+	defaultRedirect = config.DefaultRedirect
 )
 
 // Login is an authorization that a person is to give.

@@ -63,9 +63,6 @@ type checked struct {
 	Redirect   string   `json:"redirect_uri,omitempty"` // where the browser is sent back to; for a registered client the port may be another
 }
 
-// defaultRedirect is where the answer to a sign-in arrives if OAUTH_REDIRECT_URI is not written.
-const defaultRedirect = "http://127.0.0.1:7413/callback"
-
 type report struct {
 	OK          bool               `json:"ok"`
 	Diagnostics config.Diagnostics `json:"diagnostics"`
@@ -110,7 +107,7 @@ func (c *checked) grant(s *config.Server) {
 		c.Discovered = append(c.Discovered, "token endpoint")
 	}
 	if o.Delegated() {
-		c.Login, c.Redirect = s.Login, cmp.Or(o.RedirectURI, defaultRedirect)
+		c.Login, c.Redirect = s.Login, cmp.Or(o.RedirectURI, config.DefaultRedirect)
 		if o.AuthorizationURL == "" {
 			c.Discovered = append(c.Discovered, "authorization endpoint")
 		}

@@ -133,6 +133,7 @@ func (s *signIn) here(ctx context.Context, stdin io.Reader) error {
 		return err
 	}
 	begun, shown, answered := false, false, false
+	var l admin.Login
 	f := browse.Flow{
 		Server: s.name, Redirect: at.URI, Movable: at.Movable, Pending: at.Pending, Open: s.open, Out: s.said,
 		Begin: func(ctx context.Context, redirect string) (string, error) {
@@ -141,11 +142,11 @@ func (s *signIn) here(ctx context.Context, stdin io.Reader) error {
 			if err != nil {
 				return "", err
 			}
-			var l admin.Login
 			err = s.call(ctx, http.MethodPost, serverPath(s.name, "login"), body, &l)
 			shown = err == nil
 			return l.URL, err
 		},
+		Expires: func() time.Time { return l.Expires },
 		Finish: func(ctx context.Context, query string) error {
 			err := s.call(ctx, http.MethodPost, serverPath(s.name, "callback"), []byte(query), &s.done)
 			var p *problem

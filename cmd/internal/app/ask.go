@@ -42,7 +42,7 @@ func signIn(ctx context.Context, s *engine.Source, open func(ctx context.Context
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	resumed := false
+	var begun engine.Login
 	err = login.Run(ctx, login.Flow{
 		Server: s.Status().Server, Redirect: to.URI, Movable: to.Movable,
 		Begin: func(begin context.Context, redirect string) (string, error) {
@@ -50,14 +50,12 @@ func signIn(ctx context.Context, s *engine.Source, open func(ctx context.Context
 			if err != nil {
 				return "", err
 			}
-			if resumed = l.Resumed; resumed { // its page may have been closed: the next request opens another
-				expire := time.AfterFunc(time.Until(l.Expires), func() { cancel(engine.ErrExpired) })
-				context.AfterFunc(ctx, func() { expire.Stop() }) // signIn ends ctx
-			}
+			begun = *l
 			return l.URL, nil
 		},
+		Expires: func() time.Time { return begun.Expires },
 		Open: func(ctx context.Context, url string) error {
-			if resumed {
+			if begun.Resumed {
 				return nil
 			}
 			err := open(ctx, url)
@@ -74,8 +72,12 @@ func signIn(ctx context.Context, s *engine.Source, open func(ctx context.Context
 			return err
 		},
 	})
-	if why := context.Cause(ctx); err != nil && (errors.Is(why, engine.ErrNoBrowser) || errors.Is(why, engine.ErrExpired)) {
+	var own *engine.Error
+	switch why := context.Cause(ctx); {
+	case err != nil && errors.Is(why, engine.ErrNoBrowser):
 		return why
+	case err != nil && why == nil && begun.Resumed && !errors.As(err, &own): // its page may have been closed: the next request opens another
+		return engine.ErrExpired
 	}
 	return err
 }

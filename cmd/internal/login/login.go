@@ -33,6 +33,8 @@ type Flow struct {
 
 	// Begin prepares the authorization whose answer will arrive at redirect, and gives the address for the browser.
 	Begin func(ctx context.Context, redirect string) (address string, err error)
+	// Expires is when the authorization ends that Begin has prepared; nil: in five minutes.
+	Expires func() time.Time
 	// Finish takes the query of an answer. It is called once for each, and for one at a time. It fails with ErrOther, or for good.
 	Finish func(ctx context.Context, query string) error
 	Open   func(ctx context.Context, address string) error // shows an address in a browser; nil: it is only printed
@@ -75,8 +77,11 @@ func Run(ctx context.Context, f Flow) error {
 
 // attend waits for the answer, while it shows the address and how long it will wait. byBrowser: a browser waits for its page.
 func (f *Flow) attend(ctx context.Context, d *desk, address string) (byBrowser bool, err error) {
-	limited, cancel := context.WithTimeout(ctx, patience)
 	until := time.Now().Add(patience)
+	if f.Expires != nil && !f.Expires().IsZero() {
+		until = f.Expires()
+	}
+	limited, cancel := context.WithDeadline(ctx, until)
 	say := newTeller(f.Out)
 	opened, pasted := make(chan error, 1), make(chan string)
 	var helpers sync.WaitGroup
@@ -157,7 +162,7 @@ func (f *Flow) gaveUp(ctx context.Context) error {
 	if ctx.Err() != nil {
 		return fmt.Errorf("the sign-in of %s was given up: %w", f.Server, context.Cause(ctx))
 	}
-	return fmt.Errorf("nobody has signed in for %q within %s: run `bearerd login %s` when somebody can", f.Server, spell(patience), f.Server)
+	return fmt.Errorf("nobody has signed in for %q in time: run `bearerd login %s` when somebody can", f.Server, f.Server)
 }
 
 // checkAddress lets nothing reach a browser, or a terminal, but a plain web address.

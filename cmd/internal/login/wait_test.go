@@ -134,7 +134,7 @@ func TestNobodySignsIn(t *testing.T) {
 		if took := time.Since(start); took < patience || took > patience+drain {
 			t.Errorf("the wait took %s", took)
 		}
-		contains(t, err.Error(), `nobody has signed in for "tickets" within 5m`, "`bearerd login tickets`")
+		contains(t, err.Error(), `nobody has signed in for "tickets" in time`, "`bearerd login tickets`")
 		want := []string{
 			"To sign in for tickets, open this address in a browser on this machine:", "https://auth.example.com/authorize",
 			"waiting for the sign-in of tickets, 5m left; Ctrl-C gives up", "waiting for the sign-in of tickets, 4m left; Ctrl-C gives up",
