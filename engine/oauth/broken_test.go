@@ -51,13 +51,13 @@ func TestMembersOfTheWrongType(t *testing.T) {
 	} {
 		f, w := finderOf(t, pages{mcp + prm + "/mcp": document})
 		_, err := f.discover(t.Context(), Challenge{}, "")
-		wantError(t, err, true, "the oauth-protected-resource document at "+mcp+" cannot be used: "+want+" is of the wrong type")
+		wantError(t, err, true, "the oauth-protected-resource document at "+mcp+" cannot be used: it has a member of the wrong type: "+want+" (")
 		wantAsked(t, w, mcp+prm+"/mcp")
 	}
 	for _, member := range []string{"token_endpoint", "code_challenge_methods_supported", "authorization_response_iss_parameter_supported"} {
 		d := `{"issuer":"https://` + auth + `","` + member + `":{"canary":1}}`
 		_, _, err := discoverIssuer(t, "https://"+auth, pages{auth + oidc: d})
-		wantError(t, err, true, "the openid-configuration document at "+auth+" cannot be used: "+member+" is of the wrong type")
+		wantError(t, err, true, "the openid-configuration document at "+auth+" cannot be used: it has a member of the wrong type: "+member+" (")
 	}
 	d := strings.TrimSuffix(issuerJSON("https://"+auth), "}") + `,"scopes_supported":"openid","unknown":[{}]}`
 	if _, _, err := discoverIssuer(t, "https://"+auth, pages{auth + asm: d}); err != nil {

@@ -84,24 +84,31 @@ func (f *finder) getJSON(ctx context.Context, at *url.URL, legacy bool, v any) e
 	if err != nil {
 		return err
 	}
-	text := bytes.TrimSpace(bytes.TrimPrefix(body, []byte("\ufeff")))
-	if !bytes.HasPrefix(text, []byte("{")) {
-		return missing("its answer is no such document")
-	}
-	unusable := func(why string) error {
-		return f.final("the %s document at %s cannot be used: %s", cmp.Or(kindOf(at), "resource_metadata"), at.Host, why)
-	}
+	text, why := bytes.TrimSpace(bytes.TrimPrefix(body, []byte("\ufeff"))), ""
 	if len(body) > maxDocument {
-		return unusable(fmt.Sprintf("it is over %d KiB", maxDocument>>10))
+		why = fmt.Sprintf("is over %d KiB", maxDocument>>10)
 	}
-	err = json.Unmarshal(text, v)
-	if wrong, ok := errors.AsType[*json.UnmarshalTypeError](err); ok { // its Field is of our own tags
-		return unusable(cmp.Or(wrong.Field, "it") + " is of the wrong type")
+	if !bytes.HasPrefix(text, []byte("{")) {
+		return missing("its answer " + cmp.Or(why, "is no such document"))
 	}
-	if err != nil {
-		return unusable("it is no valid JSON")
+	if why == "" {
+		why = flaw(json.Unmarshal(text, v))
+	}
+	if why != "" {
+		return f.final("the %s document at %s cannot be used: it %s", cmp.Or(kindOf(at), "resource_metadata"), at.Host, why)
 	}
 	return nil
+}
+
+// flaw is an error of encoding/json in words that hold nothing of the document.
+func flaw(err error) string {
+	if wrong, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
+		return "has a member of the wrong type: " + wrong.Field // by our own tags
+	}
+	if err != nil {
+		return "is no valid JSON"
+	}
+	return ""
 }
 
 // looseList is a list of strings that is of little matter: one of another type is none.

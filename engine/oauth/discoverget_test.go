@@ -102,7 +102,7 @@ func TestOversizedAnswers(t *testing.T) {
 		}
 	})
 	_, _, err = discoverIssuer(t, "https://"+auth, pages{auth + asm: endless})
-	wantError(t, err, true, "oauth-authorization-server: its answer is no such document, openid")
+	wantError(t, err, true, "oauth-authorization-server: its answer is over 256 KiB, openid")
 	_, _, err = discoverIssuer(t, "https://"+auth, pages{auth + asm: strings.Repeat("[", 200<<10)})
 	wantError(t, err, true, "oauth-authorization-server: its answer is no such document")
 	_, _, err = discoverIssuer(t, "https://"+auth, pages{auth + asm: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
