@@ -1,10 +1,10 @@
 package login
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"encoding/base64"
-	"html/template"
+	"fmt"
+	"html"
 	"net/http"
 	"strings"
 )
@@ -32,21 +32,22 @@ func stranger(server string) text {
 const style = `body{font:1.1rem/1.5 system-ui,sans-serif;max-width:36rem;margin:15vh auto;padding:0 1rem;overflow-wrap:anywhere}` +
 	`@media(prefers-color-scheme:dark){body{background:#181818;color:#ddd}}`
 
-var page = template.Must(template.New("page").Parse(`<!DOCTYPE html>
+// layout takes a title, two texts, and the style. html/template would make the program a quarter larger.
+const layout = `<!DOCTYPE html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width">
-<title>{{.Title}} - bearerd</title>
-<style>` + style + `</style>
+<title>%[1]s - bearerd</title>
+<style>%[4]s</style>
 </head>
 <body>
-<h1>{{.Title}}</h1>
-<p>{{.Says}}</p>
-<p>{{.Next}}</p>
+<h1>%[1]s</h1>
+<p>%[2]s</p>
+<p>%[3]s</p>
 </body>
 </html>
-`))
+`
 
 // policy lets a page load nothing and run nothing: only its own style counts.
 var policy = func() string {
@@ -56,14 +57,9 @@ var policy = func() string {
 }()
 
 func (d *desk) page(w http.ResponseWriter, status int, t text) {
-	var b bytes.Buffer
-	if err := page.Execute(&b, t); err != nil {
-		d.word(w, http.StatusInternalServerError, "the page cannot be shown")
-		return
-	}
 	d.headers(w)
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.WriteHeader(status)
-	_, _ = w.Write(b.Bytes())
+	_, _ = fmt.Fprintf(w, layout, html.EscapeString(t.Title), html.EscapeString(t.Says), html.EscapeString(t.Next), style)
 	_ = http.NewResponseController(w).Flush()
 }
