@@ -15,6 +15,9 @@ import (
 	"bearerd/secrets"
 )
 
+// loginOrigin begins the Origin of a chain that came from a sign-in.
+const loginOrigin = "login/"
+
 const (
 	redeemLimit  = 30 * time.Second
 	maxQuery     = 16 << 10        // of an answer
@@ -79,6 +82,9 @@ func (s *Source) exchange(ctx context.Context, p *pending, q url.Values) (*Token
 	for try := 1; err != nil && unspent(err) && try < maxTries && sleep(ctx, firstPause/2); try++ {
 		t, err = s.obtain(ctx, p, request)
 	}
+	if late := new(Error); errors.As(err, &late) && late.State == Revoked || errors.Is(err, ErrGone) {
+		return nil, err
+	}
 	if err != nil {
 		s.discard(ctx, p, err)
 		return nil, s.notApproved(ctx, p, err)
@@ -86,14 +92,22 @@ func (s *Source) exchange(ctx context.Context, p *pending, q url.Values) (*Token
 	return t, nil
 }
 
-// discard revokes what an answer has given that is of no use, unless a grant lives: some providers would end that too.
+// discard revokes what an answer has given that is of no use.
 func (s *Source) discard(ctx context.Context, p *pending, err error) {
 	var wire *oauth.Error
-	g, readErr := s.load(ctx)
-	if readErr == nil && g.spent() && errors.As(err, &wire) && !wire.Rotated.IsZero() {
-		if at, err := s.target(&record{Metadata: p.Metadata, Client: p.Client}); err == nil && at.RevocationURL != "" {
-			s.revokeAnswer(ctx, at, &oauth.Token{RefreshToken: wire.Rotated})
-		}
+	if errors.As(err, &wire) && !wire.Rotated.IsZero() {
+		s.revokeUnlessAlive(ctx, p, &oauth.Token{RefreshToken: wire.Rotated})
+	}
+}
+
+// revokeUnlessAlive revokes the tokens of a sign-in that came to nothing, unless another grant lives: some providers would
+// end that too.
+func (s *Source) revokeUnlessAlive(ctx context.Context, p *pending, answer *oauth.Token) {
+	if g, err := s.load(ctx); err != nil || !g.spent() {
+		return
+	}
+	if at, err := s.target(&record{Metadata: p.Metadata, Client: p.Client}); err == nil && at.RevocationURL != "" {
+		s.revokeAnswer(ctx, at, answer)
 	}
 }
 
@@ -140,14 +154,16 @@ func (s *Source) begun(ctx context.Context, p *pending, answer *oauth.Token, put
 			return nil, s.unwelcome(ctx, p, answer)
 		}
 		r := s.renewed(&flight{}, &g.record, answer)
-		r.Replaces, r.Origin = g.Origin, ""
-		if r.Refresh != "" {
-			r.Origin = "login/" + rand.Text() // some providers give two grants the same refresh token
-		}
-		r.Metadata, r.Client, r.Asked, r.Wanted, r.Issuer = p.Metadata, p.Client, p.Scope, "", ""
+		r.Replaces, r.Origin = g.Origin, loginOrigin+rand.Text() // some providers give two grants the same refresh token
+		r.Metadata, r.Client, r.Asked, r.Wanted, r.Issuer = p.Metadata, p.Client, p.Scope, lacking(g.Wanted, p.Scope), ""
 		if p.Metadata != nil {
 			r.Issuer = p.Metadata.Issuer
 		}
+		if at, err := s.target(&record{Metadata: p.Metadata, Client: p.Client}); err == nil {
+			r.As = at.ClientID
+		}
+		r.Pinned, r.PinnedClient = "", ""
+		s.pinTo(&r)
 		if r.Place = ""; !s.engine.shared {
 			r.Place = s.engine.local.Place
 		}
@@ -176,9 +192,7 @@ func (s *Source) begun(ctx context.Context, p *pending, answer *oauth.Token, put
 
 // unwelcome revokes what came too late to be used, where that is possible.
 func (s *Source) unwelcome(ctx context.Context, p *pending, answer *oauth.Token) error {
-	if at, err := s.target(&record{Metadata: p.Metadata, Client: p.Client}); err == nil && at.RevocationURL != "" {
-		s.revokeAnswer(ctx, at, answer)
-	}
+	s.revokeUnlessAlive(ctx, p, answer)
 	if s.isRetired() {
 		return ErrGone
 	}
@@ -188,7 +202,7 @@ func (s *Source) unwelcome(ctx context.Context, p *pending, answer *oauth.Token)
 // enter puts the token of a new grant in service, whatever went before.
 func (s *Source) enter(t *Token) {
 	s.mu.Lock()
-	s.floor, s.wanted, s.entered = 0, "", t.Generation
+	s.floor, s.wanted, s.entered = 0, lacking(s.wanted, t.Scope), t.Generation
 	s.mu.Unlock()
 	s.adopt(t)
 	s.mu.Lock()

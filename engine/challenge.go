@@ -31,7 +31,8 @@ func (s *Source) Challenged(ctx context.Context, t *Token, status int, h http.He
 	if t != nil && !s.mayAsk(t) {
 		return nil, false, s.refused("upstream refuses a token that was just renewed")
 	}
-	if o := s.server.Load().OAuth; o.Discovers() || o.Delegated() {
+	said := c.Bearer || len(h.Values("WWW-Authenticate")) == 0 // a gateway's Basic says nothing of tokens
+	if o := s.server.Load().OAuth; said && (o.Discovers() || o.Delegated()) {
 		s.heard(c)
 	}
 	f, err := s.join(generation(t), true)

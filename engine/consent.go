@@ -21,9 +21,11 @@ var ErrExpired = errors.New("the sign-in that was begun before has expired")
 var ErrNoBrowser = errors.New("the browser of this machine cannot be opened")
 
 const (
-	maxAsks   = 3                // a person, for one request
-	farewell  = 3 * time.Second  // for the last page in the browser
-	openPause = 10 * time.Minute // in which a browser is opened maxAsks times at the most for one server
+	maxAsks     = 3                // a person, for one request
+	farewell    = 3 * time.Second  // for the last page in the browser
+	waitPause   = 2 * time.Second  // between two looks whether somebody else has signed in
+	reservation = 10 * time.Second // for a command to begin its sign-in
+	openPause   = 10 * time.Minute // in which a browser is opened maxAsks times at the most for one server
 )
 
 // loginLock is held, among the processes of this host, by who asks a person for a request: one at a time, so that fifteen
@@ -50,7 +52,11 @@ func (s *Source) consents(ctx context.Context, f *flight, err error) bool {
 	s.mu.Lock()
 	e := s.describe(err)
 	asked := f.asked && f.asks < maxAsks
+	reserved := time.Now().Before(s.reserved)
 	s.mu.Unlock()
+	if reserved {
+		return false
+	}
 	if !e.consent {
 		return false
 	}
@@ -84,7 +90,8 @@ func (s *Source) consent(ctx context.Context, f *flight) error {
 		if s.isRetired() {
 			return ErrGone
 		}
-		if ctx.Err() != nil || !sleep(ctx, leasePoll) { // a lock that cannot be had at all fails at once
+		s.adoptNewer(ctx, f)
+		if ctx.Err() != nil || !sleep(ctx, waitPause) { // a lock that cannot be had at all fails at once
 			return s.needsPerson("another sign-in was not finished")
 		}
 	}
@@ -132,6 +139,7 @@ func (s *Source) askPerson(ctx context.Context, f *flight) error {
 	s.mu.Unlock()
 	done := make(chan error, 1)
 	wg.Go(func() { done <- s.engine.ask(ctx, s) })
+	next := time.Time{} // when the present token may be renewed meanwhile
 	look := time.NewTicker(time.Second)
 	defer look.Stop()
 	for {
@@ -139,7 +147,9 @@ func (s *Source) askPerson(ctx context.Context, f *flight) error {
 		case err := <-done:
 			return s.asked(ctx, err)
 		case <-look.C:
-			s.keepUp(ctx, f)
+			if next = s.keepUp(ctx, f, next); ctx.Err() != nil {
+				continue
+			}
 			if s.hasNewer(ctx, f) {
 				s.mu.Lock()
 				ours := s.entered > f.after
@@ -155,13 +165,33 @@ func (s *Source) askPerson(ctx context.Context, f *flight) error {
 	}
 }
 
-// keepUp renews the present token while a person is asked for more scopes.
-func (s *Source) keepUp(ctx context.Context, f *flight) {
+// keepUp renews the present token while a person is asked for more scopes. It says when it may do so again.
+func (s *Source) keepUp(ctx context.Context, f *flight, next time.Time) time.Time {
 	t := s.current.Load()
-	if f.scope == "" || t == nil || t.fresh(time.Now()) {
+	if f.scope == "" || t == nil || t.fresh(time.Now()) || time.Now().Before(next) {
+		return next
+	}
+	_, err := s.once(ctx, &flight{after: t.Generation, done: make(chan struct{}), fallback: make(chan struct{})})
+	failed := &Error{Err: err}
+	switch {
+	case err == nil:
+		return time.Time{}
+	case failed.final():
+		return time.Now().Add(finalPause)
+	}
+	return time.Now().Add(max(recheckPause/2, failed.retryAfter()))
+}
+
+// adoptNewer takes a token that another process has renewed while it asks a person for more scopes.
+func (s *Source) adoptNewer(ctx context.Context, f *flight) {
+	if f.scope == "" {
 		return
 	}
-	_, _ = s.once(ctx, &flight{after: t.Generation, done: make(chan struct{}), fallback: make(chan struct{})}) // the next look tries again
+	if g, err := s.load(ctx); err == nil && g.Generation > generation(s.current.Load()) && !g.Revoked {
+		if t := g.token(s.buffer()); t != nil && t.valid(time.Now()) {
+			s.adopt(t)
+		}
+	}
 }
 
 // letFinish gives who asked the time to tell the person that it is done.
@@ -204,6 +234,7 @@ var errYielded = errors.New("a sign-in by command has taken the place of the one
 func (s *Source) Yield(ctx context.Context) {
 	s.mu.Lock()
 	yield := s.yield
+	s.reserved = time.Now().Add(reservation)
 	s.mu.Unlock()
 	if yield == nil {
 		return

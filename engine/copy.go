@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"strings"
 	"time"
 
 	"bearerd/secrets"
@@ -103,7 +104,7 @@ func (s *Source) remember(ctx context.Context, g *reading) {
 // token counts as one too. The chain of a login is newer than the one that it replaces, however often that was renewed
 // since; it ends a tombstone that it has seen, and no later one.
 func (r *record) newer(o *record) bool {
-	if r.Replaces != "" && r.Replaces == o.Origin {
+	if strings.HasPrefix(r.Origin, loginOrigin) && r.Replaces == o.Origin {
 		return (!o.Revoked && o.Moved == "") || r.Generation > o.Generation
 	}
 	return r.Rotation > o.Rotation && (r.Origin == o.Origin || o.Origin == "") && !o.Revoked && o.Moved == ""

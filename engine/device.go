@@ -88,6 +88,7 @@ func (s *Source) FinishDevice(ctx context.Context) (*Token, error) {
 			wait += 5 * time.Second // RFC 8628 §3.5
 		case wire.Code == "authorization_pending":
 		case wire.Final || wire.Unsent:
+			s.discard(ctx, p, err)
 			return nil, s.notApproved(ctx, p, err)
 		default: // no answer: it is asked again
 			wait = max(wait, firstPause)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 	"time"
@@ -21,10 +22,11 @@ const (
 )
 
 // heard keeps what upstream asks for: the next flight looks who may give it.
-func (s *Source) heard(c oauth.Challenge) {
+func (s *Source) heard(c oauth.Challenge) *oauth.Challenge {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.challenge = &c
+	s.challenge, s.heardAt = &c, time.Now()
+	return s.challenge
 }
 
 // unheard forgets the scope of upstream's last challenge: the authorization server does not know it.
@@ -82,11 +84,11 @@ func (s *Source) look(ctx context.Context, g *reading, login bool) (found bool, 
 	if g.Metadata != nil && !doubtful && age < metadataLife && age > -clockSkew {
 		return false, nil
 	}
-	m, err := s.discover(ctx, challenge, g.Issuer)
+	m, challenge, err := s.discover(ctx, challenge, g.Issuer, login)
 	if err == nil {
 		err = s.accept(g, m, login)
 	}
-	if failed := (&Error{Err: err}); err != nil && (g.Metadata == nil || isOwn(err) || failed.final() || failed.unsent()) {
+	if failed := (&Error{Err: err}); err != nil && (g.Metadata == nil || isOwn(err) || doubtful && failed.final() || failed.unsent()) {
 		return false, err
 	}
 	if err != nil {
@@ -95,7 +97,7 @@ func (s *Source) look(ctx context.Context, g *reading, login bool) (found bool, 
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err == nil || !doubtful { // the challenge of a probe raises no doubt
-		s.settled = s.challenge
+		s.settled = challenge
 	}
 	return err == nil, nil
 }
@@ -131,30 +133,40 @@ func (s *Source) settledTarget(ctx context.Context, g *reading) (*oauth.Target, 
 	return t, nil
 }
 
-// discover asks who gives tokens for the server.
-func (s *Source) discover(ctx context.Context, challenge *oauth.Challenge, prefer string) (*oauth.Metadata, error) {
+// discover asks who gives tokens for the server. It gives the challenge that it went by too.
+func (s *Source) discover(
+	ctx context.Context, challenge *oauth.Challenge, prefer string, login bool,
+) (*oauth.Metadata, *oauth.Challenge, error) {
 	server, id := s.server.Load(), uuid.NewString()
 	release, err := s.engine.limits.take(ctx, server.Resource())
 	if err != nil {
-		return nil, err
+		return nil, challenge, err
 	}
 	defer release()
 	log := s.engine.log.With("server", s.name)
-	if challenge == nil {
+	if s.outdated(challenge, login) {
 		probed, err := oauth.Probe(ctx, log, server, s.engine.resolve, id)
 		if err != nil {
-			return nil, err
+			return nil, challenge, err
 		}
-		s.heard(probed)
-		challenge = &probed
+		if challenge = &probed; probed.Status < 500 { // else it has said nothing
+			challenge = s.heard(probed)
+		}
 	}
 	m, err := oauth.Discover(ctx, log, server, s.engine.resolve, *challenge, prefer, id)
 	if err != nil {
-		return nil, err
+		return nil, challenge, err
 	}
 	log.Info("[OAuthService] Discovered the authorization server of "+s.name, "issuer", m.Issuer, "correlation_id", id)
 	m.IssuerScopes = slices.DeleteFunc(m.IssuerScopes, func(scope string) bool { return scope != "offline_access" }) // the rest is never asked for
-	return m, nil
+	return m, challenge, nil
+}
+
+// outdated reports whether upstream should be asked what it wants: it has not said so, or long ago, and a person is there.
+func (s *Source) outdated(c *oauth.Challenge, login bool) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return c == nil || c.Status != 0 && c.Status != http.StatusUnauthorized || login && time.Since(s.heardAt) > metadataPause
 }
 
 // errVague is what comes of metadata that was there and cannot be found: nobody has said that it is another's now.
@@ -163,7 +175,7 @@ var errVague = errors.New("the server's metadata, which was there before, cannot
 // accept puts metadata into the record. Where it names another issuer than before, nothing of the old one is reused, and a
 // grant that lives ends by a person's new sign-in alone; a configured client goes to no other issuer by itself.
 func (s *Source) accept(g *reading, m *oauth.Metadata, login bool) error {
-	if g.Metadata != nil && g.Metadata.Resource != "" && m.Resource == "" {
+	if had := g.Metadata; had != nil && (had.Resource != "" && m.Resource == "" || !had.DefaultEndpoints && m.DefaultEndpoints) {
 		return errVague
 	}
 	if pinned := s.pinned(&g.record); pinned != "" && !sameIssuer(pinned, m.Issuer) {
@@ -173,7 +185,7 @@ func (s *Source) accept(g *reading, m *oauth.Metadata, login bool) error {
 			Err:    fmt.Errorf("the server names %s, not %s", m.Issuer, pinned)}
 	}
 	if before := issuerOf(&g.record); before != "" && !sameIssuer(before, m.Issuer) {
-		if !g.spent() && !login { // it comes back if the metadata does
+		if s.chain != "" && !g.spent() && !login { // it comes back if the metadata does
 			return s.needsPerson("its authorization server has changed")
 		}
 		s.engine.log.Warn("the authorization server of "+s.name+" has changed: nothing of the one before is used", "server", s.name,

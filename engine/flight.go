@@ -350,7 +350,7 @@ func (s *Source) land(f *flight) {
 	held := s.current.Load()
 	switch {
 	case f.err != nil && f.err.State == Revoked && generation(held) > f.after: // a person has signed in since it looked
-		s.state = Authorized
+		s.state, s.trouble, f.token, f.err = Authorized, nil, held, nil
 	case f.err != nil && f.err.State == Revoked:
 		s.state = Revoked
 		s.publish(nil)

@@ -220,7 +220,9 @@ func (s *Source) prepared(ctx context.Context, redirect string, register bool) (
 	if g.Client != nil && (register || redirect != "" && g.Client.Redirect != redirect) {
 		g.Client = nil
 	}
-	t, err := s.target(&g.record)
+	fresh := g.record
+	fresh.As = "" // who the client is is settled anew
+	t, err := s.target(&fresh)
 	if err != nil {
 		return nil, nil, err
 	}

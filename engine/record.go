@@ -55,6 +55,7 @@ type record struct {
 	Pinned       string          `json:"pinned_issuer,omitempty"` // the only one that what is configured goes to
 	PinnedClient string          `json:"pinned_client,omitempty"` // OAUTH_CLIENT_ID then
 	Client       *client         `json:"client,omitempty"`        // that was registered
+	As           string          `json:"as_client,omitempty"`     // the client that the grant was given to
 	Asked        string          `json:"asked_scope,omitempty"`   // the scope of the request that the grant came from
 	Wanted       string          `json:"wanted_scope,omitempty"`  // what upstream demands beyond it, and nobody has approved
 }
@@ -163,7 +164,7 @@ func (s *Source) load(ctx context.Context) (*reading, error) {
 		empty.Generation, empty.Origin, empty.Dead, empty.Place, empty.Rotation = r.Generation, r.Origin, r.Dead, r.Place, r.Rotation
 		if r.Chain == s.chain && s.chain != "" {
 			empty.Refresh, empty.Lease, empty.Asked, empty.Wanted = r.Refresh, r.Lease, r.Asked, r.Wanted
-			empty.Metadata, empty.Found, empty.Issuer, empty.Client = r.Metadata, r.Found, r.Issuer, r.Client
+			empty.Metadata, empty.Found, empty.Issuer, empty.Client, empty.As = r.Metadata, r.Found, r.Issuer, r.Client, r.As
 		}
 		r = empty
 	}

@@ -42,12 +42,14 @@ type Source struct {
 	locks        []func() // release the lock of this host, see release
 	rejected     refused
 	challenge    *oauth.Challenge       // what upstream asked for last; nil: it was not asked
+	heardAt      time.Time              // when that was
 	settled      *oauth.Challenge       // the one that was looked into
 	pin          string                 // the issuer that accepted what is configured
 	wanted       string                 // the scope that upstream wants and a person must approve
 	entered      uint64                 // the generation that the last sign-in here has brought
 	stepped      []time.Time            // when upstream wanted another scope
 	asking       bool                   // a person is asked now, for a request
+	reserved     time.Time              // until then a command begins a sign-in: no request does
 	yield        func() <-chan struct{} // ends that; nil: nobody listens for the answer
 	login        chan struct{}          // closed when the pending login ends that was begun here; nil: there is none
 	loginTimer   *time.Timer

@@ -23,7 +23,7 @@ type client struct {
 
 // serves reports whether the registration is still good at an issuer.
 func (c *client) serves(issuer string) bool {
-	return c != nil && c.Issuer == issuer && (c.Expires == 0 || time.Now().Unix() < c.Expires)
+	return c != nil && sameIssuer(c.Issuer, issuer) && (c.Expires == 0 || time.Now().Unix() < c.Expires)
 }
 
 // target is whom the requests for s go to, and as whom: the configuration, completed by what the record holds of discovery
@@ -58,7 +58,7 @@ func (s *Source) target(r *record) (*oauth.Target, error) {
 	}
 	switch {
 	case o.ClientID != "":
-	case m != nil && m.ClientMetadata && o.ClientMetadataURL != "":
+	case o.ClientMetadataURL != "" && (r.As == o.ClientMetadataURL || r.As == "" && m != nil && m.ClientMetadata):
 		o.ClientID = o.ClientMetadataURL
 	case r.Client.serves(t.Issuer):
 		o.ClientID, registered = r.Client.ID, r.Client.Method
