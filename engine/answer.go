@@ -237,7 +237,7 @@ func (s *Source) notApproved(ctx context.Context, begun *pending, err error) err
 		s.trouble, s.state = e, NeedsReauth
 	}
 	s.mu.Unlock()
-	if wire != nil && wire.Op == "authorization" {
+	if wire != nil && unapproved(wire) != "" {
 		s.engine.log.Warn("the sign-in for "+s.name+" has failed: "+e.Reason, "server", s.name, "error", err)
 	}
 	return e

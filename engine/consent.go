@@ -284,26 +284,40 @@ func (s *Source) isKnown() bool {
 	return s.challenge != nil || !s.server.Load().OAuth.Discovers()
 }
 
-// signingIn reports whether err is for want of a person who signs in here at this moment, by `bearerd login`.
-func (s *Source) signingIn(err error) bool {
+// signingIn reports whether err is for want of a person who signs in at this moment, by `bearerd login` here or in another
+// process of this host.
+func (s *Source) signingIn(ctx context.Context, err error) bool {
 	var own *Error
+	if !errors.As(err, &own) || !own.consent && !(own.State == Revoked && s.server.Load().OAuth.Delegated()) {
+		return false
+	}
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	return errors.As(err, &own) && own.consent && s.login != nil
+	here := s.login != nil
+	s.mu.Unlock()
+	if here || s.mayAskPerson() { // whose own asking has ended with err
+		return here
+	}
+	p, _, err := s.pendingLogin(ctx)
+	return err == nil && p.active()
 }
 
 // afterLogin waits until that has ended; false: ctx ended first.
 func (s *Source) afterLogin(ctx context.Context) bool {
-	s.mu.Lock()
-	login := s.login
-	s.mu.Unlock()
-	if login == nil {
-		return true
-	}
-	select {
-	case <-login:
-		return true
-	case <-ctx.Done():
-		return false
+	for {
+		s.mu.Lock()
+		login := s.login
+		s.mu.Unlock()
+		if p, _, err := s.pendingLogin(ctx); login == nil && (err != nil || !p.active()) {
+			return ctx.Err() == nil
+		}
+		select {
+		case <-login: // never, where it is nil
+			return true
+		case <-s.gone:
+			return true
+		case <-time.After(waitPause / 2):
+		case <-ctx.Done():
+			return false
+		}
 	}
 }

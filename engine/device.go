@@ -72,7 +72,7 @@ func (s *Source) FinishDevice(ctx context.Context) (*Token, error) {
 			return nil, context.Cause(ctx)
 		}
 		if now, _, err := s.pendingLogin(ctx); s.isRetired() || err == nil && (now == nil || now.Device != p.Device) {
-			return nil, ErrOtherFlow // it was given up, or another one has taken its place
+			return nil, s.needsPerson("it was given up, or another sign-in has taken its place")
 		}
 		t, err := s.onEngineTime(func(ctx context.Context) (*Token, error) {
 			return s.obtain(ctx, p, func(t *oauth.Target) (*oauth.Token, error) { return s.poll(ctx, t, p) })
@@ -104,7 +104,7 @@ func (s *Source) poll(ctx context.Context, t *oauth.Target, p *pending) (*oauth.
 	switch {
 	case err == nil:
 		s.obtained(log, t, answer)
-	case errors.As(err, &wire) && (wire.Code == "authorization_pending" || wire.Code == "slow_down"):
+	case errors.As(err, &wire) && (wire.Code == "authorization_pending" || wire.Code == "slow_down" || unapproved(wire) != ""):
 	default:
 		s.logFailure(ctx, log, id, err)
 	}

@@ -171,3 +171,21 @@ func TestWithoutADeviceEndpointTheErrorSaysSo(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// An answer that cannot be used leaves no refresh token behind that works.
+func TestADeviceAnswerThatIsRefusedIsRevoked(t *testing.T) {
+	as, rs := protected(t)
+	synctest.Test(t, func(t *testing.T) {
+		b := start(t, scoped(rs, "read write"))
+		s := b.source(t, "a")
+		as.ApproveDevice(beginDevice(t, s).UserCode)
+		as.FailAt("/token", 1, oauthtest.Edit(func(answer map[string]any) { answer["scope"] = "read" }))
+		_, err := s.FinishDevice(t.Context())
+		wantNeedsPerson(t, err, "")
+		chains := as.Chains(as.Registrations()[0].ClientID)
+		if len(chains) != 1 || !chains[0].Revoked {
+			t.Errorf("the chains are %+v", chains)
+		}
+		b.Close()
+	})
+}

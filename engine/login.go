@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -102,6 +103,11 @@ func (p *pending) opened() []time.Time {
 		return nil
 	}
 	return slices.DeleteFunc(slices.Clone(p.Opened), func(at time.Time) bool { return time.Since(at).Abs() > openPause })
+}
+
+// active reports whether a person is signing in, by a browser or a device.
+func (p *pending) active() bool {
+	return p.waits() || p != nil && p.Device != "" && time.Now().Before(p.Expires)
 }
 
 func (p *pending) waits() bool { return p != nil && p.State != "" && time.Now().Before(p.Expires) }
@@ -223,6 +229,10 @@ func (s *Source) prepared(ctx context.Context, redirect string, register bool) (
 	fresh := g.record
 	fresh.As = "" // who the client is is settled anew
 	t, err := s.target(&fresh)
+	if err == nil && fresh.Client != nil && fresh.Client.Scope != "" && lacking(t.Scope, fresh.Client.Scope) != "" {
+		g.Client, fresh.Client = nil, nil // some servers hold a client to the scopes that it was registered for
+		t, err = s.target(&fresh)
+	}
 	if err != nil {
 		return nil, nil, err
 	}
@@ -287,13 +297,16 @@ func (s *Source) register(ctx context.Context, t *oauth.Target, g *reading, redi
 				", and write OAUTH_CLIENT_ID (and OAUTH_CLIENT_SECRET, if it has one)"}
 	}
 	log, id := s.engine.log.With("server", s.name), uuid.NewString()
+	if server := s.server.Load(); t.Scope != "" {
+		t.Scope = union(t.Scope, strings.Join(server.AllowStepUp, " "))
+	}
 	made, err := oauth.Register(ctx, log, t, s.engine.resolve, redirect, id)
 	if err != nil {
 		return nil, err
 	}
 	log.Info("[OAuthService] Registered a client for "+s.name, "redirect_uri", redirect, "correlation_id", id)
 	g.Client = &client{Issuer: t.Issuer, Redirect: redirect, ID: made.ClientID, Secret: made.ClientSecret.Reveal(),
-		Method: made.Method, Expires: made.Expires}
+		Method: made.Method, Scope: t.Scope, Expires: made.Expires}
 	return s.target(&g.record)
 }
 

@@ -226,3 +226,39 @@ func TestWithoutRoomForTheAnswerNoCodeIsSent(t *testing.T) {
 		b.Close()
 	})
 }
+
+// A tombstone whose grant had no chain is replaced like any other, once the store takes it.
+func TestALoginOverATombstoneWithoutAChainIsCommittedLater(t *testing.T) {
+	for name, before := range map[string]func(t *testing.T, as *oauthtest.Server, s *Source){
+		"never signed in": func(*testing.T, *oauthtest.Server, *Source) {},
+		"no refresh token": func(t *testing.T, as *oauthtest.Server, s *Source) {
+			as.Fail(1, oauthtest.Edit(func(answer map[string]any) { delete(answer, "refresh_token") }))
+			signIn(t, as, s)
+		},
+		"a chain": func(t *testing.T, as *oauthtest.Server, s *Source) { signIn(t, as, s) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			as, rs := protected(t)
+			synctest.Test(t, func(t *testing.T) {
+				folder, on := newMemory(), false
+				b := startWith(t, folder, locks(), delegated(rs))
+				b.Engine.store = failing(folder, 3, &on)
+				s := b.source(t, "a")
+				before(t, as, s)
+				logout(t, b)
+				query := visit(t, as, beginLogin(t, s).URL)
+				on = true
+				if _, err := s.FinishLogin(t.Context(), query); err != nil || !s.Status().Uncommitted {
+					t.Fatal("it is committed at once, or not at all:", err)
+				}
+				time.Sleep(10 * time.Minute)
+				if r := stored(t, folder, "grant/a"); r.Revoked || r.Refresh == "" || s.Status().Uncommitted {
+					t.Errorf("revoked: %v; a refresh token is kept: %v", r.Revoked, r.Refresh != "")
+				}
+				time.Sleep(time.Hour)
+				b.token(t, "a")
+				b.Close()
+			})
+		})
+	}
+}

@@ -13,8 +13,12 @@ import (
 
 // downFor lets the documents of an authorization server be away.
 func downFor(as *oauthtest.Server, n, status int) {
+	insteadOfDocuments(as, n, oauthtest.Answer(status, "text/plain", ""))
+}
+
+func insteadOfDocuments(as *oauthtest.Server, n int, f oauthtest.Fault) {
 	for _, path := range []string{"/.well-known/oauth-authorization-server", "/.well-known/openid-configuration"} {
-		as.FailAt(path, n, oauthtest.Answer(status, "text/plain", ""))
+		as.FailAt(path, n, f)
 	}
 }
 
@@ -33,7 +37,14 @@ func TestMetadataThatIsAwayEndsNoGrant(t *testing.T) {
 			hide(rs, 1000)
 			rs.FailAt("/mcp", 1000, oauthtest.Answer(404, "text/plain", "404 page not found"))
 		},
-		"503 of the issuer":            func(as, _ *oauthtest.Server, _ *oauthtest.Resource) { downFor(as, 1000, 503) },
+		"503 of the issuer": func(as, _ *oauthtest.Server, _ *oauthtest.Resource) { downFor(as, 1000, 503) },
+		"404 of the issuer": func(as, _ *oauthtest.Server, _ *oauthtest.Resource) { downFor(as, 1000, 404) },
+		"a page of the issuer": func(as, _ *oauthtest.Server, _ *oauthtest.Resource) {
+			insteadOfDocuments(as, 1000, oauthtest.Answer(200, "text/html", "<html>maintenance</html>"))
+		},
+		"an error of the issuer": func(as, _ *oauthtest.Server, _ *oauthtest.Resource) {
+			insteadOfDocuments(as, 1000, oauthtest.Answer(200, "application/json", `{"error":"maintenance"}`))
+		},
 		"503 of the one in use of two": func(as, _ *oauthtest.Server, _ *oauthtest.Resource) { downFor(as, 1000, 503) },
 		"503 of the other of two":      func(_, second *oauthtest.Server, _ *oauthtest.Resource) { downFor(second, 1000, 503) },
 	} {
@@ -97,11 +108,11 @@ func TestMetadataThatIsAwayEndsNoUnattendedGrant(t *testing.T) {
 	}
 }
 
-// Providers write the slash after a bare host or not, and change their mind.
+// Providers write the slash after a bare host or not, and change their mind. The client that was registered stays.
 func TestASlashAfterTheIssuerIsNoMigration(t *testing.T) {
 	as, rs := protected(t)
 	synctest.Test(t, func(t *testing.T) {
-		b := start(t, configured(as, rs))
+		b := start(t, delegated(rs))
 		signIn(t, as, b.source(t, "a"))
 		as.EditMetadata(func(document map[string]any) { document["issuer"] = as.URL() + "/" })
 		time.Sleep(metadataLife + time.Hour)
@@ -201,6 +212,29 @@ func TestMetadataOfAClockThatRanAheadIsReadAnew(t *testing.T) {
 		wantLooks(t, rs, 2)
 		if r := stored(t, b.store, "grant/a"); r.Found.After(time.Now()) {
 			t.Errorf("it was found at %s", r.Found)
+		}
+		wantGrantKept(t, as, b.store)
+		b.Close()
+	})
+}
+
+// An MCP server that is its own authorization server (MCP 2025-03-26), and whose document is missing for a while, has the
+// endpoints of before, not the fixed ones.
+func TestADocumentThatIsAwayMakesNoFixedEndpoints(t *testing.T) {
+	as, rs := protected(t)
+	synctest.Test(t, func(t *testing.T) {
+		own := delegated(rs)
+		own.URL = as.URL() + "/mcp"
+		b := start(t, own)
+		signIn(t, as, b.source(t, "a"))
+		downFor(as, 1000, 404)
+		for range 2 {
+			time.Sleep(metadataLife + time.Hour)
+			b.token(t, "a")
+			synctest.Wait() // until it is committed
+			if m := stored(t, b.store, "grant/a").Metadata; m.DefaultEndpoints || m.RevocationURL != as.RevocationURL() {
+				t.Errorf("the metadata is %+v", m)
+			}
 		}
 		wantGrantKept(t, as, b.store)
 		b.Close()

@@ -209,3 +209,50 @@ func TestAWrittenTokenEndpointTakesNothingOfTheMetadataOfAnother(t *testing.T) {
 		}
 	}
 }
+
+// Where a person signs in, the store notes it later if it must: the client's secret goes to nobody else from then on.
+func TestASignInWhileTheStoreIsAwayIsPinned(t *testing.T) {
+	old, rs := protected(t)
+	as, _ := protected(t)
+	synctest.Test(t, func(t *testing.T) {
+		shared := newMemory()
+		b := host(t, shared, newMemory(), "here", configured(old, rs))
+		finishAway(t, old, shared, b.source(t, "a"))
+		shared.set(back)
+		time.Sleep(2 * time.Minute)
+		if r := stored(t, shared, "grant/a"); r.Refresh == "" || r.Pinned != old.URL() || r.PinnedClient != "mine" {
+			t.Errorf("it is pinned to %q, as %q", r.Pinned, r.PinnedClient)
+		}
+		b.Close()
+		rs.SetServers(as)
+		b = host(t, shared, newMemory(), "there", configured(old, rs))
+		_, err := b.source(t, "a").BeginLogin(t.Context(), defaultRedirect, false)
+		wantPinned(t, err)
+		if n := len(as.Requests()); n > 2 { // its documents
+			t.Errorf("%d requests to the other issuer", n)
+		}
+		b.Close()
+	})
+}
+
+// What is configured while a grant lives belongs to the issuer that a person signs in to next.
+func TestASignInAtAnotherIssuerMovesThePin(t *testing.T) {
+	old, rs := protected(t)
+	as, _ := protected(t)
+	synctest.Test(t, func(t *testing.T) {
+		b := start(t, delegated(rs))
+		signIn(t, old, b.source(t, "a"))
+		edited := delegated(rs)
+		edited.OAuth.CustomHeaders = map[string]secrets.Ref{"X-Api-Key": secrets.LiteralRef("k")}
+		b.Prepare(&config.Config{Servers: []*config.Server{edited}}).Commit()
+		rs.SetServers(as)
+		time.Sleep(2 * time.Minute)
+		signIn(t, as, b.source(t, "a"))
+		if r := stored(t, b.store, "grant/a"); r.Issuer != as.URL() || r.Pinned != as.URL() {
+			t.Errorf("it signed in at %q, and is pinned to %q", r.Issuer, r.Pinned)
+		}
+		time.Sleep(metadataLife + time.Hour)
+		b.token(t, "a")
+		b.Close()
+	})
+}

@@ -30,6 +30,7 @@ func (s *Source) Revoke(ctx context.Context) (sent int, err error) {
 			return sent, err
 		}
 	}
+	held := len(s.held(ctx)) > 0
 	err = s.forget(ctx, true)
 	switch {
 	case err != nil && sent > 0:
@@ -37,7 +38,9 @@ func (s *Source) Revoke(ctx context.Context) (sent int, err error) {
 	case err != nil:
 		return sent, err
 	case !configured:
-		s.engine.log.Warn("[OAuthService] Dropped token for "+s.name+" without revoking it", "server", s.name)
+		if held {
+			s.engine.log.Warn("[OAuthService] Dropped token for "+s.name+" without revoking it", "server", s.name)
+		}
 		return 0, fmt.Errorf("server %q: %w", s.name, ErrNoRevocation)
 	}
 	return sent, nil

@@ -89,7 +89,7 @@ func (s *Source) hit(ctx context.Context, t *Token) {
 // that a person may be asked.
 func (s *Source) slow(ctx context.Context, asked bool) (*Token, error) {
 	t, err := s.fetched(ctx, asked)
-	if err == nil || !s.signingIn(err) {
+	if err == nil || !s.signingIn(ctx, err) {
 		return t, err
 	}
 	if !s.afterLogin(ctx) {
@@ -354,6 +354,9 @@ func (s *Source) waited(ctx context.Context) error {
 	s.mu.Lock()
 	asking := s.asking || s.login != nil
 	s.mu.Unlock()
+	if p, _, err := s.pendingLogin(context.WithoutCancel(ctx)); err == nil && p.active() {
+		asking = true
+	}
 	if asking {
 		e := s.needsPerson("a person is to sign in first, and has not finished yet")
 		e.Remedy, e.Err = "finish the sign-in in the browser, then send the request again; `bearerd login "+s.name+"` begins it anew", context.Cause(ctx)

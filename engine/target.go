@@ -18,6 +18,7 @@ type client struct {
 	ID       string `json:"client_id"`
 	Secret   string `json:"client_secret,omitempty"`
 	Method   string `json:"method,omitempty"`
+	Scope    string `json:"scope,omitempty"`   // that it was registered for; "": any
 	Expires  int64  `json:"expires,omitempty"` // of the secret, Unix seconds; 0: never
 }
 

@@ -143,7 +143,7 @@ func (rt *route) dead(r *http.Request, body *body, status int, err error) (*http
 	case !errors.As(err, &known) && !errors.Is(err, engine.ErrGone):
 		return rt.failed(r, body, err)
 	}
-	rt.warn("upstream refused the token, and the request could not be helped", err)
+	rt.warn("upstream refused the token of a request", err)
 	reason := reasonRenewed
 	switch {
 	case status == http.StatusForbidden:
