@@ -95,6 +95,9 @@ func (s *Source) slow(ctx context.Context, asked bool) (*Token, error) {
 	if !s.afterLogin(ctx) {
 		return nil, s.waited(ctx)
 	}
+	s.mu.Lock()
+	s.retryAt = time.Time{} // the record may have what another process was given
+	s.mu.Unlock()
 	return s.fetched(ctx, asked)
 }
 
