@@ -135,3 +135,13 @@ func TestADemandDuringASignInIsKept(t *testing.T) {
 		b.Close()
 	})
 }
+
+func TestASignInFulfilsOnlyWhatItWasGiven(t *testing.T) {
+	_, rs := protected(t)
+	s := start(t, delegated(rs)).source(t, "a")
+	s.wanted = "write admin"
+	s.enter(&Token{Generation: 1, Scope: "read write"})
+	if s.wanted != "admin" {
+		t.Errorf("wanted is %q", s.wanted)
+	}
+}

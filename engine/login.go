@@ -307,7 +307,9 @@ func (s *Source) register(ctx context.Context, t *oauth.Target, g *reading, redi
 	log.Info("[OAuthService] Registered a client for "+s.name, "redirect_uri", redirect, "correlation_id", id)
 	g.Client = &client{Issuer: t.Issuer, Redirect: redirect, ID: made.ClientID, Secret: made.ClientSecret.Reveal(),
 		Method: made.Method, Scope: t.Scope, Expires: made.Expires}
-	return s.target(&g.record)
+	fresh := g.record
+	fresh.As = "" // that of the grant before
+	return s.target(&fresh)
 }
 
 // mayUsePKCE refuses to rely on a protection that the server does not say it has (MCP authorization, PKCE).

@@ -79,6 +79,9 @@ func TestAnAnswerThatIsOvertakenIsRevokedAndNotKept(t *testing.T) {
 				next.ServeHTTP(w, r)
 			})
 			_, err := s.FinishLogin(t.Context(), query)
+			if end.says == nil {
+				wantState(t, s, Revoked)
+			}
 			wantTooLate(t, as, b, err, end.says)
 		})
 	}

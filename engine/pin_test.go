@@ -256,3 +256,22 @@ func TestASignInAtAnotherIssuerMovesThePin(t *testing.T) {
 		b.Close()
 	})
 }
+
+// Without a person there is nobody to sign in again: a client that no record says is another's goes on at the new issuer.
+func TestAnUnattendedGrantWithoutAPinGoesOnAtAnotherIssuer(t *testing.T) {
+	old, rs := protected(t)
+	as, _ := protected(t)
+	old.Fail(1, oauthtest.Edit(func(answer map[string]any) { answer["refresh_token"] = "unasked" }))
+	synctest.Test(t, func(t *testing.T) {
+		b := start(t, unattended(old, rs))
+		b.token(t, "a")
+		b.Close()
+		edit(t, b.store, "grant/a", func(r *record) { r.Pinned, r.PinnedClient = "", "" })
+		rs.SetServers(as)
+		b = startWith(t, b.store, b.lock, unattended(old, rs))
+		time.Sleep(metadataLife + time.Hour)
+		b.token(t, "a")
+		wantAsked(t, as, 1)
+		b.Close()
+	})
+}

@@ -41,6 +41,30 @@ func TestAFirstProbeThatFailsIsRepeatedByTheNextLogin(t *testing.T) {
 	}
 }
 
+// An answer of 502 says nothing of what the server asks for: the request goes out without a token, and nobody is asked yet.
+func TestAGatewayErrorIsNoWordOfTheServer(t *testing.T) {
+	as, rs := hidden(t)
+	rs.FailAt("/mcp", 2, oauthtest.Answer(502, "text/plain", ""))
+	synctest.Test(t, func(t *testing.T) {
+		p := &person{as: as}
+		b := start(t, auto(rs))
+		b.AskWith(p.signIn)
+		s := b.source(t, "a")
+		if _, err := s.BeginLogin(t.Context(), defaultRedirect, false); err == nil {
+			t.Fatal("a login has begun without metadata")
+		}
+		if tok, err := s.TokenOrNone(t.Context()); tok != nil || err != nil {
+			t.Error(tok, err)
+		}
+		wantPersonAsked(t, p, 0)
+		if _, _, err := s.Challenged(t.Context(), nil, http.StatusUnauthorized, challenge(t, rs, nil)); err != nil {
+			t.Error(err)
+		}
+		wantPersonAsked(t, p, 1)
+		b.Close()
+	})
+}
+
 // A challenge that names an address of before is asked for anew when a person is there.
 func TestALoginDoesNotGoByAnOldChallenge(t *testing.T) {
 	as, rs := hidden(t)
