@@ -21,6 +21,7 @@ var (
 	descInvalidations = desc("token_invalidations_total", "Tokens dropped on request or because upstream refused them.")
 	descLatency       = desc("token_request_duration_seconds", "Time of token requests, failed ones too.")
 	descActive        = desc("active_tokens", "1 while a valid token is held.")
+	descReauth        = desc("needs_reauth", "1 while a person must sign in, approve a scope, or supply a refresh token.")
 	descExpiry        = desc("token_expiry_timestamp_seconds", "When the present token expires.")
 	descUnwritable    = desc("store_unwritable", "1 while the store takes no record of this server.")
 	descUncommitted   = desc("commit_pending", "1 while the newest refresh token is in the journal, not yet in the store.")
@@ -29,7 +30,7 @@ var (
 // Describe implements prometheus.Collector.
 func (c Collector) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{descAcquisitions, descHits, descMisses, descRefreshes, descInvalidations,
-		descLatency, descActive, descExpiry, descUnwritable, descUncommitted} {
+		descLatency, descActive, descReauth, descExpiry, descUnwritable, descUncommitted} {
 		ch <- d
 	}
 }
@@ -53,6 +54,7 @@ func (c Collector) Collect(ch chan<- prometheus.Metric) {
 		st := s.Status()
 		gauge(descUnwritable, flag(st.Store != ""))
 		gauge(descUncommitted, flag(st.Uncommitted))
+		gauge(descReauth, flag(st.State == NeedsReauth))
 		t := s.current.Load()
 		gauge(descActive, flag(t != nil && t.valid(now)))
 		if t != nil && !t.Expires.IsZero() {

@@ -315,13 +315,8 @@ func (s *Source) register(ctx context.Context, t *oauth.Target, g *reading, redi
 // mayUsePKCE refuses to rely on a protection that the server does not say it has (MCP authorization, PKCE).
 func (s *Source) mayUsePKCE(g *reading) error {
 	m := g.Metadata
-	if m == nil || m.DefaultEndpoints || s.server.Load().OAuth.CodeChallengeMethod != "" {
+	if m == nil || m.DefaultEndpoints || s.server.Load().OAuth.CodeChallengeMethod != "" || slices.Contains(m.ChallengeMethods, "S256") {
 		return nil
-	}
-	for _, method := range m.ChallengeMethods {
-		if method == "S256" {
-			return nil
-		}
 	}
 	return &Error{Server: s.name, State: NeedsReauth, local: true,
 		Reason: "its authorization server does not say that it supports PKCE with S256",

@@ -116,3 +116,21 @@ bearerd_active_tokens{server="b"} 0
 		}
 	}
 }
+
+func TestCollectorShowsWhoNeedsAPerson(t *testing.T) {
+	as, rs := protected(t)
+	b := start(t, delegated(rs), server(as, "b"))
+	r := prometheus.NewPedanticRegistry()
+	r.MustRegister(Collector{Engine: b.Engine})
+	for _, a := range []string{"1", "0"} {
+		want := "# HELP bearerd_needs_reauth 1 while a person must sign in, approve a scope, or supply a refresh token.\n" +
+			"# TYPE bearerd_needs_reauth gauge\nbearerd_needs_reauth{server=\"a\"} " + a + "\nbearerd_needs_reauth{server=\"b\"} 0\n"
+		if err := testutil.GatherAndCompare(r, strings.NewReader(want), "bearerd_needs_reauth"); err != nil {
+			t.Error(err)
+		}
+		if a == "1" {
+			signIn(t, as, b.source(t, "a"))
+		}
+	}
+	b.Close()
+}

@@ -1,15 +1,9 @@
 package main_test
 
 import (
-	"context"
-	"errors"
-	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
-	"time"
 )
 
 // The official suite judges what reaches its servers, from the same client with and without `bearerd exec` between: where it
@@ -38,25 +32,10 @@ func TestBridgeConformance(t *testing.T) {
 // conform runs one scenario. An error is a check that failed, or a warning. A scenario that was skipped gives no error.
 func conform(t *testing.T, node, through, scenario, wire string) (said string, err error) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), peerPatience)
-	defer cancel()
 	driver, err := filepath.Abs("../../testdata/conformance/driver.mjs")
 	if err != nil {
 		t.Fatal(err)
 	}
-	dir := t.TempDir()
-	suite := filepath.Join(peersDir(t), "node_modules/@modelcontextprotocol/conformance/dist/index.js")
-	cmd := exec.CommandContext(ctx, node, suite, "client", "--command", "node "+driver, "--scenario", scenario,
-		"--spec-version", wire, "--timeout", "30000", "-o", dir)
-	cmd.Dir = dir
-	cmd.Env = append(os.Environ(), "BEARERD="+through, raceOptions)
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
-	cmd.WaitDelay = 5 * time.Second
-	out, err := cmd.CombinedOutput()
-	var exit *exec.ExitError
-	if err != nil && !errors.As(err, &exit) {
-		t.Fatal(err)
-	}
-	return string(out), err
+	return runSuite(t, node, []string{"BEARERD=" + through, raceOptions}, "client", "--command", "node "+driver, "--scenario", scenario,
+		"--spec-version", wire, "--timeout", "30000", "-o", t.TempDir())
 }

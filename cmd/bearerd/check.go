@@ -190,7 +190,7 @@ func explainGrant(w io.Writer, c checked) {
 	if c.Login != "" {
 		_, _ = fmt.Fprintf(w, "  "+asks[c.Login]+"\n", c.Name)
 		port := ""
-		if c.Client == "registered" {
+		if c.Client == "registered" && strings.HasPrefix(c.Redirect, "http://") { // else nobody here listens
 			port = ", or the next port that is free"
 		}
 		_, _ = fmt.Fprintf(w, "  the browser is sent back to %s%s\n", c.Redirect, port)

@@ -48,10 +48,10 @@ func (a *API) Handler() http.Handler {
 	a.open(mux)
 	mux.HandleFunc("GET /api/status", a.status)
 	mux.HandleFunc("GET /api/metrics", a.metrics)
-	mux.HandleFunc("GET /api/servers/{name}/token", a.token)
-	mux.HandleFunc("POST /api/servers/{name}/refresh", a.refresh)
-	mux.HandleFunc("POST /api/servers/{name}/invalidate", a.invalidate)
-	mux.HandleFunc("POST /api/servers/{name}/revoke", a.revoke)
+	mux.HandleFunc("GET /api/servers/{name}/token", a.on(a.token))
+	mux.HandleFunc("POST /api/servers/{name}/refresh", a.on(a.refresh))
+	mux.HandleFunc("POST /api/servers/{name}/invalidate", a.on(a.invalidate))
+	mux.HandleFunc("POST /api/servers/{name}/revoke", a.on(a.revoke))
 	a.loginRoutes(mux)
 	mux.HandleFunc("GET /api/servers/{name}/key/{client}", a.key)
 	mux.HandleFunc("POST /api/reload", a.reload)
@@ -112,14 +112,16 @@ func (a *API) ready(w http.ResponseWriter, _ *http.Request) {
 	word(w, http.StatusOK, text)
 }
 
-// source finds the source that the path names, or answers 404.
-func (a *API) source(w http.ResponseWriter, r *http.Request) *engine.Source {
-	s, err := a.find(r.PathValue("name"))
-	if err != nil {
-		fail(w, err)
-		return nil
+// on finds the source that the path names for h, or answers 404.
+func (a *API) on(h func(http.ResponseWriter, *http.Request, *engine.Source)) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		s, err := a.find(r.PathValue("name"))
+		if err != nil {
+			fail(w, err)
+			return
+		}
+		h(w, r, s)
 	}
-	return s
 }
 
 // find says of a server without a source whether it is not there or gets no token.
@@ -150,11 +152,7 @@ type Token struct {
 	Info          *engine.Status `json:"info"`
 }
 
-func (a *API) token(w http.ResponseWriter, r *http.Request) {
-	s := a.source(w, r)
-	if s == nil {
-		return
-	}
+func (a *API) token(w http.ResponseWriter, r *http.Request, s *engine.Source) {
 	t, err := s.Token(r.Context())
 	if err != nil {
 		fail(w, err)
@@ -173,27 +171,23 @@ func (a *API) token(w http.ResponseWriter, r *http.Request) {
 	reply(w, answer)
 }
 
-func (a *API) refresh(w http.ResponseWriter, r *http.Request) {
-	if s := a.source(w, r); s != nil {
-		if _, err := s.Refresh(r.Context()); err != nil {
-			if st := s.Status().Status; st == "valid" || st == "expiring" {
-				err = fmt.Errorf("%w; the present token stays in service", err)
-			}
-			fail(w, err)
-			return
+func (a *API) refresh(w http.ResponseWriter, r *http.Request, s *engine.Source) {
+	if _, err := s.Refresh(r.Context()); err != nil {
+		if st := s.Status().Status; st == "valid" || st == "expiring" {
+			err = fmt.Errorf("%w; the present token stays in service", err)
 		}
-		reply(w, s.Status())
+		fail(w, err)
+		return
 	}
+	reply(w, s.Status())
 }
 
-func (a *API) invalidate(w http.ResponseWriter, r *http.Request) {
-	if s := a.source(w, r); s != nil {
-		if err := s.Invalidate(r.Context()); err != nil {
-			fail(w, err)
-			return
-		}
-		reply(w, s.Status())
+func (a *API) invalidate(w http.ResponseWriter, r *http.Request, s *engine.Source) {
+	if err := s.Invalidate(r.Context()); err != nil {
+		fail(w, err)
+		return
 	}
+	reply(w, s.Status())
 }
 
 // Revoked is the answer to a revocation.
@@ -219,19 +213,17 @@ func (a *API) next(name string, sent int) string {
 	return name + " needs a new refresh token now: put it where OAUTH_REFRESH_TOKEN refers to, then run " + again
 }
 
-func (a *API) revoke(w http.ResponseWriter, r *http.Request) {
-	if s := a.source(w, r); s != nil {
-		name := r.PathValue("name")
-		sent, err := s.Revoke(r.Context())
-		if errors.Is(err, engine.ErrNoRevocation) {
-			err = fmt.Errorf("%w; %s", err, a.next(name, 1))
-		}
-		if err != nil {
-			fail(w, err)
-			return
-		}
-		reply(w, Revoked{Status: s.Status(), Sent: sent, Next: a.next(name, sent)})
+func (a *API) revoke(w http.ResponseWriter, r *http.Request, s *engine.Source) {
+	name := r.PathValue("name")
+	sent, err := s.Revoke(r.Context())
+	if errors.Is(err, engine.ErrNoRevocation) {
+		err = fmt.Errorf("%w; %s", err, a.next(name, 1))
 	}
+	if err != nil {
+		fail(w, err)
+		return
+	}
+	reply(w, Revoked{Status: s.Status(), Sent: sent, Next: a.next(name, sent)})
 }
 
 // Key is a local key and where it opens a server.

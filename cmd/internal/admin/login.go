@@ -49,20 +49,16 @@ type Device struct {
 }
 
 func (a *API) loginRoutes(mux *http.ServeMux) {
-	mux.HandleFunc("GET /api/servers/{name}/login", a.redirect)
-	mux.HandleFunc("POST /api/servers/{name}/login", a.beginLogin)
-	mux.HandleFunc("POST /api/servers/{name}/callback", a.finishLogin)
-	mux.HandleFunc("DELETE /api/servers/{name}/login", a.endLogin)
-	mux.HandleFunc("POST /api/servers/{name}/device", a.beginDevice)
-	mux.HandleFunc("POST /api/servers/{name}/device/token", a.finishDevice)
-	mux.HandleFunc("POST /api/servers/{name}/logout", a.logout)
+	mux.HandleFunc("GET /api/servers/{name}/login", a.on(a.redirect))
+	mux.HandleFunc("POST /api/servers/{name}/login", a.on(a.beginLogin))
+	mux.HandleFunc("POST /api/servers/{name}/callback", a.on(a.finishLogin))
+	mux.HandleFunc("DELETE /api/servers/{name}/login", a.on(a.endLogin))
+	mux.HandleFunc("POST /api/servers/{name}/device", a.on(a.beginDevice))
+	mux.HandleFunc("POST /api/servers/{name}/device/token", a.on(a.finishDevice))
+	mux.HandleFunc("POST /api/servers/{name}/logout", a.on(a.logout))
 }
 
-func (a *API) redirect(w http.ResponseWriter, r *http.Request) {
-	s := a.source(w, r)
-	if s == nil {
-		return
-	}
+func (a *API) redirect(w http.ResponseWriter, r *http.Request, s *engine.Source) {
 	s.Yield(r.Context())
 	to, err := s.Redirect(r.Context())
 	if err != nil {
@@ -82,11 +78,7 @@ func (a *API) unneeded(r *http.Request, err error) error {
 	return fmt.Errorf("%w: its OAUTH_GRANT_TYPE is %q; `bearerd refresh %s` gets a token", err, s.OAuth.GrantType, name)
 }
 
-func (a *API) beginLogin(w http.ResponseWriter, r *http.Request) {
-	s := a.source(w, r)
-	if s == nil {
-		return
-	}
+func (a *API) beginLogin(w http.ResponseWriter, r *http.Request, s *engine.Source) {
 	var want Begin
 	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxAnswer)).Decode(&want); err != nil || want.URI == "" {
 		fail(w, &badInput{`the body must be {"redirect_uri": "…"}`})
@@ -101,11 +93,7 @@ func (a *API) beginLogin(w http.ResponseWriter, r *http.Request) {
 }
 
 // finishLogin takes the query of the answer as the body: bodies are in no log and in no list of processes.
-func (a *API) finishLogin(w http.ResponseWriter, r *http.Request) {
-	s := a.source(w, r)
-	if s == nil {
-		return
-	}
+func (a *API) finishLogin(w http.ResponseWriter, r *http.Request, s *engine.Source) {
 	query, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxAnswer))
 	if err != nil {
 		fail(w, &badInput{"the answer of the sign-in could not be read, or is longer than 16 KiB"})
@@ -118,11 +106,7 @@ func (a *API) finishLogin(w http.ResponseWriter, r *http.Request) {
 	reply(w, s.Status())
 }
 
-func (a *API) endLogin(w http.ResponseWriter, r *http.Request) {
-	s := a.source(w, r)
-	if s == nil {
-		return
-	}
+func (a *API) endLogin(w http.ResponseWriter, r *http.Request, s *engine.Source) {
 	if err := s.EndLogin(r.Context(), r.URL.Query().Get("redirect_uri")); err != nil {
 		fail(w, err)
 		return
@@ -130,11 +114,7 @@ func (a *API) endLogin(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusNoContent)
 }
 
-func (a *API) beginDevice(w http.ResponseWriter, r *http.Request) {
-	s := a.source(w, r)
-	if s == nil {
-		return
-	}
+func (a *API) beginDevice(w http.ResponseWriter, r *http.Request, s *engine.Source) {
 	d, err := s.BeginDevice(r.Context())
 	if err != nil {
 		fail(w, a.unneeded(r, err))
@@ -144,11 +124,7 @@ func (a *API) beginDevice(w http.ResponseWriter, r *http.Request) {
 }
 
 // finishDevice answers when the person has: it may take minutes.
-func (a *API) finishDevice(w http.ResponseWriter, r *http.Request) {
-	s := a.source(w, r)
-	if s == nil {
-		return
-	}
+func (a *API) finishDevice(w http.ResponseWriter, r *http.Request, s *engine.Source) {
 	if _, err := s.FinishDevice(r.Context()); err != nil {
 		fail(w, a.unneeded(r, err))
 		return
@@ -156,11 +132,7 @@ func (a *API) finishDevice(w http.ResponseWriter, r *http.Request) {
 	reply(w, s.Status())
 }
 
-func (a *API) logout(w http.ResponseWriter, r *http.Request) {
-	s := a.source(w, r)
-	if s == nil {
-		return
-	}
+func (a *API) logout(w http.ResponseWriter, r *http.Request, s *engine.Source) {
 	sent, left, err := s.Logout(r.Context(), r.URL.Query().Get("local") == "true")
 	if err != nil {
 		fail(w, err)
