@@ -61,9 +61,15 @@ type Proxy struct {
 	Local
 }
 
-// Admin is the admin block. Its TCP side serves /metrics, /livez and /readyz.
+// Admin is the admin block: the REST API and the page.
 type Admin struct {
-	Listen string `hcl:"listen"` // "": no TCP listener
+	Listen        string      `hcl:"listen"`               // "": no TCP listener
+	PublicURL     string      `hcl:"public_url"`           // an origin: where browsers reach the callback; "": at Listen
+	ConfDir       string      `hcl:"conf_dir" form:"path"` // where the API writes servers, loaded with the rest; "": conf.d of the folder
+	AllowStdio    bool        `hcl:"allow_stdio"`          // the API may make servers that run a command
+	AllowPrivate  []string    `hcl:"allow_private"`        // hosts, addresses, networks: private ones that servers made by the API may use
+	MetricsListen string      `hcl:"metrics_listen"`       // "": /metrics is on Listen alone
+	MetricsKey    secrets.Ref `hcl:"metrics_key"`          // opens /metrics and nothing else
 }
 
 // Use is the use block: a unix socket where other users of this host get the access tokens of the servers that list them.
@@ -76,6 +82,7 @@ type Use struct {
 // Server is one server block.
 type Server struct {
 	Name      string
+	Made      bool   // the API wrote its file: it comes from outside, see made.go
 	MovedFrom string `hcl:"moved_from" reload:"none"` // the name that it had: what is stored of it comes along
 
 	Command string                 `hcl:"command" reload:"respawn"` // with Args: a stdio server

@@ -31,7 +31,8 @@ type Engine struct {
 	resolve *secrets.Resolver
 	log     *slog.Logger
 	limits  *limits
-	ask     Ask // nil: no person is asked here
+	ask     Ask         // nil: no person is asked here
+	observe func(Event) // nil: nobody wants to know
 
 	mu      sync.Mutex         // guards what follows
 	origins map[string]*Source // whose chain began with this supplied refresh token, by fingerprint

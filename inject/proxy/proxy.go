@@ -31,6 +31,8 @@ type Proxy struct {
 
 	mu     sync.Mutex
 	ending map[*front]bool // guarded by mu: those that still have requests
+
+	delivered func(Delivery) // nil: nobody wants to know
 }
 
 // front is one configured address: one or two sockets and the routes behind them.

@@ -1,5 +1,6 @@
-// Package admin answers the commands: one http.Handler over the engine and the store, reached over the daemon's unix
-// socket or called in-process. Public is the part of it that may listen on TCP. It decides nothing about tokens.
+// Package admin answers the commands, the REST API and the page: one http.Handler over the engine and the store, reached
+// over the daemon's unix socket or called in-process. Public is the part of it that listens on TCP, behind a key. It
+// decides nothing about tokens.
 package admin
 
 import (
@@ -16,6 +17,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"bearerd/cmd/internal/audit"
 	"bearerd/config"
 	"bearerd/engine"
 	"bearerd/inject/proxy"
@@ -37,54 +39,27 @@ type API struct {
 	Registry   *prometheus.Registry
 	Version    string
 	PID        int // of the daemon; 0: none runs
+
+	Local    secrets.Store                             // of this host: the admin key, sign-ins that are under way
+	Edit     Edit                                      // nil: no daemon
+	Redirect string                                    // where providers send browsers to; "": there is no place for them
+	Upstream func(server string) (proxy.Outcome, bool) // nil: no proxy runs here
+	Audit    *audit.Log
+	Live     *Live // nil: no daemon
 }
 
-// ConfigHeader carries the digest of the configuration in force, so that a command can tell that it has read another.
-const ConfigHeader = "Bearerd-Config"
+// Edit writes the file of a server that the API makes, or removes it if s is nil, and puts that in force. An error has left
+// everything as it was.
+type Edit func(ctx context.Context, name string, s *config.Server) (config.Changes, error)
 
-// Handler serves every command. Whoever reaches it may do anything: it belongs behind a 0600 socket.
-func (a *API) Handler() http.Handler {
-	mux := http.NewServeMux()
-	a.open(mux)
-	mux.HandleFunc("GET /api/status", a.status)
-	mux.HandleFunc("GET /api/metrics", a.metrics)
-	mux.HandleFunc("GET /api/servers/{name}/token", a.on(a.token))
-	mux.HandleFunc("POST /api/servers/{name}/refresh", a.on(a.refresh))
-	mux.HandleFunc("POST /api/servers/{name}/invalidate", a.on(a.invalidate))
-	mux.HandleFunc("POST /api/servers/{name}/revoke", a.on(a.revoke))
-	a.loginRoutes(mux)
-	mux.HandleFunc("GET /api/servers/{name}/key/{client}", a.key)
-	mux.HandleFunc("POST /api/reload", a.reload)
-	mux.HandleFunc("GET /api/plan", a.plan)
-	mux.HandleFunc("GET /api/secrets", a.listSecrets)
-	mux.HandleFunc("PUT /api/secrets/{name}", a.setSecret)
-	mux.HandleFunc("DELETE /api/secrets/{name}", a.removeSecret)
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set(ConfigHeader, a.Config().Digest())
-		mux.ServeHTTP(w, r)
-	})
-}
-
-// Public serves what needs no key: metrics and health, and those not to a web page that has rebound its name.
-func (a *API) Public() http.Handler {
-	mux := http.NewServeMux()
-	a.open(mux)
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if !proxy.LoopbackHost(r.Host) {
-			word(w, http.StatusForbidden, "forbidden")
-			return
-		}
-		mux.ServeHTTP(w, r)
-	})
-}
-
-func (a *API) open(mux *http.ServeMux) {
-	mux.Handle("GET /metrics", promhttp.HandlerFor(a.Registry, promhttp.HandlerOpts{
+// prometheus shows the metrics.
+func (a *API) prometheus() http.HandlerFunc {
+	return promhttp.HandlerFor(a.Registry, promhttp.HandlerOpts{
 		ErrorHandling: promhttp.ContinueOnError, MaxRequestsInFlight: 4, Timeout: 10 * time.Second,
-	}))
-	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { word(w, http.StatusOK, "alive") })
-	mux.HandleFunc("GET /readyz", a.ready)
+	}).ServeHTTP
 }
+
+func alive(w http.ResponseWriter, _ *http.Request) { word(w, http.StatusOK, "alive") }
 
 func word(w http.ResponseWriter, status int, text string) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
@@ -271,7 +246,8 @@ func (e *badInput) Error() string { return e.text }
 // Problem is the answer to a command that failed.
 type Problem struct {
 	Error string `json:"error"`
-	Code  string `json:"code,omitempty"` // OtherFlow, NoLogin, Forgotten; absent: none that a program would act on
+	Field string `json:"field,omitempty"` // what was wrong in the request
+	Code  string `json:"code,omitempty"`  // OtherFlow, NoLogin, Forgotten; absent: none that a program would act on
 }
 
 func fail(w http.ResponseWriter, err error) {
@@ -296,7 +272,7 @@ func fail(w http.ResponseWriter, err error) {
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(Problem{strings.TrimSpace(err.Error()), code})
+	_ = json.NewEncoder(w).Encode(Problem{Error: strings.TrimSpace(err.Error()), Code: code})
 }
 
 func reply(w http.ResponseWriter, v any) {

@@ -48,16 +48,6 @@ type Device struct {
 	Expires     time.Time `json:"expires_at"`
 }
 
-func (a *API) loginRoutes(mux *http.ServeMux) {
-	mux.HandleFunc("GET /api/servers/{name}/login", a.on(a.redirect))
-	mux.HandleFunc("POST /api/servers/{name}/login", a.on(a.beginLogin))
-	mux.HandleFunc("POST /api/servers/{name}/callback", a.on(a.finishLogin))
-	mux.HandleFunc("DELETE /api/servers/{name}/login", a.on(a.endLogin))
-	mux.HandleFunc("POST /api/servers/{name}/device", a.on(a.beginDevice))
-	mux.HandleFunc("POST /api/servers/{name}/device/token", a.on(a.finishDevice))
-	mux.HandleFunc("POST /api/servers/{name}/logout", a.on(a.logout))
-}
-
 func (a *API) redirect(w http.ResponseWriter, r *http.Request, s *engine.Source) {
 	s.Yield(r.Context())
 	to, err := s.Redirect(r.Context())

@@ -1,0 +1,48 @@
+package admin
+
+import "net/http"
+
+// who may call a route.
+type who int
+
+const (
+	keyed   who = iota // whoever has the admin key or a session
+	scraper            // the same, and whoever has the metrics key
+	open               // any process of this host
+	visitor            // a browser on its way to a provider or back: under the public host too
+	local              // the unix socket alone: it shows a token, or reads what the caller names
+)
+
+// route is one request that is answered.
+type route struct {
+	pattern string
+	who     who
+	handler http.HandlerFunc
+}
+
+func (a *API) routes() []route {
+	return []route{
+		{"GET /livez", open, alive},
+		{"GET /readyz", open, a.ready},
+		{"GET /metrics", scraper, a.prometheus()},
+		{"GET /api/status", keyed, a.status},
+		{"GET /api/metrics", keyed, a.metrics},
+		{"GET /api/servers/{name}/token", local, a.on(a.token)},
+		{"POST /api/servers/{name}/refresh", keyed, a.on(a.refresh)},
+		{"POST /api/servers/{name}/invalidate", keyed, a.on(a.invalidate)},
+		{"POST /api/servers/{name}/revoke", keyed, a.on(a.revoke)},
+		{"POST /api/servers/{name}/logout", keyed, a.on(a.logout)},
+		{"GET /api/servers/{name}/login", local, a.on(a.redirect)},
+		{"POST /api/servers/{name}/login", local, a.on(a.beginLogin)},
+		{"DELETE /api/servers/{name}/login", local, a.on(a.endLogin)},
+		{"POST /api/servers/{name}/callback", local, a.on(a.finishLogin)},
+		{"POST /api/servers/{name}/device", local, a.on(a.beginDevice)},
+		{"POST /api/servers/{name}/device/token", local, a.on(a.finishDevice)},
+		{"GET /api/servers/{name}/key/{client}", keyed, a.key},
+		{"POST /api/reload", keyed, a.reload},
+		{"GET /api/plan", local, a.plan},
+		{"GET /api/secrets", keyed, a.listSecrets},
+		{"PUT /api/secrets/{name}", keyed, a.setSecret},
+		{"DELETE /api/secrets/{name}", keyed, a.removeSecret},
+	}
+}
