@@ -65,3 +65,7 @@ figures-vault: vaultdev ## start with a cold and a warm record, requests to Vaul
 .PHONY: figures-exec
 figures-exec: node peers ## what exec adds to a call, time without service at an exchange, and the bridge beside mcp-remote (20 minutes)
 	BEARERD_FIGURES=1 go test -count=1 -v -timeout 60m -run 'Figures(Relay|Switch|Bridge)' ./cmd/bearerd
+
+.PHONY: screenshots
+screenshots: node peers ## pictures of the web page, in build/screenshots (needs Chromium)
+	BEARERD_SCREENSHOTS=$(CURDIR)/build/screenshots BEARERD_BROWSER_TESTS=1 go test -count=1 -run TestPageInChromium ./cmd/bearerd

@@ -43,6 +43,10 @@ type tree struct {
 	names   map[string]*written // the first server of each name, in lower case
 }
 
+func newTree() *tree {
+	return &tree{cfg: defaults(), single: map[string]*block{}, names: map[string]*written{}}
+}
+
 // written is a server with its blocks.
 type written struct {
 	*Server
@@ -59,20 +63,31 @@ func (c *Config) Server(name string) *Server {
 	return nil
 }
 
-// build decodes, fills in what depends on other values, validates and warns.
+// build makes a configuration of what was parsed.
 func (l *loader) build(sources []*source) *Config {
-	t := &tree{cfg: defaults(), single: map[string]*block{}, names: map[string]*written{}}
+	t := newTree()
 	l.roots(t, sources)
 	if t.cfg.Store.Path == "" && !t.single[fileStore].has("path") {
 		t.cfg.Store.Path = l.statePath(sources[0])
 	}
+	l.assemble(t)
+	return t.cfg
+}
+
+// assemble fills in what depends on other values, and validates. Nothing of it is cached.
+func (l *loader) assemble(t *tree) {
 	slices.SortStableFunc(t.servers, func(a, b *written) int { return strings.Compare(a.Name, b.Name) })
 	for _, w := range t.servers {
-		w.inherit(t.cfg.Proxy.Local)
+		w.inherit(t.cfg)
 		t.cfg.Servers = append(t.cfg.Servers, w.Server)
 	}
+	if l.kept != nil {
+		l.where = make(map[string]string, len(t.servers))
+		for _, w := range t.servers {
+			l.where[w.Name] = w.block.src.path
+		}
+	}
 	l.validate(t)
-	return t.cfg
 }
 
 // roots decodes every block, the vault block first: what vault(…) may be elsewhere follows from it.
@@ -165,14 +180,20 @@ func (l *loader) server(s *source, hb *hcl.Block) *written {
 	} else {
 		b.server = name
 	}
-	w := &written{block: b, Server: &Server{
-		Name: name, TokenFileMode: "0600", Via: "proxy", Login: "command", StopGrace: 2 * time.Second, KillGrace: 5 * time.Second,
-		OnRotate: "replay", OnRotateBusy: "error", Signal: "SIGHUP",
-	}}
+	w := &written{block: b, Server: DefaultServer(name)}
+	w.Made = s.made
 	for _, nested := range l.decode(b, hb.Body, w.Server, hcl.BlockHeaderSchema{Type: "oauth_config"}) {
 		l.oauthBlock(w, nested)
 	}
 	return w
+}
+
+// DefaultServer is a server of which nothing is written but the name, with the defaults that do not depend on others.
+func DefaultServer(name string) *Server {
+	return &Server{
+		Name: name, TokenFileMode: "0600", Via: "proxy", Login: "command", StopGrace: 2 * time.Second, KillGrace: 5 * time.Second,
+		OnRotate: "replay", OnRotateBusy: "error", Signal: "SIGHUP",
+	}
 }
 
 // add takes a server in, beside those of other files.
@@ -195,12 +216,13 @@ func (l *loader) oauthBlock(w *written, hb *hcl.Block) {
 		return
 	}
 	w.oauth = b
-	w.OAuth = defaultOAuth()
+	w.OAuth = DefaultOAuth()
 	l.decode(b, hb.Body, w.OAuth)
 	w.OAuth.Scope = strings.Join(strings.Fields(w.OAuth.Scope), " ")
 }
 
-func defaultOAuth() *OAuth {
+// DefaultOAuth is an oauth_config block in which nothing is written.
+func DefaultOAuth() *OAuth {
 	return &OAuth{
 		Version: "2.0", GrantType: "client_credentials", TokenExpiryBuffer: defaultBuffer,
 		UsePKCE: true, EnforceHTTPS: true, TokenInHeaderOnly: true, ValidateScopes: true,
@@ -208,8 +230,13 @@ func defaultOAuth() *OAuth {
 }
 
 // inherit fills in how the listener of a url server treats its callers: what the server says, else what the proxy block
-// says. A listener of its own always asks for a key unless the server itself says otherwise.
-func (w *written) inherit(proxy Local) {
+// says. A listener of its own always asks for a key unless the server itself says otherwise, and so does a server that the
+// API made, which may reach what admin says.
+func (w *written) inherit(cfg *Config) {
+	proxy := cfg.Proxy.Local
+	if w.Made {
+		proxy.LocalAuth, w.AllowPrivate = "key", cfg.Admin.AllowPrivate
+	}
 	if !w.block.has("url") {
 		return
 	}

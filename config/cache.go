@@ -46,6 +46,9 @@ func (l *loader) split(s *source) *content {
 			c.roots = append(c.roots, hb)
 		}
 	}
+	if s.made {
+		l.made(s)
+	}
 	s.contents = nil // a cache keeps no syntax tree
 	s.clean = s.clean && found == len(l.diags)
 	return c

@@ -147,12 +147,15 @@ func differServer(from, to *Server) []Field {
 	fields := differ("", Restart, from, to)
 	before, after := from.OAuth, to.OAuth
 	if before == nil {
-		before = defaultOAuth() // an absent block is as one that is not enabled
+		before = DefaultOAuth() // an absent block is as one that is not enabled
 	}
 	if after == nil {
-		after = defaultOAuth()
+		after = DefaultOAuth()
 	}
 	fields = append(fields, differ("", Restart, before, after)...)
+	if from.Made != to.Made { // what it may reach depends on who wrote it
+		fields = append(fields, Field{Name: "made by the API", Class: Live, Old: fmt.Sprint(from.Made), New: fmt.Sprint(to.Made)})
+	}
 	tokens := before.Enabled || after.Enabled
 	moved := from.belongs() != to.belongs()
 	for i, f := range fields {

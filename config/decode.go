@@ -41,9 +41,11 @@ func (b *block) index(name string) int {
 func (b *block) at(name string) place {
 	if i := b.index(name); i >= 0 {
 		rng := b.attrs[i].rng
-		return place{src: b.src, rng: rng, server: b.server, show: showable(name, b.src, rng)}
+		return place{src: b.src, rng: rng, server: b.server, field: name, show: showable(name, b.src, rng)}
 	}
-	return b.head()
+	head := b.head()
+	head.field = name
+	return head
 }
 
 // refuse says that a value is an error which is reported.
@@ -60,7 +62,7 @@ func (b *block) head() place {
 
 // sensitive names the attributes whose values are never shown.
 var sensitive = map[string]bool{
-	"command": true, "args": true, "env": true, "headers": true, "identity": true, "pass_env": true, "inject_env": true,
+	"command": true, "args": true, "env": true, "headers": true, "identity": true, "metrics_key": true, "pass_env": true, "inject_env": true,
 	"token": true, "role_id": true, "secret_id": true, "jwt": true,
 	"OAUTH_CLIENT_SECRET": true, "OAUTH_REFRESH_TOKEN": true, "OAUTH_ADDITIONAL_PARAMS": true, "OAUTH_CUSTOM_HEADERS": true,
 	"OAUTH_AUTHORIZATION_PARAMS": true,
@@ -68,7 +70,7 @@ var sensitive = map[string]bool{
 
 // urls names the attributes that hold a URL. Of one, scheme and host are shown at most: path and query may be secret.
 var urls = map[string]bool{
-	"url": true, "address": true, "OAUTH_TOKEN_URL": true, "OAUTH_REVOCATION_URL": true, "OAUTH_RESOURCE": true, "allow_origins": true,
+	"url": true, "address": true, "public_url": true, "OAUTH_TOKEN_URL": true, "OAUTH_REVOCATION_URL": true, "OAUTH_RESOURCE": true, "allow_origins": true,
 	"OAUTH_AUTHORIZATION_URL": true, "OAUTH_DEVICE_AUTHORIZATION_URL": true, "OAUTH_REGISTRATION_URL": true,
 	"OAUTH_SERVER_URL": true, "OAUTH_REDIRECT_URI": true, "OAUTH_CLIENT_METADATA_URL": true,
 }
@@ -245,7 +247,7 @@ func nearest(name string, names []string) string {
 
 // evaluation re-words what HCL says about an expression. Names are shown only where the value is no secret.
 func (l *loader) evaluation(b *block, name string, d *hcl.Diagnostic) {
-	at := place{src: b.src, server: b.server}
+	at := place{src: b.src, server: b.server, field: name}
 	if d.Subject != nil {
 		at.rng = *d.Subject
 	}

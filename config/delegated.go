@@ -136,9 +136,9 @@ func (c check) redirect() {
 			"use https://, or one of these: an authorization code would cross the network in clear")
 	case plainHTTP(value) && u.Port() == "":
 		c.fail(b, attr, attr+" needs a port", `write "http://127.0.0.1:PORT/callback"`)
-	case !plainHTTP(value):
+	case !plainHTTP(value) && value != c.callback:
 		c.warn(b, attr, "bearerd login listens on loopback only: it cannot take the answer that is sent to "+attr,
-			`write "http://127.0.0.1:PORT/callback", or sign in with bearerd login --device`)
+			`write "http://127.0.0.1:PORT/callback", set admin { public_url = "https://…" } to its origin, or sign in with bearerd login --device`)
 	}
 	for _, name := range []string{"code", "state", "iss", "error"} {
 		if u.Query().Has(name) {
@@ -228,6 +228,9 @@ func (c check) grants() {
 		}
 	}
 	for _, entry := range c.AllowPrivate {
+		if c.Made {
+			break // it is that of admin
+		}
 		if message, remedy := privateEntry(entry); message != "" {
 			c.fail(b, "allow_private", message, remedy)
 		}

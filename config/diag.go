@@ -39,6 +39,7 @@ type Diagnostic struct {
 	Line     int      `json:"line,omitempty"`   // from 1; 0: about the file as a whole
 	Column   int      `json:"column,omitempty"` // from 1; 0: about the file as a whole
 	Server   string   `json:"server,omitempty"` // "": about no server
+	Field    string   `json:"-"`                // the attribute it is about; "": none
 	Message  string   `json:"message"`
 	Remedy   string   `json:"remedy,omitempty"`  // what to do now
 	Snippet  string   `json:"snippet,omitempty"` // the line, masked

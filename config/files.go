@@ -74,6 +74,7 @@ func (l *loader) filesInUse(t *tree) map[string]string {
 		}
 	}
 	take("the age identity", t.cfg.Store.Identity)
+	take("the key of metrics", t.cfg.Admin.MetricsKey)
 	if v := t.cfg.Vault; v != nil {
 		take("what logs in to Vault", v.Auth.Token, v.Auth.RoleID, v.Auth.SecretID, v.Auth.JWT)
 		for _, path := range []string{v.CAPath, v.ClientCertPath, v.ClientKeyPath} {
@@ -99,8 +100,11 @@ func (l *loader) filesInUse(t *tree) map[string]string {
 	return taken
 }
 
-// resolved follows symbolic links as far as the path is there.
+// resolved is the absolute path, without symbolic links as far as it is there.
 func resolved(path string) string {
+	if abs, err := filepath.Abs(path); err == nil {
+		path = abs
+	}
 	if p, err := filepath.EvalSymlinks(path); err == nil {
 		return p
 	}

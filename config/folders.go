@@ -98,8 +98,19 @@ func (h *hops) add(path string) {
 	}
 }
 
-// wanted are the folders to watch for the configuration at path and the files that it names.
-func wanted(path string, files map[string]string) map[string]bool {
+// folder watches a folder of the configuration, and each file in it.
+func (h *hops) folder(dir string) {
+	if at := h.place(dir); at != "" {
+		h.dirs[at] = true
+	}
+	for _, f := range configFiles(dir) {
+		h.add(f)
+	}
+}
+
+// wanted are the folders to watch for the configuration at path, with the conf_dir that it names, and the files that it
+// names.
+func wanted(path, confDir string, files map[string]string) map[string]bool {
 	h := &hops{dirs: map[string]bool{}, known: map[string]string{}}
 	if abs, err := filepath.Abs(path); err == nil {
 		path = abs
@@ -107,14 +118,11 @@ func wanted(path string, files map[string]string) map[string]bool {
 	h.add(path)
 	h.add(filepath.Dir(path)) // the folder may be replaced
 	if info, err := os.Stat(path); err == nil && info.IsDir() {
-		for _, dir := range []string{path, filepath.Join(path, "conf.d")} {
-			if at := h.place(dir); at != "" {
-				h.dirs[at] = true
-			}
-			for _, f := range configFiles(dir) {
-				h.add(f)
-			}
-		}
+		h.folder(path)
+		h.folder(filepath.Join(path, "conf.d"))
+	}
+	if confDir != "" {
+		h.folder(confDir)
 	}
 	for f := range files {
 		h.add(f)

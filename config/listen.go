@@ -19,6 +19,7 @@ const controlSocket = "bearerd.sock"
 // listener is one address with what is allowed on it.
 type listener struct {
 	block *block // nil: not written, or what is wrong with it is said elsewhere
+	attr  string
 	what  string // for messages: "proxy", "admin", a server's name
 	addr  string
 }
@@ -37,16 +38,16 @@ func (l *loader) listeners(t *tree) {
 			continue
 		}
 		l.listen(b, &w.Listen, w.Local, `allow_remote = true`)
-		all = append(all, listener{b, fmt.Sprintf("server %q", w.Name), w.Listen})
+		all = append(all, listener{b, "listen", fmt.Sprintf("server %q", w.Name), w.Listen})
 	}
 	taken := map[string]listener{}
 	for _, a := range all {
-		if a.block != nil && a.block.failed["listen"] {
+		if a.block != nil && a.block.failed[a.attr] {
 			continue
 		}
 		binds, clashes := places(a.addr)
 		if i := slices.IndexFunc(clashes, func(p string) bool { return taken[p].what != "" }); i >= 0 && a.block != nil {
-			l.report(Error, a.block.at("listen"), "listen is the address of "+taken[clashes[i]].what+" too",
+			l.report(Error, a.block.at(a.attr), a.attr+" is the address of "+taken[clashes[i]].what+" too",
 				"choose another port or path")
 			continue
 		}
@@ -62,13 +63,17 @@ func (l *loader) sharedListeners(t *tree) []listener {
 		l.listen(proxy, &t.cfg.Proxy.Listen, t.cfg.Proxy.Local, "allow_remote = true")
 		l.local(proxy, t.cfg.Proxy.Local)
 	}
-	all := []listener{{proxy, "the proxy", t.cfg.Proxy.Listen}}
+	all := []listener{{proxy, "listen", "the proxy", t.cfg.Proxy.Listen}}
 	if t.cfg.Use != nil {
-		all = append([]listener{{nil, "use", "unix:" + t.cfg.Use.Socket}}, all...)
+		all = append([]listener{{nil, "", "use", "unix:" + t.cfg.Use.Socket}}, all...)
 	}
 	if admin != nil {
 		l.listen(admin, &t.cfg.Admin.Listen, Local{}, "")
-		all = append(all, listener{admin, "admin", t.cfg.Admin.Listen})
+		all = append(all, listener{admin, "listen", "admin", t.cfg.Admin.Listen})
+	}
+	if admin.has("metrics_listen") {
+		l.metricsListen(admin, &t.cfg.Admin)
+		all = append(all, listener{admin, "metrics_listen", "metrics_listen", t.cfg.Admin.MetricsListen})
 	}
 	return all
 }
@@ -90,7 +95,7 @@ func (l *loader) listen(b *block, addr *string, local Local, opt string) {
 	if b.failed["listen"] {
 		return
 	}
-	message, remedy := address(b, addr)
+	message, remedy := address(b, "listen", addr)
 	if message == "" && !loopbackAddress(*addr) {
 		switch {
 		case opt == "":
@@ -110,16 +115,17 @@ func (l *loader) listen(b *block, addr *string, local Local, opt string) {
 	}
 }
 
-func address(b *block, addr *string) (message, remedy string) {
+// address checks what attr holds, and makes the path of a unix socket absolute.
+func address(b *block, attr string, addr *string) (message, remedy string) {
 	if p, ok := strings.CutPrefix(*addr, "unix:"); ok {
-		abs, message := conversion{name: "listen", dir: b.src.dir}.path(p)
+		abs, message := conversion{name: attr, dir: b.src.dir}.path(p)
 		switch {
 		case message != "":
 			return message, "write an absolute path"
 		case p == "":
-			return "listen has no path", "write unix:PATH"
+			return attr + " has no path", "write unix:PATH"
 		case len(abs) > maxUnixPath:
-			return fmt.Sprintf("listen is longer than the %d bytes that a unix socket's path may have", maxUnixPath),
+			return fmt.Sprintf("%s is longer than the %d bytes that a unix socket's path may have", attr, maxUnixPath),
 				"choose a shorter path"
 		}
 		*addr = "unix:" + abs
@@ -129,11 +135,11 @@ func address(b *block, addr *string) (message, remedy string) {
 	n, convErr := strconv.ParseUint(port, 10, 16)
 	switch {
 	case err != nil || convErr != nil:
-		return "listen must be HOST:PORT or unix:PATH", `write "127.0.0.1:7411" or "unix:~/bearerd.sock"`
+		return attr + " must be HOST:PORT or unix:PATH", `write "127.0.0.1:7411" or "unix:~/bearerd.sock"`
 	case host == "":
-		return "listen has no host", `write "127.0.0.1:` + port + `"`
+		return attr + " has no host", `write "127.0.0.1:` + port + `"`
 	case n == 0:
-		return "listen has port 0, which is another one at each start", `name a port: "127.0.0.1:7411"`
+		return attr + " has port 0, which is another one at each start", `name a port: "127.0.0.1:7411"`
 	}
 	return "", ""
 }

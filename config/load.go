@@ -19,6 +19,9 @@ type loader struct {
 	connection *secrets.Connection // of the vault block, from when it is decoded
 	alone      bool                // the configuration is one file, not a folder
 	empty      bool                // and there is nothing in it
+	confDir    string              // the folder that the admin block names; "": none
+	callback   string              // see Config.Callback
+	where      map[string]string   // server → the file that it is in; kept with the cache
 	known      cache               // of the load before
 	kept       cache               // of this one; nil: not kept
 }
@@ -29,6 +32,7 @@ type source struct {
 	dir      string // absolute; relative paths start here
 	bytes    []byte
 	json     bool
+	made     bool   // the API wrote it: see made.go
 	exposed  bool   // group or others can read it
 	broken   bool   // it does not parse, so nothing in it is known not to be a secret
 	clean    bool   // nothing was found while it was parsed and decoded
@@ -42,7 +46,8 @@ type place struct {
 	src    *source
 	rng    hcl.Range
 	server string
-	show   int // how many bytes of rng are no secret
+	field  string // the attribute
+	show   int    // how many bytes of rng are no secret
 }
 
 // DefaultPath is where the configuration is when no path is given: $BEARERD_CONFIG, else ~/.config/bearerd if it exists,
@@ -60,8 +65,8 @@ func DefaultPath() string {
 	return "/etc/bearerd"
 }
 
-// Load reads the file, or the folder of files (*.hcl, *.hcl.json, and those in its conf.d), at path. All findings come at
-// once; Config is nil when one of them is an error.
+// Load reads the file, or the folder of files (*.hcl, *.hcl.json, and those in its conf.d), at path, and those in the
+// conf_dir of the admin block. All findings come at once; Config is nil when one of them is an error.
 func Load(path string) (*Config, Diagnostics) {
 	l := &loader{}
 	l.find(path)
@@ -91,6 +96,7 @@ func (l *loader) find(path string) {
 	if !info.IsDir() {
 		l.alone = true
 		l.read(path)
+		l.readMore()
 		return
 	}
 	files := append(l.list(path), l.list(filepath.Join(path, "conf.d"))...)
@@ -99,6 +105,25 @@ func (l *loader) find(path string) {
 	}
 	if len(files) == 0 && len(l.diags) == 0 {
 		l.failFile(path, "the folder holds no configuration", "put a file named *.hcl or *.hcl.json there")
+	}
+	l.readMore(path, filepath.Join(path, "conf.d"))
+}
+
+// readMore reads the files in conf_dir, unless that is one of the folders that were read, or holds a file that was.
+func (l *loader) readMore(folders ...string) {
+	l.confDir = l.namedFolder()
+	same := func(dir string) bool { return resolved(dir) == resolved(l.confDir) }
+	if l.confDir == "" || slices.ContainsFunc(folders, same) {
+		return
+	}
+	were := map[string]bool{}
+	for _, s := range l.sources {
+		were[resolved(s.path)] = true
+	}
+	for _, f := range l.list(l.confDir) {
+		if !were[resolved(f)] {
+			l.read(f)
+		}
 	}
 }
 
@@ -171,8 +196,8 @@ func open(path string) (s *source, message, remedy string) {
 		return nil, "the file cannot be read: " + reason(err), "check the disk"
 	}
 	return &source{
-		path: path, dir: filepath.Dir(abs), bytes: b, json: strings.HasSuffix(path, ".json"),
-		exposed: info.Mode().Perm()&0o044 != 0,
+		path: path, dir: filepath.Dir(abs), bytes: b, json: strings.HasSuffix(path, ".json"), exposed: info.Mode().Perm()&0o044 != 0,
+		made: !strings.HasSuffix(path, ".json") && marked(b),
 	}, "", ""
 }
 
@@ -181,7 +206,7 @@ func (l *loader) failFile(path, message, remedy string) {
 }
 
 func (l *loader) report(sev Severity, at place, message, remedy string) {
-	d := Diagnostic{Severity: sev, File: at.src.path, Server: at.server, Message: message, Remedy: remedy}
+	d := Diagnostic{Severity: sev, File: at.src.path, Server: at.server, Field: at.field, Message: message, Remedy: remedy}
 	if at.rng.Start.Line > 0 {
 		d.Line, d.Column = at.rng.Start.Line, at.rng.Start.Column
 		d.Snippet = snippet(at)

@@ -28,7 +28,7 @@ func (l *loader) parseAll() (parsed []*source) {
 		}
 		room <- struct{}{}
 		group.Go(func() {
-			parts[i].alone = l.alone
+			parts[i].alone = l.alone && len(l.sources) == 1
 			good[i] = parts[i].guarded(s) && parts[i].parse(s)
 			s.clean = len(parts[i].diags) == 0
 			<-room

@@ -69,12 +69,31 @@ func (w *Watcher) paths() map[string]string {
 	return maps.Clone(w.files)
 }
 
+// folder is the conf_dir to watch.
+func (w *Watcher) folder() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.dir
+}
+
+// FileOf is the file that the server is written in, as of the latest load without errors; "": it is in none.
+func (w *Watcher) FileOf(server string) string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.where[server]
+}
+
 // keep remembers what was loaded.
 func (w *Watcher) keep(r reading, attempted *Config) {
 	w.seen, w.last, w.tried, w.named = r.text, r.loader.diags, r.files, named(attempted)
 	w.newest, w.cache = attempted, r.loader.kept
 	if w.last.HasErrors() {
 		w.newest = nil
+	} else {
+		w.where = r.loader.where
+	}
+	if r.loader.confDir != "" || !w.last.HasErrors() {
+		w.dir = r.loader.confDir
 	}
 	w.track()
 }
@@ -135,8 +154,9 @@ func (w *Watcher) judge(r reading) (event Event, wait time.Duration) {
 		if r.text != w.seen || !slices.Equal(w.last, r.loader.diags) {
 			event = Event{Loaded: true, Config: cfg, Diagnostics: r.loader.diags}
 		}
+		dir := w.dir
 		w.keep(r, attempted)
-		if cfg == nil {
+		if cfg == nil || dir != w.dir {
 			wait = w.quiet // what it names is watched from then on
 		}
 	}

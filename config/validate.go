@@ -64,10 +64,15 @@ func (c check) enabled() bool { return c.OAuth != nil && c.OAuth.Enabled }
 func (l *loader) validate(t *tree) {
 	l.global(t)
 	l.vault(t)
+	l.admin(t)
+	l.callback = t.cfg.Callback()
 	for _, w := range t.servers {
 		c := check{l, w}
 		if !c.target() {
 			continue
+		}
+		if w.Made && w.Command != "" && !t.cfg.Admin.AllowStdio {
+			c.fail(w.block, "command", "a server that the API made may not run a command", "set admin { allow_stdio = true }, or "+byHandRemedy)
 		}
 		if c.Command != "" {
 			c.stdioOnly()

@@ -43,6 +43,8 @@ type Watcher struct {
 	last   Diagnostics         // of that load
 	newest *Config             // what that load gave; nil: errors
 	cache  cache               // of that load
+	dir    string              // the conf_dir that it names; of a broken one, what the one before did
+	where  map[string]string   // server → its file, of the latest load without errors
 	named  map[string]struct{} // the files that it names
 	inUse  map[string]struct{} // those that the configuration in force names
 	files  map[string]string   // path → hash of the content that was last told, of all of them
@@ -127,7 +129,7 @@ func (w *Watcher) follow() {
 		}
 		w.folders.notify = notify
 	}
-	failed, err := w.folders.watch(wanted(w.path, w.paths()))
+	failed, err := w.folders.watch(wanted(w.path, w.folder(), w.paths()))
 	if err != nil {
 		w.Failures.Add(uint64(failed) - 1)
 		w.fail("changes of some files are found late: their folder cannot be watched (fs.inotify.max_user_watches)", err)

@@ -114,7 +114,7 @@ func (s *Source) logFailure(ctx context.Context, log *slog.Logger, id string, er
 // keep stores a new token, then publishes it. A store that cannot be written keeps no valid token from service. Where
 // another host was faster, its token is taken: all share one.
 func (s *Source) keep(ctx context.Context, f *flight, answer *oauth.Token, g *reading) (*Token, error) {
-	r := s.renewed(f, &g.record, answer)
+	r, kind := s.renewed(f, &g.record, answer), TokenAcquired
 	_, err := s.engine.save(ctx, &r, g.rev)
 	for try := 1; errors.Is(err, secrets.ErrConflict) && try < maxTries && sleep(ctx, leasePoll/10); try++ {
 		now, readErr := s.load(ctx)
@@ -126,8 +126,7 @@ func (s *Source) keep(ctx context.Context, f *flight, answer *oauth.Token, g *re
 			return nil, s.tooLate(ctx, answer)
 		}
 		if t := now.token(s.buffer()); t != nil && t.Generation > f.after && t.fresh(time.Now()) {
-			r = now.record
-			err = nil
+			r, kind, err = now.record, Changed, nil
 			break
 		}
 		r = s.renewed(f, &now.record, answer)
@@ -136,6 +135,7 @@ func (s *Source) keep(ctx context.Context, f *flight, answer *oauth.Token, g *re
 	t := r.token(s.buffer())
 	s.acquired(r)
 	s.adopt(t)
+	s.happened(t.event(kind))
 	if err != nil {
 		s.storeTrouble(err)
 	} else {

@@ -47,7 +47,7 @@ func (s *Source) FinishLogin(ctx context.Context, query string) (*Token, error) 
 	} else if err != nil {
 		return nil, err
 	}
-	defer s.loginEnded()
+	defer s.loginEnded("it was revoked or edited while somebody signed in")
 	return s.onEngineTime(func(ctx context.Context) (*Token, error) { return s.exchange(ctx, p, q) })
 }
 
@@ -180,12 +180,14 @@ func (s *Source) begun(ctx context.Context, p *pending, answer *oauth.Token, put
 		s.enter(t)
 		s.acquired(r)
 		if err != nil {
+			s.happened(t.event(SignedIn))
 			s.storeTrouble(err)
 			s.engine.spawn(s.commitLater)
 			return t, nil
 		}
-		s.storeWritten()
 		s.committed(ctx, r)
+		s.happened(t.event(SignedIn))
+		s.storeWritten()
 		return t, nil
 	}
 }
@@ -199,7 +201,7 @@ func (s *Source) unwelcome(ctx context.Context, p *pending, answer *oauth.Token)
 	return &Error{Server: s.name, State: Revoked, Reason: "it was revoked while somebody signed in", Remedy: "run `bearerd login " + s.name + "`"}
 }
 
-// enter puts the token of a new grant in service, whatever went before.
+// enter puts the token of a new grant in service, whatever went before. The caller tells.
 func (s *Source) enter(t *Token) {
 	s.mu.Lock()
 	s.floor, s.wanted, s.entered = 0, lacking(s.wanted, t.Scope), t.Generation
@@ -207,6 +209,7 @@ func (s *Source) enter(t *Token) {
 	s.adopt(t)
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.endLogin()
 	s.plan()
 }
 
@@ -236,7 +239,9 @@ func (s *Source) notApproved(ctx context.Context, begun *pending, err error) err
 	if t := s.current.Load(); t == nil || !t.valid(time.Now()) {
 		s.trouble, s.state = e, NeedsReauth
 	}
+	s.endLogin()
 	s.mu.Unlock()
+	s.happened(Event{Kind: SignInFailed, Reason: e.Reason, CorrelationID: correlation(err)})
 	if wire != nil && unapproved(wire) != "" {
 		s.engine.log.Warn("the sign-in for "+s.name+" has failed: "+e.Reason, "server", s.name, "error", err)
 	}

@@ -46,20 +46,30 @@ func (s *Source) Challenged(ctx context.Context, t *Token, status int, h http.He
 // mayAsk drops the refused token, here and for whoever would take it from the store, unless one was dropped for the same
 // reason a moment ago.
 func (s *Source) mayAsk(t *Token) bool {
+	may, dropped := s.dropRefused(t)
+	if dropped {
+		ev := t.event(TokenInvalidated)
+		ev.Reason = "upstream refused it"
+		s.happened(ev)
+	}
+	return may
+}
+
+func (s *Source) dropRefused(t *Token) (may, dropped bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.current.Load() != t {
-		return true // another request that it was refused to has dropped it
+		return true, false // another request that it was refused to has dropped it
 	}
 	now := time.Now()
 	if now.Sub(s.challengedAt) < challengePause {
-		return false
+		return false, false
 	}
 	s.challengedAt = now
 	s.floor = t.Generation
 	s.publish(nil)
 	s.stats.invalidations.Add(1)
-	return true
+	return true, true
 }
 
 func (s *Source) refused(reason string) *Error {

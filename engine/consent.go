@@ -157,6 +157,7 @@ func (s *Source) askPerson(ctx context.Context, f *flight) error {
 				if ours {
 					letFinish(done)
 				}
+				s.signedInElsewhere()
 				return nil
 			}
 		case <-s.gone:
@@ -190,6 +191,7 @@ func (s *Source) adoptNewer(ctx context.Context, f *flight) {
 	if g, err := s.load(ctx); err == nil && g.Generation > generation(s.current.Load()) && !g.Revoked {
 		if t := g.token(s.buffer()); t != nil && t.valid(time.Now()) {
 			s.adopt(t)
+			s.changed()
 		}
 	}
 }
@@ -207,7 +209,7 @@ func (s *Source) asked(ctx context.Context, err error) error {
 	if err != nil && errors.Is(context.Cause(ctx), errYielded) {
 		return s.needsPerson(errYielded.Error())
 	}
-	s.loginEnded() // nobody here takes its answer any more
+	s.loginEnded("it was not finished") // nobody here takes its answer any more
 	var own *Error
 	switch {
 	case err == nil || ctx.Err() != nil || errors.As(err, &own):
@@ -245,9 +247,16 @@ func (s *Source) Yield(ctx context.Context) {
 	}
 }
 
+// signedInElsewhere ends the waiting for an answer when another process has got one.
+func (s *Source) signedInElsewhere() {
+	s.mu.Lock()
+	defer s.unlock()
+	s.endLogin()
+}
+
 func (s *Source) setAsking(asking bool) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
+	defer s.unlock()
 	s.asking, s.yield = asking, nil
 	if asking && s.current.Load() == nil {
 		s.state = NeedsReauth

@@ -140,10 +140,11 @@ func (s *Source) recall(ctx context.Context) (*reading, error) {
 		}
 	}
 	s.committed(ctx, g.record)
+	s.changed()
 	return g, nil
 }
 
-// committed notes that the store has r or a later one.
+// committed notes that the store has r or a later one. The caller tells.
 func (s *Source) committed(ctx context.Context, r record) {
 	s.mu.Lock()
 	locks := s.locks
@@ -170,7 +171,7 @@ func (s *Source) keepCommitting(ctx context.Context) {
 	if news {
 		s.uncommitted = j
 	}
-	s.mu.Unlock()
+	s.unlock()
 	if news {
 		s.engine.spawn(s.commitLater)
 	}

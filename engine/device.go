@@ -49,6 +49,7 @@ func (s *Source) BeginDevice(ctx context.Context) (*DeviceLogin, error) {
 		return nil, err
 	}
 	s.waitForLogin(p.Expires)
+	s.happened(Event{Kind: SignInBegun, Scope: p.Scope})
 	return &DeviceLogin{UserCode: d.UserCode, URL: d.URL, CompleteURL: d.CompleteURL, Expires: p.Expires}, nil
 }
 
@@ -62,9 +63,20 @@ func (s *Source) FinishDevice(ctx context.Context) (*Token, error) {
 	if p == nil || p.Device == "" {
 		return nil, ErrOtherFlow
 	}
-	defer s.loginEnded()
+	t, err := s.finishDevice(ctx, p)
+	if !errors.Is(err, errReplaced) {
+		s.loginEnded("it was given up")
+	}
+	return t, err
+}
+
+// errReplaced says that a person signs in otherwise by now, or not at all.
+var errReplaced = errors.New("it was given up, or another sign-in has taken its place")
+
+func (s *Source) finishDevice(ctx context.Context, p *pending) (*Token, error) {
 	for wait := p.Interval; ; {
 		if !time.Now().Add(wait).Before(p.Expires) {
+			s.loginEnded("nobody approved it in time")
 			_ = s.EndLogin(ctx, "") // it is over anyway
 			return nil, &Error{Server: s.name, State: NeedsReauth, consent: true, Reason: "nobody approved it in time", Remedy: "run `bearerd login " + s.name + " --device` again"}
 		}
@@ -72,7 +84,9 @@ func (s *Source) FinishDevice(ctx context.Context) (*Token, error) {
 			return nil, context.Cause(ctx)
 		}
 		if now, _, err := s.pendingLogin(ctx); s.isRetired() || err == nil && (now == nil || now.Device != p.Device) {
-			return nil, s.needsPerson("it was given up, or another sign-in has taken its place")
+			e := s.needsPerson(errReplaced.Error())
+			e.Err = errReplaced
+			return nil, e
 		}
 		t, err := s.onEngineTime(func(ctx context.Context) (*Token, error) {
 			return s.obtain(ctx, p, func(t *oauth.Target) (*oauth.Token, error) { return s.poll(ctx, t, p) })

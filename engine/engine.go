@@ -119,7 +119,7 @@ func (s *Source) use(server *config.Server) {
 		return
 	}
 	s.mu.Lock()
-	defer s.mu.Unlock()
+	defer s.unlock()
 	s.retryAt, s.rejected = time.Time{}, refused{}
 }
 
@@ -137,6 +137,12 @@ func (p *Plan) Commit() {
 		s.retire()
 		if p.sources[name] == nil && !p.moved[name] {
 			p.engine.spawn(func(ctx context.Context) { s.dropRemoved(ctx, upTo) })
+		}
+		p.engine.tell(Event{Server: name, Kind: Changed})
+	}
+	for name := range p.sources {
+		if (*old)[name] == nil {
+			p.engine.tell(Event{Server: name, Kind: Changed})
 		}
 	}
 	if p.engine.eager.Load() {

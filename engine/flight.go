@@ -20,6 +20,7 @@ type flight struct {
 	asks     int           // how often one was
 	scope    string        // that upstream demands: a person must approve it
 	revoked  bool          // begun in the state Revoked: it may find that another process has ended that
+	gaveUp   bool          // it asked in vain: somebody may want to know
 	done     chan struct{} // closed at the end, when token and err are set
 	fallback chan struct{} // closed when a first try failed, but a valid token is held
 	token    *Token
@@ -45,7 +46,7 @@ func landed(t *Token) *flight {
 // looked without the lock: a flight that has landed since then will do.
 func (s *Source) join(after uint64, asked bool) (*flight, error) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
+	defer s.unlock()
 	held := s.current.Load()
 	switch {
 	case s.retired:
@@ -68,7 +69,7 @@ func (s *Source) join(after uint64, asked bool) (*flight, error) {
 // force returns the flight under way or begins one, whatever happened before, a revocation too.
 func (s *Source) force(after uint64) (*flight, error) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
+	defer s.unlock()
 	if s.retired {
 		return nil, ErrGone
 	}
@@ -119,9 +120,11 @@ func (s *Source) fly(ctx context.Context, f *flight) {
 		if ctx.Err() != nil || f.err.final() || f.err.unsent() || try == f.tries || wait > longestWait || hangs(err, start) {
 			if !onlyLooked(err) {
 				s.stats.failed(f.err)
+				f.gaveUp = ctx.Err() == nil
 			}
 			return
 		}
+		s.changed()
 		s.engine.log.Warn(fmt.Sprintf("Retrying token acquisition for %s, attempt %d/%d", s.name, try+1, f.tries),
 			"server", s.name, "in", wait.Round(time.Millisecond), "correlation_id", correlation(err))
 		if !sleep(ctx, wait) {
@@ -188,6 +191,7 @@ func (s *Source) once(ctx context.Context, f *flight) (*Token, error) {
 	}
 	if stored != nil && stored.Generation > f.after && stored.fresh(time.Now()) {
 		s.adopt(stored)
+		s.changed()
 		s.keepShared(ctx, g, err)
 		return stored, nil
 	}
@@ -272,7 +276,7 @@ func (s *Source) mayNotAsk(f *flight, g *reading, stored *Token) error {
 	return nil
 }
 
-// adopt publishes a token that was fetched, here or by another process.
+// adopt publishes a token that was fetched, here or by another process. The caller tells.
 func (s *Source) adopt(t *Token) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -301,7 +305,7 @@ func (s *Source) serveStored(f *flight, stored *Token) *Token {
 		s.publish(stored)
 		s.state = Refreshing
 	}
-	s.mu.Unlock()
+	s.unlock()
 	if t := s.current.Load(); t != nil && t.valid(now) && s.letGo(f) {
 		return t
 	}
@@ -319,7 +323,7 @@ func (s *Source) letGo(f *flight) bool {
 	return true
 }
 
-// failed notes what went wrong and says how long to wait before the next try.
+// failed notes what went wrong and says how long to wait before the next try. The caller tells.
 func (s *Source) failed(f *flight, err error) (wait time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -341,6 +345,15 @@ func (s *Source) failed(f *flight, err error) (wait time.Duration) {
 
 // land ends a flight: the state is settled, the next one is planned, the callers are let go.
 func (s *Source) land(f *flight) {
+	if s.touchDown(f); f.gaveUp && f.err != nil && f.err.State != Revoked && !s.isRetired() {
+		s.happened(Event{Kind: TokenFailed, Reason: f.err.Reason, CorrelationID: correlation(f.err)})
+	} else {
+		s.changed()
+	}
+	close(f.done)
+}
+
+func (s *Source) touchDown(f *flight) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.flight = nil
@@ -366,7 +379,6 @@ func (s *Source) land(f *flight) {
 		f.token, f.err = nil, &Error{Server: s.name, State: s.state, Reason: ErrGone.Error(), Err: ErrGone}
 	}
 	s.plan()
-	close(f.done)
 }
 
 func (s *Source) isRetired() bool { return isClosed(s.gone) }

@@ -114,7 +114,7 @@ func (p *pending) waits() bool { return p != nil && p.State != "" && time.Now().
 
 // Redirect is where the answer to a login is to arrive.
 type Redirect struct {
-	URI     string // of loopback
+	URI     string // of loopback, or wherever the sign-in before was begun for
 	Movable bool   // another port does as well
 	Pending bool   // a login waits there, unless its process has gone
 }
@@ -155,6 +155,7 @@ func (s *Source) BeginLogin(ctx context.Context, redirect string, register bool)
 	}
 	if old.waits() && old.Redirect == redirect && !register && !s.isWanting(old.Scope) {
 		s.waitForLogin(old.Expires)
+		s.changed()
 		return &Login{URL: old.URL, Expires: old.Expires, Resumed: true}, nil
 	}
 	t, g, err := s.prepare(ctx, redirect, register)
@@ -184,6 +185,7 @@ func (s *Source) BeginLogin(ctx context.Context, redirect string, register bool)
 		return nil, err
 	}
 	s.waitForLogin(p.Expires)
+	s.happened(Event{Kind: SignInBegun, Scope: p.Scope})
 	s.engine.log.Info("[OAuthService] Waiting for a person to sign in for "+s.name, "server", s.name, "until", p.Expires)
 	return &Login{URL: url, Expires: p.Expires}, nil
 }
@@ -335,14 +337,14 @@ func (s *Source) EndLogin(ctx context.Context, redirect string) error {
 	if p, _, err := s.pendingLogin(ctx); err == nil && p != nil && redirect != "" && p.Redirect != redirect {
 		return nil // another one has taken its place
 	}
-	defer s.loginEnded()
+	defer s.loginEnded("it was given up")
 	if err := s.engine.local.Store.Delete(ctx, flowKey(s.name)); err != nil {
 		return fmt.Errorf("giving up the sign-in of %q: %w", s.name, err)
 	}
 	return nil
 }
 
-// waitForLogin lets those who need a token wait for the answer.
+// waitForLogin lets those who need a token wait for the answer. The caller tells.
 func (s *Source) waitForLogin(until time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -352,17 +354,21 @@ func (s *Source) waitForLogin(until time.Time) {
 	if s.loginTimer != nil {
 		s.loginTimer.Stop()
 	}
-	s.loginTimer = time.AfterFunc(time.Until(until), s.loginEnded)
+	s.loginTimer = time.AfterFunc(time.Until(until), func() { s.loginEnded("nobody finished it in time") })
 }
 
-// loginEnded lets them go.
-func (s *Source) loginEnded() {
+// loginEnded lets them go. A sign-in that has not come to its end by then has failed for this reason.
+func (s *Source) loginEnded(reason string) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
+	waiting := s.login != nil
 	s.endLogin()
+	s.mu.Unlock()
+	if waiting {
+		s.happened(Event{Kind: SignInFailed, Reason: reason})
+	}
 }
 
-// endLogin is loginEnded with mu held.
+// endLogin lets go who waits for a login. mu is held.
 func (s *Source) endLogin() {
 	if s.loginTimer != nil {
 		s.loginTimer.Stop()

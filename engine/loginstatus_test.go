@@ -79,7 +79,7 @@ func TestAFlightThatSawATombstoneLeavesANewerSignInAlone(t *testing.T) {
 	signIn(t, as, s)
 	revoke(t, b)
 	query := visit(t, as, beginLogin(t, s).URL)
-	s.loginEnded() // else the request would wait for it
+	s.loginEnded("") // else the request would wait for it
 	var looked atomic.Bool
 	var tok *Token
 	lock := b.local.Lock

@@ -16,7 +16,7 @@ func (s *Source) Logout(ctx context.Context, local bool) (sent int, left bool, e
 	s.Yield(ctx)
 	held := len(s.held(ctx)) > 0
 	if local {
-		err = s.forget(ctx, true)
+		err = s.forget(ctx, true, TokenRevoked)
 	} else {
 		sent, err = s.Revoke(ctx)
 	}
@@ -47,7 +47,7 @@ func (s *Source) forgetAll(ctx context.Context) error {
 		}
 		s.mu.Lock()
 		s.challenge, s.settled, s.wanted, s.pin = nil, nil, "", ""
-		s.mu.Unlock()
+		s.unlock()
 		return nil
 	}
 }

@@ -167,6 +167,7 @@ func (e *Engine) notRevoked(ctx context.Context, name string, upTo uint64) {
 	}
 	if t := live.current.Load(); t != nil && t.Generation <= upTo {
 		live.drop(false, upTo)
+		live.changed()
 		if e.eager.Load() {
 			live.wake()
 		}

@@ -40,7 +40,7 @@ func (s *Source) storeTrouble(err error) {
 	s.mu.Lock()
 	news := s.store != trouble
 	s.store, s.storeError = trouble, err.Error()
-	s.mu.Unlock()
+	s.unlock()
 	if news {
 		s.engine.log.Error(trouble+": "+text, "server", s.name, "error", err, "remedy", storeRemedy(err))
 	}
@@ -52,6 +52,7 @@ func (s *Source) storeWritten() {
 	s.store, s.storeError = "", ""
 	s.mu.Unlock()
 	if news {
+		s.changed()
 		s.engine.log.Info("the token of "+s.name+" is in the store again", "server", s.name)
 	}
 }
@@ -66,7 +67,7 @@ func (s *Source) withoutStore(ctx context.Context, err error) *Token {
 			s.dropCopy(ctx)
 		}
 		s.mu.Lock()
-		defer s.mu.Unlock()
+		defer s.unlock()
 		if t := s.current.Load(); t != nil && t.copied {
 			s.publish(nil)
 			s.state = Pending

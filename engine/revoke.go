@@ -31,7 +31,7 @@ func (s *Source) Revoke(ctx context.Context) (sent int, err error) {
 		}
 	}
 	held := len(s.held(ctx)) > 0
-	err = s.forget(ctx, true)
+	err = s.forget(ctx, true, TokenRevoked)
 	switch {
 	case err != nil && sent > 0:
 		return sent, fmt.Errorf("the provider has revoked it, but: %w", err)
@@ -133,7 +133,7 @@ func (s *Source) revokeOnShutdown(ctx context.Context) {
 		release()
 	}
 	if err == nil {
-		err = s.forget(ctx, false)
+		err = s.forget(ctx, false, TokenRevoked)
 	}
 	if err != nil {
 		s.engine.log.Warn("[OAuthService] Token of "+s.name+" was not revoked and removed at shutdown", "server", s.name, "error", err)

@@ -307,17 +307,25 @@ func (s *Source) giveBack(ctx context.Context, f *flight, g *reading, why error)
 
 // commit keeps an answer: in the journal, then in service, then in the store.
 func (s *Source) commit(ctx context.Context, f *flight, g *reading, answer *oauth.Token, put writer) (*Token, error) {
-	r := s.renewed(f, &g.record, answer)
+	r, kind := s.renewed(f, &g.record, answer), TokenRefreshed
+	if r.Rotation == 1 {
+		kind = TokenAcquired
+	}
 	s.writeJournal(ctx, r, put)
 	t := r.token(s.buffer())
 	s.acquired(r)
 	s.adopt(t)
 	s.letGo(f)
-	if _, err := s.engine.save(ctx, &r, g.rev); err == nil {
-		s.storeWritten()
+	_, err := s.engine.save(ctx, &r, g.rev)
+	if err == nil {
 		s.committed(ctx, r)
+	}
+	s.happened(t.event(kind))
+	switch {
+	case err == nil:
+		s.storeWritten()
 		return t, nil
-	} else if !errors.Is(err, secrets.ErrConflict) {
+	case !errors.Is(err, secrets.ErrConflict):
 		s.storeTrouble(err)
 	}
 	now, err := s.recall(ctx) // the lease may have been taken over, or the grant revoked, meanwhile
@@ -338,7 +346,7 @@ const journalPatience = 10 * time.Second
 // writer writes into room that was made before.
 type writer = func(context.Context, []byte) error
 
-// writeJournal keeps a new refresh token on this host, before anything else can go wrong.
+// writeJournal keeps a new refresh token on this host, before anything else can go wrong. The caller tells.
 func (s *Source) writeJournal(ctx context.Context, r record, put writer) {
 	r.Pending = true
 	b, _ := json.Marshal(r) // strings, numbers and times
@@ -360,6 +368,7 @@ func (s *Source) tooLate(ctx context.Context, answer *oauth.Token) error {
 	if at := s.provider(ctx); at.RevocationURL != "" {
 		s.revokeAnswer(ctx, at, answer)
 	}
+	s.happened(Event{Kind: TokenRevoked, Token: answer.AccessToken.Fingerprint(), Scope: answer.Scope, CorrelationID: answer.CorrelationID})
 	return &Error{Server: s.name, State: Revoked}
 }
 

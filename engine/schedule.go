@@ -90,7 +90,7 @@ func (s *Source) next() (at time.Time, ok bool) {
 // wake begins a flight if one is due.
 func (s *Source) wake() {
 	s.mu.Lock()
-	defer s.mu.Unlock()
+	defer s.unlock()
 	if s.retired || s.flight != nil || s.state == Revoked {
 		return // a revocation ends by a person's wish
 	}

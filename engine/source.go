@@ -55,11 +55,13 @@ type Source struct {
 	loginTimer   *time.Timer
 	timer        *time.Timer
 	retired      bool
+	told         shown // what Status showed when somebody was told last
 }
 
 func newSource(e *Engine, server *config.Server, fp string) *Source {
 	s := &Source{engine: e, name: server.Name, fingerprint: fp, chain: chain(server), owner: newOwner(), gone: make(chan struct{}), state: Pending}
 	s.server.Store(server)
+	s.told = s.shows()
 	return s
 }
 
@@ -182,16 +184,21 @@ func (s *Source) Invalidate(ctx context.Context) error {
 		id = t.correlation
 	}
 	s.engine.log.Info("[OAuthService] Invalidated token for "+s.name, "server", s.name, "correlation_id", id)
-	return s.forget(ctx, false)
+	return s.forget(ctx, false, TokenInvalidated)
 }
 
-// forget drops the token here, whatever becomes of the store, and then in its record; revoked leaves a tombstone there.
-func (s *Source) forget(ctx context.Context, revoked bool) error {
-	s.drop(revoked, 0)
+// forget drops the token here, whatever becomes of the store, and then in its record; revoked leaves a tombstone there. It
+// tells of it as kind.
+func (s *Source) forget(ctx context.Context, revoked bool, kind EventKind) error {
+	dropped := s.drop(revoked, 0)
+	defer func() { s.happened(dropped.event(kind)) }()
 	unlock, _ := s.engine.lockOrGoOn(ctx, s.name)
 	defer unlock()
 	for {
 		g, err := s.recall(ctx)
+		if dropped == nil {
+			dropped = g.token(s.buffer())
+		}
 		s.drop(g.Revoked || revoked, g.Generation+1) // again: a request that was in flight may have brought one meanwhile
 		if err == nil && g.rev == "" && !revoked {
 			return nil
@@ -228,11 +235,12 @@ func (g *reading) emptied(revoked bool) record {
 	return r
 }
 
-// drop forgets the token in memory; none up to generation is taken from the store again.
-func (s *Source) drop(revoked bool, generationUpTo uint64) {
+// drop forgets the token in memory, and returns it; none up to generation is taken from the store again. The caller tells.
+func (s *Source) drop(revoked bool, generationUpTo uint64) *Token {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.floor = max(s.floor, generationUpTo, generation(s.current.Load()))
+	held := s.current.Load()
+	s.floor = max(s.floor, generationUpTo, generation(held))
 	s.publish(nil)
 	if revoked {
 		s.uncommitted = nil
@@ -243,6 +251,7 @@ func (s *Source) drop(revoked bool, generationUpTo uint64) {
 	} else if s.state != Revoked {
 		s.state = Pending
 	}
+	return held
 }
 
 // forgetRecord removes a record that could not be written over: a full disk still lets files go. A chain of refresh tokens
@@ -284,7 +293,7 @@ func (s *Source) Sync(ctx context.Context) error {
 // takeOver puts a newer record into force.
 func (s *Source) takeOver(g *reading, stored *Token) bool {
 	s.mu.Lock()
-	defer s.mu.Unlock()
+	defer s.unlock()
 	if s.retired || s.flight != nil || g.Generation <= max(s.floor, generation(s.current.Load())) {
 		return false
 	}

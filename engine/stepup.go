@@ -51,7 +51,7 @@ func (s *Source) stepUp(ctx context.Context, t *Token, c oauth.Challenge) (next 
 // unwanted forgets a demand that came to nothing: what goes on without it must not be asked for it.
 func (s *Source) unwanted() {
 	s.mu.Lock()
-	defer s.mu.Unlock()
+	defer s.unlock()
 	s.wanted = ""
 }
 
@@ -71,7 +71,7 @@ func (s *Source) toStepUp(ctx context.Context, wanted string, after uint64) (*fl
 		return nil, s.needsPerson("upstream wants the scope " + wanted + ", which nobody has approved")
 	}
 	s.mu.Lock()
-	defer s.mu.Unlock()
+	defer s.unlock()
 	switch now := time.Now(); {
 	case s.retired:
 		return nil, ErrGone
@@ -108,7 +108,7 @@ func (s *Source) want(ctx context.Context, wanted string, keep bool) error {
 			if s.server.Load().OAuth.Delegated() {
 				s.mu.Lock()
 				s.wanted = union(s.wanted, g.Wanted, wanted)
-				s.mu.Unlock()
+				s.unlock()
 			}
 			if !keep || lacking(wanted, g.Wanted) == "" {
 				return nil

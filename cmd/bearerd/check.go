@@ -61,6 +61,7 @@ type checked struct {
 	Client     string   `json:"client,omitempty"`       // metadata_document, registered; "": the configured one
 	Login      string   `json:"login,omitempty"`        // command, auto: who may ask a person; "": nobody needs to
 	Redirect   string   `json:"redirect_uri,omitempty"` // where the browser is sent back to; for a registered client the port may be another
+	fixed      bool     // but not here: it is the daemon's own
 }
 
 type report struct {
@@ -93,7 +94,7 @@ func checkReport(cfg *config.Config, diagnostics config.Diagnostics) report {
 			c.OnRotate = s.OnRotate
 		}
 		if c.OAuth {
-			c.grant(s)
+			c.grant(cfg, s)
 		}
 		r.Servers = append(r.Servers, c)
 	}
@@ -101,13 +102,17 @@ func checkReport(cfg *config.Config, diagnostics config.Diagnostics) report {
 }
 
 // grant says what of a grant is found out, and whether a person must give it.
-func (c *checked) grant(s *config.Server) {
+func (c *checked) grant(cfg *config.Config, s *config.Server) {
 	o := s.OAuth
 	if o.TokenURL == "" {
 		c.Discovered = append(c.Discovered, "token endpoint")
 	}
 	if o.Delegated() {
 		c.Login, c.Redirect = s.Login, cmp.Or(o.RedirectURI, config.DefaultRedirect)
+		if s.Made && cfg.Callback() != "" {
+			c.Redirect = cfg.Callback()
+		}
+		c.fixed = c.Redirect == cfg.Callback()
 		if o.AuthorizationURL == "" {
 			c.Discovered = append(c.Discovered, "authorization endpoint")
 		}
@@ -190,7 +195,7 @@ func explainGrant(w io.Writer, c checked) {
 	if c.Login != "" {
 		_, _ = fmt.Fprintf(w, "  "+asks[c.Login]+"\n", c.Name)
 		port := ""
-		if c.Client == "registered" && strings.HasPrefix(c.Redirect, "http://") { // else nobody here listens
+		if c.Client == "registered" && strings.HasPrefix(c.Redirect, "http://") && !c.fixed { // else no command listens
 			port = ", or the next port that is free"
 		}
 		_, _ = fmt.Fprintf(w, "  the browser is sent back to %s%s\n", c.Redirect, port)

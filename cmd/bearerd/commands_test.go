@@ -97,7 +97,8 @@ func TestMetricsHaveTheDocumentedKeys(t *testing.T) {
 	}
 }
 
-// Until the API has keys the TCP side of the admin listener serves metrics and health, and nothing else.
+// Over TCP metrics and the API want the key of `bearerd admin-key`, health wants nothing, and what shows a token or reads a path
+// is not there at all.
 func TestAdminOverTCP(t *testing.T) {
 	t.Parallel()
 	h := newHome(t)
@@ -105,34 +106,50 @@ func TestAdminOverTCP(t *testing.T) {
 	h.configure(server("s", nothing, grant))
 	h.daemon()
 	h.token("s")
-	for path, want := range map[string]string{"/livez": "alive", "/readyz": "ready",
-		"/metrics": `bearerd_active_tokens{server="s"} 1`} {
-		if status, body := ask(t, http.MethodGet, "http://"+h.admin+path); status != http.StatusOK || !strings.Contains(body, want) {
+	key := strings.TrimSpace(h.ok("admin-key"))
+	h.private(key)
+	at := "http://" + h.admin
+	for path, want := range map[string]string{"/livez": "alive", "/readyz": "ready"} {
+		if status, body := ask(t, http.MethodGet, at+path); status != http.StatusOK || !strings.Contains(body, want) {
 			t.Errorf("%s: %d %s", path, status, body)
 		}
 	}
-	for _, path := range []string{"/", "/api/status", "/api/metrics", "/api/servers/s/token?show=true", "/api/secrets",
-		"/api/servers/s/key/default", "/debug/pprof/"} {
-		if status, body := ask(t, http.MethodGet, "http://"+h.admin+path); status != http.StatusNotFound {
+	for path, want := range map[string]string{"/metrics": `bearerd_active_tokens{server="s"} 1`, "/api/status": `"name":"s"`} {
+		if status, body := ask(t, http.MethodGet, at+path, "Bearer "+key); status != http.StatusOK || !strings.Contains(body, want) {
+			t.Errorf("%s with the key: %d %s", path, status, body)
+		}
+		for _, wrong := range []string{"", "Bearer brk_wrong", "Basic " + key} {
+			if status, body := ask(t, http.MethodGet, at+path, wrong); status != http.StatusUnauthorized || !strings.Contains(body, "bearerd admin-key") {
+				t.Errorf("%s with a wrong key: %d %s", path, status, body)
+			}
+		}
+	}
+	for _, path := range []string{"/api/servers/s/token?show=true", "/api/plan?path=/etc/passwd"} {
+		if status, body := ask(t, http.MethodGet, at+path, "Bearer "+key); status != http.StatusForbidden || !strings.Contains(body, "unix socket") {
 			t.Errorf("%s: %d %s", path, status, body)
 		}
 	}
-	if status, _ := ask(t, http.MethodPost, "http://"+h.admin+"/api/servers/s/revoke"); status != http.StatusNotFound {
-		t.Errorf("POST revoke: %d", status)
+	if status, body := ask(t, http.MethodGet, at+"/debug/pprof/", "Bearer "+key); status != http.StatusNotFound {
+		t.Errorf("/debug/pprof/: %d %s", status, body)
+	}
+	if status, _ := ask(t, http.MethodPost, at+"/api/servers/s/revoke"); status != http.StatusUnauthorized {
+		t.Errorf("POST revoke without the key: %d", status)
 	}
 	as.Close()
 	h.ok("invalidate", "s")
-	if status, body := ask(t, http.MethodGet, "http://"+h.admin+"/readyz"); status != http.StatusServiceUnavailable {
+	if status, body := ask(t, http.MethodGet, at+"/readyz"); status != http.StatusServiceUnavailable {
 		t.Errorf("/readyz without a token: %d %s", status, body)
 	}
 }
 
-func ask(t *testing.T, method, url string) (status int, body string) {
+// ask makes a request, with an Authorization header if one is given.
+func ask(t *testing.T, method, url string, authorization ...string) (status int, body string) {
 	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), method, url, http.NoBody)
 	if err != nil {
 		t.Fatal(err)
 	}
+	r.Header["Authorization"] = authorization
 	resp, err := http.DefaultClient.Do(r)
 	if err != nil {
 		t.Fatal(err)

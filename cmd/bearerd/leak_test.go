@@ -132,7 +132,7 @@ func TestNothingLeaks(t *testing.T) {
 		{"check"}, {"check", "--json"}, {"token", "file"}, {"token", "refused"}, {"token", "file", "--json"}} {
 		note(args...)
 	}
-	_, places["/metrics"] = ask(t, http.MethodGet, "http://"+h.admin+"/metrics")
+	places["/metrics"] = h.metricsPage()
 	places["the commands' answers"] = said.String()
 	if len(places) < 12 || len(h.privates()) < 20 || !strings.Contains(said.String(), "invalid_client") {
 		t.Errorf("%d places and %d canaries: this test has missed something", len(places), len(h.privates()))

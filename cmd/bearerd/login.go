@@ -132,6 +132,9 @@ func (s *signIn) here(ctx context.Context, stdin io.Reader) error {
 	if err := s.call(ctx, http.MethodGet, serverPath(s.name, "login"), nil, &at); err != nil {
 		return err
 	}
+	if at.Callback {
+		return s.byCallback(ctx)
+	}
 	begun, shown, answered := false, false, false
 	var l admin.Login
 	f := browse.Flow{

@@ -31,7 +31,7 @@ func (w *watched) look(when string) {
 	for _, args := range [][]string{{"status"}, {"status", "--json"}, {"metrics"}, {"metrics", "--json"}, {"check", "--json"}} {
 		w.note(args...)
 	}
-	_, w.places[when+" /metrics"] = ask(w.t.(*testing.T), http.MethodGet, "http://"+w.admin+"/metrics")
+	w.places[when+" /metrics"] = w.metricsPage()
 }
 
 func (w *watched) note(args ...string) {

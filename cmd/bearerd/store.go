@@ -31,7 +31,7 @@ func storeCommand() *cobra.Command {
 }
 
 func rekey(cmd *cobra.Command, _ []string) error {
-	store, err := openStore(cmd)
+	store, err := openStore(cmd, "store rekey")
 	if err != nil {
 		return err
 	}
@@ -45,7 +45,7 @@ func rekey(cmd *cobra.Command, _ []string) error {
 
 // adopt works beside a daemon: it changes records as every process does, and the daemon reads them before each renewal.
 func adopt(cmd *cobra.Command, _ []string) error {
-	store, err := openStore(cmd)
+	store, err := openStore(cmd, "store adopt")
 	if err != nil {
 		return err
 	}
@@ -65,10 +65,15 @@ func adopt(cmd *cobra.Command, _ []string) error {
 	return nil
 }
 
-func openStore(cmd *cobra.Command) (*sealed.Store, error) {
+// openStore opens the store for what a command is about to do to it.
+func openStore(cmd *cobra.Command, action string) (*sealed.Store, error) {
 	cfg, err := load(cmd, false)
 	if err != nil {
 		return nil, err
 	}
-	return app.OpenStore(cmd.Context(), cfg, newLog(os.Stderr, cfg.Log))
+	store, err := app.OpenStore(cmd.Context(), cfg, newLog(os.Stderr, cfg.Log))
+	if err != nil {
+		return nil, err
+	}
+	return store, app.Recorded(cfg, action)
 }

@@ -130,7 +130,7 @@ func (v *vaulted) ready(t *testing.T) string {
 // logins are how often bearerd has logged in to Vault, by its metrics.
 func (v *vaulted) logins(t *testing.T) int {
 	t.Helper()
-	_, text := ask(t, http.MethodGet, "http://"+v.admin+"/metrics")
+	text := v.metricsPage()
 	found := regexp.MustCompile(`bearerd_vault_logins_total\{result="success"\} (\d+)`).FindStringSubmatch(text)
 	if found == nil {
 		t.Fatalf("/metrics counts no logins to Vault:\n%s", text)

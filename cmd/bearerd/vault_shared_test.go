@@ -2,7 +2,6 @@ package main_test
 
 import (
 	"fmt"
-	"net/http"
 	"slices"
 	"strconv"
 	"strings"
@@ -82,7 +81,7 @@ func (v *vaulted) leaksNowhere(t *testing.T) {
 		r := v.run(args...)
 		places[strings.Join(args, " ")] = r.stdout + r.stderr
 	}
-	_, places["/metrics"] = ask(t, http.MethodGet, "http://"+v.admin+"/metrics")
+	places["/metrics"] = v.metricsPage()
 	for _, leak := range findLeaks(places, v.privates()) {
 		t.Error(leak)
 	}

@@ -78,7 +78,7 @@ func finderOf(t *testing.T, p pages) (*finder, *web) {
 			conn, err := (&net.Dialer{}).DialContext(ctx, network, h.Listener.Addr().String())
 			return seenAt{conn, w.at}, err
 		}
-		return f.reach.dial(ctx, network, address)
+		return f.reach.Dial(ctx, network, address)
 	}
 	f.base = base
 	return f, w

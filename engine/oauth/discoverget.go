@@ -58,8 +58,8 @@ func newFinder(ctx context.Context, log *slog.Logger, s *config.Server, r *secre
 
 func newTransport(reach Reach, tlsConfig *tls.Config) *http.Transport {
 	return &http.Transport{
-		Proxy:                  http.ProxyFromEnvironment,
-		DialContext:            reach.dial,
+		Proxy:                  reach.Proxy,
+		DialContext:            reach.Dial,
 		TLSClientConfig:        tlsConfig,
 		DisableKeepAlives:      true,
 		DisableCompression:     true,

@@ -69,7 +69,7 @@ func TestNameThatResolvesToLoopback(t *testing.T) {
 	through := f.base
 	f.base = roundTripper(func(r *http.Request) (*http.Response, error) {
 		if r.URL.Host == auth { // stands for a resolver: the dial is the real one
-			_, err := f.reach.dial(r.Context(), "tcp", "127.0.0.1:2")
+			_, err := f.reach.Dial(r.Context(), "tcp", "127.0.0.1:2")
 			return nil, err
 		}
 		return through.RoundTrip(r)

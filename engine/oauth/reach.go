@@ -2,6 +2,7 @@ package oauth
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -19,8 +20,9 @@ import (
 // Reach says which addresses the requests for one server may connect to. It looks at the address that is connected to,
 // so that a name which resolves to another one a moment later gains nothing. Link-local, multicast and unspecified
 // addresses and those of cloud metadata services are never reached. Private and loopback ones are reached for a host that
-// the configuration names, for one of allow_private, and for any host where the server itself is at such an address. The
-// zero Reach reaches public addresses only. It is safe for many goroutines.
+// the configuration names, for one of allow_private, and for any host where the server itself is at such an address; for a
+// server that the API made, whose file comes from outside, for those of allow_private alone. The zero Reach reaches public
+// addresses only. It is safe for many goroutines.
 type Reach struct{ *reach }
 
 type reach struct {
@@ -28,6 +30,7 @@ type reach struct {
 	networks []netip.Prefix // of allow_private
 	homes    []string       // the origins of the server itself
 	home     atomic.Uint32  // where the server itself is: unknownHome, publicHome, privateHome
+	made     bool           // the API made the server
 }
 
 const (
@@ -39,13 +42,26 @@ const (
 // NewReach lets the hosts that the configuration of s names, and those of allow_private, be at private addresses. It
 // uses no network: a server that has a name counts as private once an answer of its own shows that it is, see met.
 func NewReach(s *config.Server) Reach {
-	r := &reach{hosts: namedHosts(s)}
+	r := &reach{made: s.Made}
+	r.allow(s.AllowPrivate)
+	if s.Made {
+		r.home.Store(publicHome) // wherever it is, that opens nothing
+		return Reach{r}
+	}
+	r.hosts = append(r.hosts, namedHosts(s)...)
 	for _, address := range []string{s.Resource(), s.Origin()} {
 		if u, err := url.Parse(address); err == nil && u.Hostname() != "" {
 			r.homes = append(r.homes, origin(u))
 		}
 	}
-	for _, allowed := range s.AllowPrivate {
+	if slices.ContainsFunc(hostsOf(s.Resource(), s.Origin()), isPrivateHost) {
+		r.home.Store(privateHome)
+	}
+	return Reach{r}
+}
+
+func (r *reach) allow(private []string) {
+	for _, allowed := range private {
 		if p, err := netip.ParsePrefix(allowed); err == nil {
 			r.networks = append(r.networks, p.Masked())
 		} else if a, err := netip.ParseAddr(strings.Trim(allowed, "[]")); err == nil {
@@ -54,10 +70,6 @@ func NewReach(s *config.Server) Reach {
 			r.hosts = append(r.hosts, hostName(allowed))
 		}
 	}
-	if slices.ContainsFunc(hostsOf(s.Resource(), s.Origin()), isPrivateHost) {
-		r.home.Store(privateHome)
-	}
-	return Reach{r}
 }
 
 // namedHosts are those of the server itself and of every URL in its configuration.
@@ -105,8 +117,40 @@ func isPrivateHost(host string) bool {
 	return err == nil && addrKind(a).private
 }
 
-// dial is the DialContext of an http.Transport.
-func (r Reach) dial(ctx context.Context, network, address string) (net.Conn, error) {
+// CheckURLs finds the first URL of s whose host is an address, or a name of this machine, that r does not reach, and the
+// field that it is in. Other names are looked at when they are connected to. The error may be shown.
+func (r Reach) CheckURLs(s *config.Server) (field string, err error) {
+	urls := []struct{ field, value string }{{"url", s.URL}, {"args", s.Origin()}}
+	if o := s.OAuth; o != nil {
+		urls = append(urls, []struct{ field, value string }{
+			{"OAUTH_SERVER_URL", o.ServerURL}, {"OAUTH_AUTHORIZATION_URL", o.AuthorizationURL}, {"OAUTH_TOKEN_URL", o.TokenURL},
+			{"OAUTH_DEVICE_AUTHORIZATION_URL", o.DeviceURL}, {"OAUTH_REGISTRATION_URL", o.RegistrationURL},
+			{"OAUTH_REVOCATION_URL", o.RevocationURL}, {"OAUTH_CLIENT_METADATA_URL", o.ClientMetadataURL},
+		}...)
+	}
+	for _, u := range urls {
+		for _, host := range hostsOf(u.value) {
+			if err := r.checkHost(host); err != nil {
+				return u.field, err
+			}
+		}
+	}
+	return "", nil
+}
+
+// Proxy is the Proxy of an http.Transport: the one that the environment names. Such a proxy connects in our place, so that
+// for a server that the API made an address out of reach is refused here.
+func (r Reach) Proxy(req *http.Request) (*url.URL, error) {
+	if r.reach != nil && r.made {
+		if err := r.checkHost(req.URL.Hostname()); err != nil {
+			return nil, err
+		}
+	}
+	return http.ProxyFromEnvironment(req)
+}
+
+// Dial is the DialContext of an http.Transport. A refusal wraps ErrOutOfReach.
+func (r Reach) Dial(ctx context.Context, network, address string) (net.Conn, error) {
 	host, _, err := net.SplitHostPort(address)
 	if err != nil {
 		return nil, err
@@ -181,7 +225,7 @@ func (r Reach) permit(host string, a netip.Addr) error {
 	if kind.name == "" || kind.private && r.allowsPrivate(host, a) {
 		return nil
 	}
-	return &reachError{host: host, addr: plainAddr(a), kind: kind}
+	return &reachError{host: host, addr: plainAddr(a), kind: kind, made: r.reach != nil && r.made}
 }
 
 func (r Reach) allowsPrivate(host string, a netip.Addr) bool {
@@ -192,19 +236,28 @@ func (r Reach) allowsPrivate(host string, a netip.Addr) bool {
 		slices.ContainsFunc(r.networks, func(p netip.Prefix) bool { return p.Contains(plainAddr(a)) })
 }
 
+// ErrOutOfReach is wrapped by the refusal to connect to an address.
+var ErrOutOfReach = errors.New("the address is out of reach")
+
 // reachError is a refusal to connect. Its text holds a host and an address alone.
 type reachError struct {
 	host string
 	addr netip.Addr
 	kind kind
+	made bool
 }
+
+func (e *reachError) Is(target error) bool { return target == ErrOutOfReach }
 
 func (e *reachError) Error() string {
 	where := e.host + " is at " + e.addr.String() + ", " + e.kind.name + " address"
 	if a, err := netip.ParseAddr(e.host); err == nil && plainAddr(a) == e.addr {
 		where = e.host + " is " + e.kind.name + " address"
 	}
-	if e.kind.private {
+	switch {
+	case e.kind.private && e.made:
+		return fmt.Sprintf("%s, which a server that the API made may not use: list it in admin { allow_private = [%q] } if that is right", where, e.addr)
+	case e.kind.private:
 		return where + ", and metadata named it: add it to allow_private if that is right"
 	}
 	return where + ", which is never connected to"

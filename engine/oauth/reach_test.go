@@ -195,7 +195,7 @@ func TestDialLooksAtTheAddress(t *testing.T) {
 	defer l.Close()
 	_, port, _ := net.SplitHostPort(l.Addr().String())
 	for _, host := range []string{"127.0.0.1", "localhost", "::ffff:127.0.0.1"} {
-		if conn, err := (Reach{}).dial(t.Context(), "tcp", net.JoinHostPort(host, port)); err == nil {
+		if conn, err := (Reach{}).Dial(t.Context(), "tcp", net.JoinHostPort(host, port)); err == nil {
 			conn.Close()
 			t.Errorf("%s was connected to", host)
 		} else if !strings.Contains(err.Error(), "a loopback address, and metadata named it") {
@@ -203,20 +203,20 @@ func TestDialLooksAtTheAddress(t *testing.T) {
 		}
 	}
 	r := NewReach(&config.Server{URL: "https://localhost:" + port})
-	conn, err := r.dial(t.Context(), "tcp", "localhost:"+port)
+	conn, err := r.Dial(t.Context(), "tcp", "localhost:"+port)
 	if err != nil {
 		t.Fatal(err)
 	}
 	conn.Close()
 	named := Reach{&reach{homes: []string{"https://127.0.0.1:" + port}, hosts: []string{"127.0.0.1"}}} // as a name: not known to be private
-	if conn, err = named.dial(t.Context(), "tcp", "127.0.0.1:"+port); err != nil {
+	if conn, err = named.Dial(t.Context(), "tcp", "127.0.0.1:"+port); err != nil {
 		t.Fatal(err)
 	}
 	conn.Close()
 	if named.Home() {
 		t.Error("a connection alone makes it private")
 	}
-	if _, err := r.dial(t.Context(), "tcp", "localhost"); err == nil {
+	if _, err := r.Dial(t.Context(), "tcp", "localhost"); err == nil {
 		t.Error("an address without a port")
 	}
 }

@@ -75,6 +75,9 @@ func (t *Target) clientMetadata(ctx context.Context, r *secrets.Resolver, redire
 	}
 	if redirect != "" {
 		about.RedirectURIs = []string{redirect}
+		if strings.HasPrefix(redirect, "https:") { // a native one has its answer at loopback (OpenID Connect Registration §2)
+			about.ApplicationType = "web"
+		}
 		about.GrantTypes = slices.Insert(about.GrantTypes, 0, "authorization_code")
 		about.ResponseTypes = append(about.ResponseTypes, "code")
 	}

@@ -55,8 +55,8 @@ func newWire(
 	}
 	w := &wire{op: op, id: id, plain: plainHTTP(c.OAuth), log: log, header: http.Header{}}
 	w.base = &http.Transport{ // fresh for each call, so that edited files and addresses count at once
-		Proxy:                  http.ProxyFromEnvironment,
-		DialContext:            c.Reach.dial,
+		Proxy:                  c.Reach.Proxy,
+		DialContext:            c.Reach.Dial,
 		TLSClientConfig:        tlsConfig,
 		DisableKeepAlives:      true,
 		DisableCompression:     true,
@@ -119,7 +119,7 @@ func (w *wire) RoundTrip(req *http.Request) (*http.Response, error) {
 
 // failed is the error of an exchange that gave no whole answer. resp, if any, is one whose body broke off.
 func (w *wire) failed(host string, took time.Duration, resp *http.Response, err error) *Error {
-	e := &Error{Op: w.op, CorrelationID: w.id, Err: PlainError(host, took, err)}
+	e := &Error{Op: w.op, CorrelationID: w.id, Err: PlainError(host, took, err), Final: errors.Is(err, ErrOutOfReach)}
 	if resp != nil {
 		e.Status, e.Ambiguous = resp.StatusCode, success(resp.StatusCode)
 		return e

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"bearerd/engine"
+	"bearerd/engine/oauth"
 )
 
 // The JSON-RPC error code of an answer that bearerd gives in upstream's place.
@@ -144,6 +145,9 @@ func (rt *route) dead(r *http.Request, body *body, status int, err error) (*http
 		return rt.failed(r, body, err)
 	}
 	rt.warn("upstream refused the token of a request", err)
+	if known != errNotRetried && known != errTooLarge && known != errCrowded { // those were refused a token that is renewed by now
+		rt.noteStatus(status)
+	}
 	reason := reasonRenewed
 	switch {
 	case status == http.StatusForbidden:
@@ -197,10 +201,13 @@ func (rt *route) failed(r *http.Request, body *body, err error) (*http.Response,
 	rt.log.Warn("the request to upstream failed", "server", rt.name, "error", err)
 	reason, message := reasonSettings, fmt.Sprintf("the request to upstream of server %q failed: see the log of bearerd", rt.name)
 	if u, ok := errors.AsType[*unanswered](err); ok {
-		switch u.phase {
-		case dialling:
+		rt.note("no answer: " + u.Error())
+		switch {
+		case errors.Is(u, oauth.ErrOutOfReach):
+			message = fmt.Sprintf("the server %q may not be connected to: %v", rt.name, u)
+		case u.phase == dialling:
 			reason, message = reasonUnreachable, fmt.Sprintf("the server %q cannot be reached: %v: is it running, and is url right?", rt.name, u)
-		case greeting:
+		case u.phase == greeting:
 			reason, message = reasonUnreachable, fmt.Sprintf("the server %q cannot be reached: %v", rt.name, u)
 		default:
 			reason, message = reasonLost, fmt.Sprintf("the server %q gave no answer that can be used, and it is not known whether it has acted: %v", rt.name, u)
@@ -212,6 +219,7 @@ func (rt *route) failed(r *http.Request, body *body, err error) (*http.Response,
 func (rt *route) redirected(body *body) *http.Response {
 	const what = "answered with a redirect, which is not followed: set url to the final address"
 	rt.warn("upstream "+what, nil)
+	rt.note("it " + what)
 	return rt.instead(http.StatusBadGateway, body, reasonRedirect, fmt.Sprintf("upstream of server %q %s", rt.name, what))
 }
 

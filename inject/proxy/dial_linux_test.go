@@ -7,12 +7,20 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"bearerd/config"
 )
 
 // TestConnectionsEndWhenThePathIsDead: keep-alive says nothing while bytes wait to be acknowledged.
 func TestConnectionsEndWhenThePathIsDead(t *testing.T) {
 	up := upstream(t, say("ok"))
-	rt := &route{target: must(url.Parse(up.URL))(t)}
+	for _, s := range []*config.Server{{}, {Made: true, AllowPrivate: []string{"127.0.0.1"}}} {
+		wantDeadPath(t, &route{server: s, target: must(url.Parse(up.URL))(t)})
+	}
+}
+
+func wantDeadPath(t *testing.T, rt *route) {
+	t.Helper()
 	transport := must(rt.newTransport(t.Context()))(t)
 	conn := must(transport.DialContext(t.Context(), "tcp", rt.target.Host))(t)
 	defer conn.Close()

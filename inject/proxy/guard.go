@@ -20,22 +20,26 @@ type guard struct {
 	unix   bool // the socket's mode is the key
 }
 
-// refusal says why the request is not let through; "" lets it through. It is answered with 403, never 401, which would
-// send an MCP client off to sign in.
-func (g *guard) refusal(r *http.Request) string {
+// refusal says why the request is not let through, or who is: the name inside the local key, "socket" or "anyone". It is
+// answered with 403, never 401, which would send an MCP client off to sign in.
+func (g *guard) refusal(r *http.Request) (client, why string) {
 	if !g.unix && !g.hostAllowed(r.Host) {
-		return "this Host is not allowed: list it in allow_hosts"
+		return "", "this Host is not allowed: list it in allow_hosts"
 	}
 	if slices.ContainsFunc(r.Header["Origin"], func(o string) bool { return o != "" && !g.originAllowed(o) }) {
-		return "this Origin is not allowed: list it in allow_origins"
+		return "", "this Origin is not allowed: list it in allow_origins"
 	}
-	if g.unix || g.local.LocalAuth == "none" {
-		return ""
+	switch {
+	case g.unix:
+		return "socket", ""
+	case g.local.LocalAuth == "none":
+		return "anyone", ""
 	}
-	if _, ok := g.keys.client(g.server, r.Header.Get("Authorization")); !ok {
-		return "a local key is needed as Authorization: Bearer KEY: `bearerd client-config " + g.server + "` prints it"
+	client, ok := g.keys.client(g.server, r.Header.Get("Authorization"))
+	if !ok {
+		return "", "a local key is needed as Authorization: Bearer KEY: `bearerd client-config " + g.server + "` prints it"
 	}
-	return ""
+	return client, ""
 }
 
 func (g *guard) hostAllowed(hostport string) bool {

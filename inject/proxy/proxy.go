@@ -32,7 +32,8 @@ type Proxy struct {
 	mu     sync.Mutex
 	ending map[*front]bool // guarded by mu: those that still have requests
 
-	delivered func(Delivery) // nil: nobody wants to know
+	delivered func(Delivery)                    // nil: nobody wants to know
+	servers   atomic.Pointer[map[string]*route] // by name, as of the last Commit
 }
 
 // front is one configured address: one or two sockets and the routes behind them.
@@ -63,6 +64,7 @@ func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func New(keys Keys, resolve *secrets.Resolver, log *slog.Logger) *Proxy {
 	p := &Proxy{keys: keys, resolve: resolve, log: log, fronts: map[string]*front{}, ending: map[*front]bool{}}
 	p.budget.left.Store(replayBudget)
+	p.servers.Store(&map[string]*route{})
 	return p
 }
 
@@ -162,18 +164,20 @@ const drain = 30 * time.Second
 // Commit puts the plan in force and waits for nobody: requests in flight finish on the old settings. A listener without
 // servers takes no new connection; what is open there is cut after half a minute, or when ctx ends.
 func (plan *Plan) Commit(ctx context.Context) {
-	p := plan.proxy
+	p, servers := plan.proxy, map[string]*route{}
 	for address, t := range plan.tables {
 		f := p.fronts[address]
 		if f == nil {
 			f = plan.bound[address]
 		}
 		for _, rt := range *t {
+			servers[rt.name] = rt
 			if rt.front == nil { // a new one: nobody has seen it yet
 				rt.front = f
 			}
 		}
 	}
+	p.servers.Store(&servers)
 	for address, f := range plan.bound {
 		f.routes.Store(plan.tables[address])
 		f.serve()

@@ -39,6 +39,9 @@ type route struct {
 	budget    *budget
 	log       *slog.Logger
 	warned    atomic.Int64 // when, in Unix nanoseconds
+	last      atomic.Pointer[Outcome]
+	clients   *clients
+	delivered func(Delivery) // nil: nobody wants to know
 }
 
 // newRoute prepares a server; source may be nil. With certificates that cannot be read it is unavailable until they can.
@@ -50,7 +53,7 @@ func (p *Proxy) newRoute(address string, s *config.Server, source *engine.Source
 	}
 	rt := &route{
 		name: s.Name, address: address, server: s, path: localPath(s), target: target, source: source,
-		budget: &p.budget, log: p.log, resolve: p.resolve,
+		budget: &p.budget, log: p.log, resolve: p.resolve, clients: p.deliveredBefore(s.Name, source), delivered: p.delivered,
 		guard:   guard{server: s.Name, keys: p.keys, local: s.Local, unix: isUnix(address)},
 		headers: &headers{server: s.Name, refs: s.Headers, resolve: p.resolve, log: p.log},
 		inQuery: source != nil && !s.OAuth.TokenInHeaderOnly,
@@ -105,6 +108,10 @@ func (rt *route) newTransport(ctx context.Context) (*http.Transport, error) {
 		IdleConnTimeout:       50 * time.Second, // below the minute after which many servers close
 		ExpectContinueTimeout: time.Second,
 	}
+	if rt.server.Made {
+		reach := oauth.NewReach(rt.server)
+		t.Proxy, t.DialContext = reach.Proxy, guarded(reach)
+	}
 	if rt.oauth != nil {
 		var err error
 		if t.TLSClientConfig, err = oauth.TLSConfig(ctx, rt.oauth, rt.resolve); err != nil {
@@ -112,6 +119,19 @@ func (rt *route) newTransport(ctx context.Context) (*http.Transport, error) {
 		}
 	}
 	return t, nil
+}
+
+// guarded connects to addresses within reach, and sets the connection up as control does.
+func guarded(reach oauth.Reach) func(ctx context.Context, network, address string) (net.Conn, error) {
+	return func(ctx context.Context, network, address string) (net.Conn, error) {
+		conn, err := reach.Dial(ctx, network, address)
+		if tcp, ok := conn.(*net.TCPConn); ok {
+			if raw, err := tcp.SyscallConn(); err == nil {
+				_ = control(ctx, network, address, raw)
+			}
+		}
+		return conn, err
+	}
 }
 
 // upstreamPath is the path of a url, for a listener that serves one server at the same place.
@@ -124,7 +144,8 @@ func upstreamPath(rawURL string) string {
 
 func (rt *route) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	start := time.Now()
-	if why := rt.guard.refusal(r); why != "" {
+	client, why := rt.guard.refusal(r)
+	if why != "" {
 		refuse(w, http.StatusForbidden, nil, rt.name, why)
 		return
 	}
@@ -139,23 +160,24 @@ func (rt *route) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		rt.unread(w, body)
 		return
 	}
-	status := rt.serve(w, r, body)
+	status := rt.serve(w, r, client, body)
 	if rt.log.Enabled(r.Context(), slog.LevelDebug) {
 		rt.log.Debug("proxied", "server", rt.name, "method", r.Method, "status", status, "duration", time.Since(start))
 	}
 }
 
 // serve answers with what upstream, or bearerd in its place, says.
-func (rt *route) serve(w http.ResponseWriter, r *http.Request, body *body) (status int) {
+func (rt *route) serve(w http.ResponseWriter, r *http.Request, client string, body *body) (status int) {
 	u := *rt.target
 	u.RawQuery = joinQuery(u.RawQuery, withoutToken(r.URL.RawQuery))
-	resp, err := rt.forward(r, &u, body)
+	resp, err := rt.forward(r, &u, client, body)
 	if next := rt.successor(err); next != nil {
-		if why := next.guard.refusal(r); why != "" {
+		client, why := next.guard.refusal(r)
+		if why != "" {
 			refuse(w, http.StatusForbidden, body.bytes(), next.name, why)
 			return http.StatusForbidden
 		}
-		return next.serve(w, r, body)
+		return next.serve(w, r, client, body)
 	}
 	switch {
 	case err == nil:
@@ -171,10 +193,10 @@ func (rt *route) serve(w http.ResponseWriter, r *http.Request, body *body) (stat
 	return resp.StatusCode
 }
 
-// forward sends the request to u with a token, renews the token once if upstream refuses it, and gives the answer: upstream's,
+// forward sends the request of a client to u with a token, renews the token once if upstream refuses it, and gives the answer: upstream's,
 // or one in its place. An error says that the request cannot be answered any more, or, wrapping engine.ErrGone, that a
 // reload took the source away before anything was sent.
-func (rt *route) forward(r *http.Request, u *url.URL, body *body) (*http.Response, error) {
+func (rt *route) forward(r *http.Request, u *url.URL, client string, body *body) (*http.Response, error) {
 	if err := rt.connect(r.Context()); err != nil {
 		if r.Context().Err() != nil {
 			return nil, r.Context().Err()
@@ -192,6 +214,7 @@ func (rt *route) forward(r *http.Request, u *url.URL, body *body) (*http.Respons
 		}
 		return rt.noToken(body, err), nil
 	}
+	rt.deliver(client, token)
 	resp, err := rt.send(r, u, body, token)
 	for refused := 0; err == nil && rt.source != nil && wantsToken(resp); refused++ {
 		next, why := rt.challenged(wait, body, token, resp, refused)
@@ -204,6 +227,7 @@ func (rt *route) forward(r *http.Request, u *url.URL, body *body) (*http.Respons
 			return rt.dead(r, body, resp.StatusCode, why)
 		}
 		token = next
+		rt.deliver(client, token)
 		resp, err = rt.send(r, u, body, token)
 	}
 	if err != nil {
@@ -222,6 +246,7 @@ func (rt *route) accept(r *http.Request, body *body, resp *http.Response) (*http
 		_ = resp.Body.Close()
 		return rt.redirected(body), nil
 	}
+	rt.noteStatus(resp.StatusCode)
 	if rt.source == nil {
 		return resp, nil
 	}

@@ -49,9 +49,9 @@ func (u *Upstream) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	to := *r.URL
 	to.User, to.Fragment, to.RawFragment = u.route.target.User, "", ""
-	resp, err := u.route.forward(r, &to, body)
+	resp, err := u.route.forward(r, &to, "", body)
 	if next := u.next.Load(); errors.Is(err, engine.ErrGone) && next != nil && sameOrigin(r.URL, next.route.target) {
-		resp, err = next.route.forward(r, &to, body) // nothing was sent: it had no token yet
+		resp, err = next.route.forward(r, &to, "", body) // nothing was sent: it had no token yet
 	}
 	if err != nil && r.Context().Err() == nil {
 		resp, err = u.route.noToken(body, err), nil

@@ -9,9 +9,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"regexp"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -44,8 +46,21 @@ type API struct {
 	Edit     Edit                                      // nil: no daemon
 	Redirect string                                    // where providers send browsers to; "": there is no place for them
 	Upstream func(server string) (proxy.Outcome, bool) // nil: no proxy runs here
-	Audit    *audit.Log
-	Live     *Live // nil: no daemon
+	Audit    *audit.Log                                // nil: nothing is written down
+	Live     *Live                                     // nil: no daemon
+	CanMake  func() error                              // why the API cannot make servers; nil: it can where Edit can
+
+	Key        secrets.Secret                                // the admin key; zero: none opens anything
+	MetricsKey func(context.Context) (secrets.Secret, error) // nil: metrics_key is not set
+	Log        *slog.Logger                                  // nil: nobody is told
+
+	changing  sync.Map // names in lower case of the servers that a request changes
+	sessions  sessions
+	brake     brake
+	scrapes   metricsKey
+	refused   quota // lines of the audit log for requests that were not let in
+	visited   quota // those for visitors
+	unwritten quota // of the log, for lines that could not be written
 }
 
 // Edit writes the file of a server that the API makes, or removes it if s is nil, and puts that in force. An error has left
@@ -236,43 +251,6 @@ func (a *API) metrics(w http.ResponseWriter, r *http.Request) {
 		sources = []*engine.Source{s}
 	}
 	reply(w, engine.Measure(sources...))
-}
-
-// badInput is an error of the caller.
-type badInput struct{ text string }
-
-func (e *badInput) Error() string { return e.text }
-
-// Problem is the answer to a command that failed.
-type Problem struct {
-	Error string `json:"error"`
-	Field string `json:"field,omitempty"` // what was wrong in the request
-	Code  string `json:"code,omitempty"`  // OtherFlow, NoLogin, Forgotten; absent: none that a program would act on
-}
-
-func fail(w http.ResponseWriter, err error) {
-	status, code := http.StatusInternalServerError, ""
-	var bad *badInput
-	var token *engine.Error
-	switch {
-	case errors.As(err, &bad), errors.As(err, new(*refusedEdit)):
-		status = http.StatusBadRequest
-	case errors.Is(err, engine.ErrNoLogin):
-		status, code = http.StatusBadRequest, NoLogin
-	case errors.Is(err, engine.ErrUnregistered):
-		status, code = http.StatusBadGateway, Forgotten
-	case errors.Is(err, engine.ErrOtherFlow):
-		status, code = http.StatusConflict, OtherFlow
-	case errors.Is(err, engine.ErrUnknown), errors.Is(err, secrets.ErrNotFound):
-		status = http.StatusNotFound
-	case errors.Is(err, engine.ErrNoRevocation), errors.Is(err, secrets.ErrConflict), errors.Is(err, engine.ErrGone):
-		status = http.StatusConflict
-	case errors.As(err, &token):
-		status = http.StatusBadGateway
-	}
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(Problem{Error: strings.TrimSpace(err.Error()), Code: code})
 }
 
 func reply(w http.ResponseWriter, v any) {

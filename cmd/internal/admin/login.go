@@ -26,6 +26,8 @@ type Redirect struct {
 	URI     string `json:"redirect_uri"`
 	Movable bool   `json:"movable"`           // another port does as well
 	Pending bool   `json:"pending,omitempty"` // a sign-in waits there, unless its process has gone
+
+	Callback bool `json:"callback,omitempty"` // the daemon takes the answer itself: ask it to reauthorize
 }
 
 // Begin asks for a sign-in.
@@ -55,7 +57,12 @@ func (a *API) redirect(w http.ResponseWriter, r *http.Request, s *engine.Source)
 		fail(w, a.unneeded(r, err))
 		return
 	}
-	reply(w, Redirect{to.URI, to.Movable, to.Pending})
+	made := false
+	if c := a.Config().Server(r.PathValue("name")); c != nil {
+		made = c.Made // its client was agreed on with our callback
+	}
+	here := a.PID != 0 && a.Redirect != "" && (made || to.URI == a.Redirect)
+	reply(w, Redirect{URI: to.URI, Movable: to.Movable, Pending: to.Pending, Callback: here})
 }
 
 // unneeded adds to ErrNoLogin why that is so, and what gets a token.

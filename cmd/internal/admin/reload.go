@@ -8,6 +8,9 @@ import (
 	"bearerd/config"
 )
 
+// ErrBroken says that the configuration on disk is not the one in force, so that nothing can be added to it.
+var ErrBroken = errors.New("the configuration on disk is not in force")
+
 // Reload is the outcome of the last reload.
 type Reload struct {
 	At         time.Time `json:"at"`

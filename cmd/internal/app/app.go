@@ -14,6 +14,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
 	"bearerd/cmd/internal/admin"
+	"bearerd/cmd/internal/audit"
 	"bearerd/config"
 	"bearerd/engine"
 	"bearerd/inject/proxy"
@@ -34,7 +35,11 @@ type App struct {
 	resolve *secrets.Resolver
 	engine  *engine.Engine
 	keys    proxy.Keys
-	reload  *reloader // nil: no daemon
+	key     secrets.Secret // of the REST API
+	reload  *reloader      // nil: no daemon
+	proxy   *proxy.Proxy   // nil: no daemon
+	record  *recorder      // nil: the state folder is another user's
+	live    *admin.Live
 
 	elsewhere bool // the tokens come from another user's daemon
 }
@@ -49,14 +54,24 @@ func Open(ctx context.Context, cfg *config.Config, log *slog.Logger, version str
 	if err != nil {
 		return nil, err
 	}
-	a := &App{Log: log, Version: version, local: local, store: local, keys: keys, resolve: &secrets.Resolver{Store: local}}
+	key, err := admin.AdminKey(ctx, local)
+	if err != nil {
+		return nil, err
+	}
+	a := &App{Log: log, Version: version, local: local, store: local, keys: keys, key: key, resolve: &secrets.Resolver{Store: local}}
 	if cfg.Vault != nil {
 		if err := a.openVault(cfg); err != nil {
 			return nil, err
 		}
 	}
 	a.config.Store(cfg)
+	a.record = &recorder{audit: AuditLog(cfg), log: log}
+	a.live = admin.NewLive()
 	a.engine = engine.New(ctx, a.store, folder(local), a.resolve, log)
+	a.engine.Observe(func(e engine.Event) {
+		a.record.happened(e)
+		a.live.Observe(e)
+	})
 	a.engine.Prepare(cfg).Commit()
 	return a, nil
 }
@@ -104,6 +119,18 @@ func LocalKey(ctx context.Context, cfg *config.Config, server, client string) (s
 	return keys.Issue(server, client).Reveal(), nil
 }
 
+// AdminKey is the key of the REST API and the page, for whoever may open the state folder of cfg.
+func AdminKey(ctx context.Context, cfg *config.Config) (secrets.Secret, error) {
+	store, err := OpenStore(ctx, cfg, slog.New(slog.DiscardHandler))
+	if err != nil {
+		return secrets.Secret{}, err
+	}
+	if err := Recorded(cfg, "admin-key"); err != nil {
+		return secrets.Secret{}, err
+	}
+	return admin.AdminKey(ctx, store)
+}
+
 // API is the admin interface of this process; pid is the daemon's, 0 in any other process.
 func (a *App) API(pid int) *admin.API {
 	registry := prometheus.NewRegistry()
@@ -118,20 +145,35 @@ func (a *App) API(pid int) *admin.API {
 	)
 	api := &admin.API{
 		Config: a.config.Load, Engine: a.engine, Store: a.store, Vault: a.vault, Outdated: a.outdated, Troubled: a.troubled, Keys: a.keys,
-		Registry: registry, Version: a.Version, PID: pid,
+		Registry: registry, Version: a.Version, PID: pid, Local: a.local, Audit: a.record.audit, Redirect: a.config.Load().Callback(),
+		Key: a.key, Log: a.Log,
+	}
+	if ref := a.config.Load().Admin.MetricsKey; !ref.IsZero() {
+		api.MetricsKey = func(ctx context.Context) (secrets.Secret, error) { return a.resolve.ResolveText(ctx, ref) }
 	}
 	if r := a.reload; r != nil {
-		api.Reload, api.LastReload = r.now, r.report
+		api.Reload, api.LastReload, api.Edit, api.CanMake = r.now, r.report, r.edit, r.canMake
+		api.Upstream, api.Live = a.proxy.Last, a.live
 	}
 	return api
 }
 
 // Handler answers the commands in-process, when no daemon runs.
-func (a *App) Handler() http.Handler { return a.API(0).Handler() }
+func (a *App) Handler() http.Handler { return as(self(), a.API(0).Handler()) }
+
+// as has a handler act on behalf of an actor.
+func as(actor string, h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h.ServeHTTP(w, r.WithContext(audit.WithActor(r.Context(), actor)))
+	})
+}
 
 // Close waits for everything that is in flight.
 func (a *App) Close() {
 	a.engine.Close()
+	if a.record != nil {
+		a.record.done.Wait()
+	}
 	if a.vault != nil {
 		a.vault.Close(context.Background())
 	}

@@ -16,6 +16,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"bearerd/cmd/internal/audit"
 	"bearerd/config"
 	"bearerd/inject/proxy"
 	"bearerd/inject/stdio"
@@ -61,6 +62,8 @@ func Daemon(ctx context.Context, cfg *config.Config, service Service, log *slog.
 	a.askInBrowser()
 
 	p := proxy.New(a.keys, a.resolve, log)
+	p.Observe(a.record.delivered)
+	a.proxy = p
 	a.reload = &reloader{app: a, proxy: p, watcher: service.Watcher, level: service.Level, systemd: &systemd{log}}
 	plan := a.engine.Prepare(cfg)
 	front, err := p.Prepare(cfg, plan.Source)
@@ -115,6 +118,7 @@ func (a *App) serve(ctx, work context.Context, service Service, d *door) (err er
 func (a *App) stop(p *proxy.Proxy, d *door) {
 	ctx, cancel := context.WithTimeout(context.Background(), drain)
 	defer cancel()
+	a.live.Close()
 	p.Close(ctx)
 	d.close(ctx)
 	ctx, cancel = context.WithTimeout(context.Background(), revoke)
@@ -152,31 +156,54 @@ type door struct {
 	served  sync.WaitGroup
 }
 
-func (a *App) openDoor(cfg *config.Config) (*door, error) {
+func (a *App) openDoor(cfg *config.Config) (d *door, err error) {
+	d = &door{failed: make(chan error, 8)}
+	defer func() {
+		if err != nil {
+			d.close(context.Background())
+			d = nil
+		}
+	}()
 	api := a.API(os.Getpid())
 	commands, err := proxy.ListenUnix(Socket(cfg.Store.Path))
 	if err != nil {
-		return nil, err
+		return d, err
 	}
-	d := &door{failed: make(chan error, 4)}
-	d.serve(commands, api.Handler(), a.Log, nil)
+	d.serve(commands, asPeer(api.Handler()), a.Log, withCaller)
 	if err := a.openUse(cfg, d); err != nil {
-		d.close(context.Background())
-		return nil, err
+		return d, err
 	}
-	if cfg.Admin.Listen == "" {
-		return d, nil
+	if err := a.open(cfg.Admin.Listen, api.Public(), d, "the REST API and the page"); err != nil {
+		return d, err
 	}
-	public, err := proxy.Listen(cfg.Admin.Listen)
+	return d, a.open(cfg.Admin.MetricsListen, api.Metrics(), d, "/metrics, /livez, /readyz")
+}
+
+// open serves h at an address; "": there is none.
+func (a *App) open(address string, h http.Handler, d *door, what string) error {
+	if address == "" {
+		return nil
+	}
+	sockets, err := proxy.Listen(address)
 	if err != nil {
-		d.close(context.Background())
-		return nil, err
+		return err
 	}
-	for _, l := range public {
-		d.serve(l, api.Public(), a.Log, nil)
-		a.Log.Info("listening", "address", l.Addr().String(), "serves", "/metrics, /livez, /readyz")
+	for _, l := range sockets {
+		d.serve(l, h, a.Log, nil)
+		a.Log.Info("listening", "address", l.Addr().String(), "serves", what)
 	}
-	return d, nil
+	return nil
+}
+
+// asPeer has a handler act on behalf of the user who has connected.
+func asPeer(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		actor := "socket" // this system does not tell who connects
+		if c, ok := r.Context().Value(callerKey{}).(caller); ok && c.err == nil {
+			actor = "uid " + strconv.Itoa(c.uid)
+		}
+		h.ServeHTTP(w, r.WithContext(audit.WithActor(r.Context(), actor)))
+	})
 }
 
 // serve answers on l until close. who adds to the context of a request who has connected; nil: nobody asks.

@@ -83,6 +83,9 @@ func (c *child) spawn(ctx context.Context) (*stdio.Spawned, error) {
 	c.mu.Lock()
 	c.env = declared
 	c.mu.Unlock()
+	if holds {
+		c.app.record.given("exec, "+self(), s.Name, t)
+	}
 	if !holds || s.RemoteProgram() == "curl" {
 		t = nil
 	}
@@ -132,6 +135,7 @@ func (c *child) openProxy(ctx context.Context, s *config.Server, source *engine.
 	if c.proxy == nil {
 		c.keys = proxy.NewKeys()
 		c.proxy = proxy.New(c.keys, c.app.resolve, c.app.Log)
+		c.proxy.Observe(c.app.record.delivered)
 	}
 	remote := &config.Server{
 		Name: s.Name, URL: s.Args[at], Listen: anyPort, OAuth: s.OAuth, Local: config.Local{LocalAuth: "key"},
@@ -162,6 +166,7 @@ func (c *child) putToken(s *config.Server, t *engine.Token) error {
 			return err
 		}
 		c.written = t
+		c.app.record.given("token file, "+self(), s.Name, t)
 	}
 	if c.told != nil && c.told != t && s.OnRotate == "signal" {
 		c.keeper.SignalChild(stdio.Signals[s.Signal])

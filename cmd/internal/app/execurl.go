@@ -84,6 +84,7 @@ func (b *bridged) fetch(ctx context.Context, name string) {
 	const again, look = 10 * time.Second, time.Minute
 	tell := b.app.trouble(ctx, name)
 	defer tell(stdio.Trouble{})
+	var given *engine.Token
 	for ctx.Err() == nil {
 		t, err := b.token(ctx, name)
 		wait, superseded := look, (<-chan struct{})(nil)
@@ -96,7 +97,10 @@ func (b *bridged) fetch(ctx context.Context, name string) {
 		default:
 			tell(stdio.Trouble{})
 			if t != nil {
-				superseded = t.Superseded()
+				if t != given {
+					b.app.record.given("exec, "+self(), name, t)
+				}
+				given, superseded = t, t.Superseded()
 			}
 		}
 		select {

@@ -76,13 +76,20 @@ func (r *reloader) now(ctx context.Context, why string) (config.Changes, error) 
 	return r.apply(context.WithoutCancel(ctx), why, cfg, diagnostics) // who asked may go while old connections end
 }
 
+var errStopping = errors.New("bearerd is stopping")
+
 // apply puts cfg in force. Everything that can fail happens before anything that runs is touched.
 func (r *reloader) apply(ctx context.Context, why string, cfg *config.Config, diagnostics config.Diagnostics) (config.Changes, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.stopped {
-		return nil, errors.New("bearerd is stopping")
+		return nil, errStopping
 	}
+	return r.put(ctx, why, cfg, diagnostics)
+}
+
+// put is apply with mu held.
+func (r *reloader) put(ctx context.Context, why string, cfg *config.Config, diagnostics config.Diagnostics) (config.Changes, error) {
 	if !r.watcher.Newest(cfg) {
 		return nil, nil // whoever has read the newer one puts that in force
 	}
@@ -105,6 +112,7 @@ func (r *reloader) apply(ctx context.Context, why string, cfg *config.Config, di
 		log.Info("the configuration was reloaded", "changes", summary(changes), "took", time.Since(start).Round(time.Millisecond))
 	}
 	r.systemd.ready(r.status())
+	r.app.live.Reloaded(changes)
 	return changes, err
 }
 

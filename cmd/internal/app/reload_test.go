@@ -30,10 +30,16 @@ type reloading struct {
 func newReloading(t *testing.T, text string) *reloading {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "bearerd.hcl")
+	return newReloadingAt(t, path, path, text)
+}
+
+// newReloadingAt loads the configuration at load, which is path or its folder.
+func newReloadingAt(t *testing.T, path, load, text string) *reloading {
+	t.Helper()
 	log := slog.New(slog.DiscardHandler)
 	r := &reloading{t: t, path: path}
 	r.write(text)
-	watcher := config.NewWatcher(path, log)
+	watcher := config.NewWatcher(load, log)
 	cfg, diagnostics := watcher.Load(t.Context())
 	if diagnostics.HasErrors() {
 		t.Fatal(diagnostics)

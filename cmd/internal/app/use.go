@@ -206,6 +206,7 @@ func (a *App) passOn(w http.ResponseWriter, r *http.Request) {
 	case !a.inForce(cfg, name, source): // what was asked of the settings before says nothing about the token of these
 		answerUse(w, http.StatusServiceUnavailable, refusal{"the service has just been given other settings", "try again"})
 	case err == nil:
+		a.record.given("uid "+strconv.Itoa(c.uid), s.Name, t)
 		a.Log.Info("a user got the token", "server", s.Name, "user", c.name(), "uid", c.uid)
 		answerUse(w, http.StatusOK, passedOn{t.Access().Reveal(), t.Expires, t.Scope, t.Issued})
 	case errors.Is(err, engine.ErrUnknown):

@@ -135,12 +135,7 @@ func (d *desk) headers(w http.ResponseWriter) {
 	until := time.Now().Add(writeLimit)
 	_ = http.NewResponseController(w).SetWriteDeadline(until)
 	_ = http.NewResponseController(w).SetReadDeadline(until)
-	h := w.Header()
-	h.Set("Content-Security-Policy", policy)
-	h.Set("Referrer-Policy", "no-referrer")
-	h.Set("Cache-Control", "no-store")
-	h.Set("X-Frame-Options", "DENY")
-	h.Set("X-Content-Type-Options", "nosniff")
+	protect(w.Header())
 }
 
 // serve answers on the sockets until stop, which waits for the last page, if a browser is to see one, and then for all of

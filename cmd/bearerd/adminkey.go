@@ -1,0 +1,32 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"bearerd/cmd/internal/app"
+)
+
+func adminKeyCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "admin-key",
+		Short: "Print the key of the REST API and the page",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			cfg, err := load(cmd, false)
+			if err != nil {
+				return err
+			}
+			key, err := app.AdminKey(cmd.Context(), cfg)
+			if err != nil {
+				return err
+			}
+			_, _ = fmt.Fprintln(cmd.OutOrStdout(), key.Reveal())
+			if cfg.Admin.Listen == "" {
+				_, _ = fmt.Fprintln(cmd.ErrOrStderr(), "note: the configuration has no admin block, so nothing listens for it: write admin {}")
+			}
+			return nil
+		},
+	}
+}

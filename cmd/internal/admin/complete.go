@@ -1,0 +1,177 @@
+package admin
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"time"
+
+	"bearerd/config"
+	"bearerd/inject/proxy"
+)
+
+// How long the call to a server may take that shows whether it takes the token.
+const (
+	probeLimit = 30 * time.Second
+	partLimit  = 2 * time.Second // for the end of its session
+)
+
+// probeClient is the client that the call's local key is for.
+const probeClient = "bearerd-api"
+
+// completeOAuth makes one call to the server with the token that a sign-in has brought.
+func (a *API) completeOAuth(w http.ResponseWriter, r *http.Request) {
+	s, _, err := a.configured(r)
+	if err != nil {
+		fail(w, err)
+		return
+	}
+	a.inTurn(w, s.Name, func() (any, error) {
+		if err := a.mayComplete(r); err != nil {
+			return nil, err
+		}
+		if s.URL != "" { // a program gets the token when it starts
+			if err := a.probe(r.Context(), s); err != nil {
+				return nil, err
+			}
+		}
+		err := a.changeFlow(r.Context(), s.Name, func(f *flow) error { f.Outcome = completed; return nil })
+		return success("MCP client connected successfully with OAuth"), err
+	})
+}
+
+// mayComplete refuses while there is no token of a sign-in that nobody has completed.
+func (a *API) mayComplete(r *http.Request) error {
+	s, source, err := a.configured(r)
+	if err != nil {
+		return err
+	}
+	f, _, err := a.readFlow(r.Context(), s.Name)
+	if err != nil {
+		return err
+	}
+	switch f.Outcome {
+	case completed:
+		return &notNow{fmt.Sprintf("the sign-in of server %q was completed already", s.Name)}
+	case "":
+		return &notNow{fmt.Sprintf("no sign-in of server %q was begun here: POST /api/mcp/client/%s/reauthorize", s.Name, s.Name)}
+	}
+	g, err := a.grant(r.Context(), s.Name, source)
+	if err != nil {
+		return err
+	}
+	if f.Outcome != signedIn && !a.overtaken(r.Context(), f, source.Status(), source) && g.Status == string(signedIn) {
+		if g.Status = string(f.Outcome); f.Outcome == waiting { // of an older sign-in there is still a token
+			g.Status = expired
+		}
+	}
+	if g.Status != string(signedIn) {
+		return &notNow{"OAuth not authorized yet. Current status: " + g.Status}
+	}
+	return nil
+}
+
+// probe calls a server as a local client does. It reads no more of an answer than its head, unless that refuses.
+func (a *API) probe(ctx context.Context, s *config.Server) error {
+	ctx, cancel := context.WithTimeout(ctx, probeLimit)
+	defer cancel()
+	address, at := proxy.Local(a.Config(), s)
+	transport := &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		if path, ok := strings.CutPrefix(address, "unix:"); ok {
+			return (&net.Dialer{}).DialContext(ctx, "unix", path)
+		}
+		return (&net.Dialer{}).DialContext(ctx, "tcp", address)
+	}}
+	c := &caller{at: at, key: a.Keys.Issue(s.Name, probeClient).Reveal(), client: &http.Client{
+		Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}}
+	resp, err := c.send(ctx, http.MethodPost, initialize, "")
+	if err != nil {
+		return &theirs{fmt.Sprintf("server %q could not be called through the local proxy at %s", s.Name, address)}
+	}
+	defer resp.Body.Close()
+	if succeeded(resp) || older(resp.StatusCode) && c.streams(ctx) {
+		c.end(ctx, resp.Header.Get("Mcp-Session-Id"))
+		return nil
+	}
+	return &theirs{fmt.Sprintf("server %q does not work with the token: %s", s.Name, refusal(resp))}
+}
+
+func succeeded(resp *http.Response) bool { return resp.StatusCode >= 200 && resp.StatusCode <= 299 }
+
+// older reports how a server of the HTTP+SSE transport may answer a POST.
+func older(status int) bool {
+	return status == http.StatusBadRequest || status == http.StatusNotFound || status == http.StatusMethodNotAllowed
+}
+
+// initialize begins a session of MCP.
+const initialize = `{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},` +
+	`"clientInfo":{"name":"bearerd","version":"1"}}}`
+
+// caller makes the calls of a probe.
+type caller struct {
+	client  *http.Client
+	at, key string
+}
+
+func (c *caller) send(ctx context.Context, method, body, session string) (*http.Response, error) {
+	req, err := http.NewRequestWithContext(ctx, method, c.at, strings.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set("Authorization", "Bearer "+c.key)
+	req.Header.Set("Accept", "application/json, text/event-stream")
+	if method == http.MethodGet {
+		req.Header.Set("Accept", "text/event-stream")
+	}
+	if body != "" {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	if session != "" {
+		req.Header.Set("Mcp-Session-Id", session)
+	}
+	return c.client.Do(req)
+}
+
+// streams reports whether the server begins a stream of events.
+func (c *caller) streams(ctx context.Context) bool {
+	resp, err := c.send(ctx, http.MethodGet, "", "")
+	if err != nil {
+		return false
+	}
+	_ = resp.Body.Close()
+	return succeeded(resp)
+}
+
+// end ends the session that a probe has begun, if there is one: many servers keep them for long.
+func (c *caller) end(ctx context.Context, session string) {
+	if session == "" {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, partLimit)
+	defer cancel()
+	if resp, err := c.send(ctx, http.MethodDelete, "", session); err == nil {
+		_ = resp.Body.Close()
+	}
+}
+
+// refusal says what a server, or the proxy in its place, has answered. Only the proxy's words are passed on.
+func refusal(resp *http.Response) string {
+	var answer struct {
+		Error struct {
+			Message string `json:"message"`
+			Data    struct {
+				Reason string `json:"reason"`
+			} `json:"data"`
+		} `json:"error"`
+	}
+	_ = json.NewDecoder(io.LimitReader(resp.Body, maxBody)).Decode(&answer) // else it is not the proxy's
+	if reason := answer.Error.Data.Reason; reason != "" {
+		return fmt.Sprintf("HTTP %d, %s", resp.StatusCode, reason)
+	}
+	return fmt.Sprintf("HTTP %d", resp.StatusCode)
+}

@@ -1,0 +1,140 @@
+package app
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"bearerd/cmd/internal/admin"
+	"bearerd/config"
+)
+
+// newEdited is a daemon's inside whose configuration is a folder with one hand-written server.
+func newEdited(t *testing.T, more string) *reloading {
+	t.Helper()
+	dir := t.TempDir()
+	text := fmt.Sprintf("store \"file\" { path = %q }\nproxy { listen = %q }\n%s\nserver \"hand\" { url = \"https://hand.example.com/mcp\" }\n",
+		filepath.Join(dir, "state"), freeAddress(t), more)
+	return newReloadingAt(t, filepath.Join(dir, "bearerd.hcl"), dir, text)
+}
+
+// made is a server as the API makes it.
+func made(name, url string) *config.Server {
+	return &config.Server{Name: name, Made: true, URL: url}
+}
+
+func (r *reloading) fileOf(name string) string {
+	return filepath.Join(filepath.Dir(r.path), "conf.d", name+".hcl")
+}
+
+func TestAMadeServerIsAFileThatIsInForce(t *testing.T) {
+	r := newEdited(t, "")
+	changes, err := r.edit(t.Context(), "tracker", made("tracker", "https://mcp.example.com/mcp"))
+	if err != nil || len(changes) != 1 || changes[0].Action != config.Add || changes[0].Server != "tracker" {
+		t.Fatalf("%v %v", changes, err)
+	}
+	text, err := os.ReadFile(r.fileOf("tracker"))
+	if err != nil || !strings.Contains(string(text), `server "tracker" {`) {
+		t.Fatalf("%s %v", text, err)
+	}
+	if s := r.app.config.Load().Server("tracker"); s == nil || !s.Made || s.LocalAuth != "key" {
+		t.Errorf("in force: %+v", s)
+	}
+	if _, err := r.edit(t.Context(), "tracker", made("tracker", "https://other.example.com/mcp")); err != nil {
+		t.Fatal(err)
+	}
+	if s := r.app.config.Load().Server("tracker"); s.URL != "https://other.example.com/mcp" {
+		t.Errorf("after the change: %s", s.URL)
+	}
+	if _, err := r.edit(t.Context(), "tracker", nil); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(r.fileOf("tracker")); !os.IsNotExist(err) || r.app.config.Load().Server("tracker") != nil {
+		t.Errorf("it is still there: %v", err)
+	}
+	if r.report().Error != "" {
+		t.Error(r.report().Error)
+	}
+}
+
+// What cannot be in force leaves no file, and everything else as it was.
+func TestARefusedEditIsTakenBack(t *testing.T) {
+	r := newEdited(t, "")
+	before := r.inForce().config
+	var wrong config.Diagnostics
+	if _, err := r.edit(t.Context(), "hand", made("hand", "https://mcp.example.com/mcp")); !errors.Is(err, config.ErrNotMade) || !strings.Contains(err.Error(), "bearerd.hcl") {
+		t.Errorf("a hand-written server: %v", err)
+	}
+	if _, err := r.edit(t.Context(), "HAND", made("HAND", "https://mcp.example.com/mcp")); err == nil {
+		t.Error("a name that differs in case was taken")
+	}
+	if _, err := r.edit(t.Context(), "bad", made("bad", "ftp://mcp.example.com/mcp")); !errors.As(err, &wrong) {
+		t.Errorf("a wrong url: %v", err)
+	}
+	for _, name := range []string{"hand", "HAND", "bad"} {
+		if _, err := os.Stat(r.fileOf(name)); !os.IsNotExist(err) {
+			t.Errorf("%s left a file: %v", name, err)
+		}
+	}
+	if got := r.app.config.Load(); len(config.Compare(before, got)) != 0 || r.report().Error != "" {
+		t.Errorf("changed: %v, %s", config.Compare(before, got), r.report().Error)
+	}
+	if cfg, diagnostics := config.Load(filepath.Dir(r.path)); cfg == nil {
+		t.Errorf("what is on disk does not load: %v", diagnostics)
+	}
+}
+
+func TestASingleFileNeedsAConfDir(t *testing.T) {
+	r := newReloading(t, fmt.Sprintf("store \"file\" { path = %q }\nproxy { listen = %q }\n", filepath.Join(t.TempDir(), "state"), freeAddress(t))+
+		"server \"hand\" { url = \"https://hand.example.com/mcp\" }\n")
+	_, err := r.edit(t.Context(), "tracker", made("tracker", "https://mcp.example.com/mcp"))
+	if !errors.Is(err, config.ErrNoFolder) || !strings.Contains(err.Error(), "conf_dir") {
+		t.Errorf("%v", err)
+	}
+}
+
+func TestNothingIsAddedToABrokenConfiguration(t *testing.T) {
+	r := newEdited(t, "")
+	good, err := os.ReadFile(r.path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.write(string(good) + "server {")
+	if _, err := r.now(t.Context(), "test"); err == nil {
+		t.Fatal("the broken file was taken")
+	}
+	if _, err := r.edit(t.Context(), "tracker", made("tracker", "https://mcp.example.com/mcp")); !errors.Is(err, admin.ErrBroken) {
+		t.Errorf("%v", err)
+	}
+	if _, err := os.Stat(r.fileOf("tracker")); !os.IsNotExist(err) {
+		t.Error("it left a file")
+	}
+}
+
+func TestManyEditsAtOnce(t *testing.T) {
+	r := newEdited(t, "")
+	var group sync.WaitGroup
+	const servers = 8
+	for i := range servers {
+		group.Go(func() {
+			name := fmt.Sprintf("s%d", i)
+			if _, err := r.edit(t.Context(), name, made(name, "https://mcp.example.com/mcp")); err != nil {
+				t.Error(err)
+			}
+			if i%2 == 0 {
+				if _, err := r.edit(t.Context(), name, nil); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	group.Wait()
+	cfg, diagnostics := config.Load(filepath.Dir(r.path))
+	if cfg == nil || len(cfg.Servers) != 1+servers/2 || len(config.Compare(r.app.config.Load(), cfg)) != 0 {
+		t.Errorf("%v %v", diagnostics, r.app.config.Load().Servers)
+	}
+}

@@ -1,0 +1,4 @@
+# want: conf_dir cannot be empty
+admin {
+  conf_dir = ""
+}

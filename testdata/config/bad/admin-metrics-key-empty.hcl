@@ -1,0 +1,4 @@
+# want: metrics_key cannot be empty
+admin {
+  metrics_key = ""
+}

@@ -1,0 +1,4 @@
+# want: public_url needs a port
+admin {
+  public_url = "http://localhost"
+}

@@ -1,0 +1,4 @@
+# want: public_url must start with https://, or with http:// on loopback
+admin {
+  public_url = "bearerd.example.com"
+}
