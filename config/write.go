@@ -139,9 +139,14 @@ func expression(indent string, value any) string {
 	return quote(text)
 }
 
+// maxSigns is how many $ and % of a text are written as they are. The parser splits the text at each one and joins the parts
+// again, in a time that grows with the square of their number.
+const maxSigns = 100
+
 // quote is a text as a literal of HCL: one line, with the two beginnings of a template doubled.
 func quote(text string) string {
 	var b strings.Builder
+	many := strings.Count(text, "$")+strings.Count(text, "%") > maxSigns
 	b.WriteByte('"')
 	for i, r := range text {
 		switch {
@@ -150,8 +155,10 @@ func quote(text string) string {
 			b.WriteRune(r)
 		case r == '\n':
 			b.WriteString(`\n`)
-		case !unicode.IsPrint(r):
+		case r > 0xffff && !unicode.IsPrint(r):
 			fmt.Fprintf(&b, `\U%08x`, r)
+		case !unicode.IsPrint(r), many && (r == '$' || r == '%'):
+			fmt.Fprintf(&b, `\u%04x`, r)
 		case (r == '$' || r == '%') && strings.HasPrefix(text[i+1:], "{"):
 			b.WriteRune(r)
 			b.WriteRune(r)

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"bearerd/secrets"
 )
@@ -174,7 +175,7 @@ func TestMakeUnderAdmin(t *testing.T) {
 func FuzzMake(f *testing.F) {
 	for _, x := range []string{
 		"a", "", "\"", "\\", "\n", "\r\n", "\x00", "${env(\"HOME\")}", "$${x}", "$$", "$", "%{ if true }", "%%{", "<<EOT\nx\nEOT\n",
-		"*/", "/*", "#", "//", "\u2028", "\ufeff", "\xff\xfe", "\U0001F600", "e\u0301", "}\nserver \"two\" {\n", "\\u0041", "\x7f\x1b[0m",
+		"*/", "/*", "#", "//", "\u2028", "\ufeff", "\xff\xfe", "\U0001F600", "\U000E0001", "e\u0301", "}\nserver \"two\" {\n", "\\u0041", "\x7f\x1b[0m",
 		strings.Repeat("x", 1<<20), "secret(\"server/two/x\")",
 	} {
 		f.Add(x, x, x, x, x)
@@ -213,7 +214,7 @@ func TestMakeTakesWhatLooksLikeSyntax(t *testing.T) {
 	home(t)
 	for _, x := range []string{
 		`"`, `\`, "${env(\"HOME\")}", "$${x}", "$$", "$", "%{ if true }", "%%{x}", "<<EOT", "*/", "#", "//", "\u2028", "\\u0041", "}", "\U0001F600",
-		"a\tb", "$$${x}",
+		"a\tb", "$$${x}", strings.Repeat("${", maxSigns), strings.Repeat("%${x}", maxSigns),
 	} {
 		s := whole()
 		s.Headers, s.OAuth.Audience = map[string]secrets.Ref{"X": secrets.LiteralRef("a" + strings.ReplaceAll(x, "\u2028", "") + "b")}, x
@@ -222,6 +223,18 @@ func TestMakeTakesWhatLooksLikeSyntax(t *testing.T) {
 			t.Errorf("%q: %v", x, diags)
 		} else if got := reloaded(t, "", "one", text); got.OAuth.Audience != x {
 			t.Errorf("%q: got %q", x, got.OAuth.Audience)
+		}
+	}
+}
+
+// A text of which the parser would make very many parts is read in no time.
+func TestMakeIsFast(t *testing.T) {
+	home(t)
+	for _, x := range []string{"$", "%41", "${", "$${x}"} {
+		s, begin := whole(), time.Now()
+		s.OAuth.ClientID = strings.Repeat(x, 40_000/len(x))
+		if text, diags := Make(s, Admin{}); text == nil || time.Since(begin) > 500*time.Millisecond {
+			t.Errorf("%q took %s: %v", x, time.Since(begin), diags)
 		}
 	}
 }

@@ -252,6 +252,28 @@ func TestEventsOfTheStore(t *testing.T) {
 	})
 }
 
+// The store of many hosts is looked at without a renewal too.
+func TestEventsOfASharedStore(t *testing.T) {
+	as := authorizationServer(t)
+	shared := newMemory()
+	b := host(t, shared, newMemory(), "one", server(as, "a"))
+	d, s := observed(b), b.source(t, "a")
+	b.token(t, "a")
+	d.want(t, "acquired")
+	shared.set(func(m *memory) { m.down = secrets.ErrUnavailable })
+	for range 2 {
+		_ = s.Sync(t.Context())
+	}
+	if got, _, changes := d.take(); got != "" || changes != 1 {
+		t.Errorf("events %q and %d changes", got, changes)
+	}
+	shared.set(func(m *memory) { m.down = nil })
+	if err := s.Sync(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	d.wantChange(t)
+}
+
 func TestEventsOfAReload(t *testing.T) {
 	as := authorizationServer(t)
 	b := start(t, server(as, "gone"), server(as, "edited"), server(as, "stays"))
@@ -297,4 +319,36 @@ func TestEventsHoldNoSecret(t *testing.T) {
 		}
 		b.Close()
 	})
+}
+
+// A process that has never used the token names it all the same.
+func TestEventOfATokenThatIsOnlyStored(t *testing.T) {
+	as := authorizationServer(t)
+	one := start(t, server(as, "a"))
+	tok := one.token(t, "a")
+	two := startWith(t, one.store, one.lock, server(as, "a"))
+	d := observed(two)
+	if _, err := two.source(t, "a").Revoke(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	wantAbout(t, d.want(t, "revoked"), tok)
+}
+
+func TestTheStopIsNoEvent(t *testing.T) {
+	as := authorizationServer(t)
+	b := start(t, server(as, "a"))
+	d := observed(b)
+	arrived, ended := make(chan struct{}), make(chan struct{})
+	as.Fail(1, func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+		close(arrived)
+		oauthtest.Hang()(w, r, next)
+	})
+	go func() {
+		defer close(ended)
+		_, _ = b.source(t, "a").Token(t.Context())
+	}()
+	<-arrived
+	b.Close()
+	<-ended
+	d.want(t, "")
 }

@@ -21,6 +21,9 @@ var ErrNoRevocation = errors.New("Token revocation not configured (no OAUTH_REVO
 // cannot be reached nothing is dropped.
 func (s *Source) Revoke(ctx context.Context) (sent int, err error) {
 	at := s.provider(ctx)
+	if err := s.lookUpRevocation(ctx, at); err != nil {
+		return 0, err
+	}
 	configured := at.RevocationURL != ""
 	if configured {
 		// A request that is in flight, here or in another process, brings a token that must be revoked too.
@@ -55,6 +58,22 @@ func (s *Source) provider(ctx context.Context) *oauth.Target {
 	}
 	at, _ := s.target(&r) // what is not known is left out
 	return at
+}
+
+// lookUpRevocation finds the endpoint of a server that the API made, where neither its file nor what was discovered names
+// it. A file by hand says what it means.
+func (s *Source) lookUpRevocation(ctx context.Context, at *oauth.Target) error {
+	server := s.server.Load()
+	if at.RevocationURL != "" || !server.Made || server.OAuth.TokenURL == "" || len(s.held(ctx)) == 0 {
+		return nil
+	}
+	found, err := oauth.RevocationURL(ctx, s.engine.log.With("server", s.name), server, s.engine.resolve, uuid.NewString())
+	if err != nil {
+		return &Error{Server: s.name, State: s.status(), Reason: "where to revoke its token cannot be looked up", Err: err,
+			Remedy: "the token is kept: try again"}
+	}
+	at.RevocationURL = found
+	return nil
 }
 
 // revokeUpstream tells the provider of every token that is held, in the record or here.

@@ -182,7 +182,7 @@ func TestSecretsAndRekeyUnderARunningDaemon(t *testing.T) {
 		t.Errorf("secret list says %q", said)
 	}
 	before := h.files()
-	if said := h.ok("store", "rekey"); !strings.Contains(said, "3 records") { // the token, the secret, the local keys' root
+	if said := h.ok("store", "rekey"); !strings.Contains(said, "4 records") { // the token, the secret, the local keys' root, the admin key
 		t.Errorf("store rekey says %q", said)
 	}
 	for path, text := range h.files() {

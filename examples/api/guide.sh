@@ -8,7 +8,7 @@
 #   NAME                                            of the server, else guide
 #   OAUTH_CLIENT_ID, OAUTH_CLIENT_SECRET            else a client is registered
 #   OAUTH_AUTHORIZATION_URL, OAUTH_TOKEN_URL, OAUTH_REGISTRATION_URL, OAUTH_SERVER_URL     else they are discovered
-#   OAUTH_SCOPE, OAUTH_GRANT_TYPE, OAUTH_VERSION, OAUTH_ENFORCE_HTTPS                      as in a configuration file
+#   OAUTH_SCOPE, OAUTH_RESOURCE, OAUTH_GRANT_TYPE, OAUTH_VERSION, OAUTH_ENFORCE_HTTPS      as in a configuration file
 #   APPROVE                                         a command that is run with the address to approve at, in place of a person
 #
 # The results are on stdout, what is being done is on stderr.
@@ -21,8 +21,10 @@ key=${BEARERD_KEY:-$(bearerd admin-key)}
 
 say() { printf '%s\n' "$*" >&2; }
 
+made=
 die() {
   say "$*"
+  [ -z "$made" ] || say "$name is left as it is: the page removes it, or DELETE /api/mcp/client/$name"
   exit 1
 }
 
@@ -73,6 +75,7 @@ text authorize_url "${OAUTH_AUTHORIZATION_URL-}"
 text token_url "${OAUTH_TOKEN_URL-}"
 text registration_url "${OAUTH_REGISTRATION_URL-}"
 text server_url "${OAUTH_SERVER_URL-}"
+text resource "${OAUTH_RESOURCE-}"
 text grant_type "${OAUTH_GRANT_TYPE-}"
 text oauth_version "${OAUTH_VERSION-}"
 [ -z "${OAUTH_ENFORCE_HTTPS-}" ] || add enforce_https "$OAUTH_ENFORCE_HTTPS"
@@ -83,6 +86,7 @@ for scope in ${OAUTH_SCOPE-}; do scopes="$scopes${scopes:+,}$(quoted "$scope")";
 say "1. POST /api/mcp/client: making $name of $MCP_URL"
 api POST /api/mcp/client "{\"name\":$(quoted "$name"),\"connection_type\":\"http\",\"connection_string\":$(quoted "$MCP_URL"),\
 \"auth_type\":\"oauth\",\"oauth_config\":{$oauth},\"tools_to_execute\":[\"*\"]}"
+made=yes
 id=$(field oauth_config_id)
 client=$(field mcp_client_id)
 state=$(field status)
@@ -104,12 +108,13 @@ if [ "$state" = pending_oauth ]; then
     *) die "the sign-in has ended: $body" ;;
     esac
   done
-  say "3. POST /api/mcp/client/$client/complete-oauth: one call to the server with the token"
-  api POST "/api/mcp/client/$client/complete-oauth"
-  say "   $(field message)"
 else
-  say "2. and 3. Nobody needs to approve: the token is there."
+  say "2. Nobody needs to approve: the token is there."
 fi
+
+say "3. POST /api/mcp/client/$client/complete-oauth: one call to the server with the token"
+api POST "/api/mcp/client/$client/complete-oauth"
+say "   $(field message)"
 
 # The local key opens this server at the local proxy, and nothing else. A client of yours keeps both in its configuration.
 say "4. Using the tools through the local proxy"

@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -13,6 +14,7 @@ import (
 	"golang.org/x/net/dns/dnsmessage"
 
 	"bearerd/config"
+	"bearerd/engine/oauth"
 )
 
 // resolvesTo has every name resolve to an address until the test ends.
@@ -110,6 +112,17 @@ func TestMadeServersAreReachedWhereThatIsListed(t *testing.T) {
 	f.serve(plain("search", "http://mcp.example.test:"+port+"/")) // by hand
 	if a := f.post("search"); a.body != "inside" {
 		t.Errorf("by hand: %d %s", a.StatusCode, a.body)
+	}
+}
+
+// Where the environment names a proxy, that one would connect in our place: it is asked for no address that is out of reach.
+func TestMadeServersAreNotAskedOfAProxy(t *testing.T) {
+	for _, s := range []*config.Server{made("http://10.0.0.8/"), plain("search", "http://10.0.0.8/")} {
+		transport := must((&route{server: s}).newTransport(t.Context()))(t)
+		_, err := transport.Proxy(must(http.NewRequestWithContext(t.Context(), http.MethodGet, s.URL, nil))(t))
+		if errors.Is(err, oauth.ErrOutOfReach) != s.Made {
+			t.Errorf("made: %v, error %v", s.Made, err)
+		}
 	}
 }
 

@@ -246,6 +246,26 @@ func TestRequestsThatLeaveTheOutcome(t *testing.T) {
 	}
 }
 
+// A request that began with the token before is no first delivery, nor is what follows it.
+func TestOvertakenDeliveries(t *testing.T) {
+	f := newFixture(t)
+	f.serve(f.server("search", "http://127.0.0.1:1/"))
+	old := must(f.source("search").Token(t.Context()))(t)
+	next := must(f.source("search").Refresh(t.Context()))(t)
+	c := &clients{}
+	for i, test := range []struct {
+		token *engine.Token
+		first bool
+	}{{old, true}, {next, true}, {old, false}, {next, false}} {
+		if got := c.isFirst("one", test.token); got != test.first {
+			t.Errorf("delivery %d: first %v", i, got)
+		}
+	}
+	if !c.isFirst("two", old) {
+		t.Error("another client")
+	}
+}
+
 // BenchmarkDelivered and BenchmarkNoted are what each request pays for being observed.
 func BenchmarkDelivered(b *testing.B) {
 	rt := &route{clients: &clients{}, delivered: func(Delivery) {}}

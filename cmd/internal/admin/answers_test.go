@@ -131,7 +131,7 @@ func (a *answers) response(pattern string, code int) (place string, response nod
 	a.t.Helper()
 	method, path, _ := strings.Cut(pattern, " ")
 	responses := at(a.t, a.operations[pattern], "responses")
-	for _, status := range []string{strconv.Itoa(code), strconv.Itoa(code / 100) + "XX"} {
+	for _, status := range []string{strconv.Itoa(code), strconv.Itoa(code/100) + "XX"} {
 		response, ok := responses[status].(node)
 		if !ok {
 			continue

@@ -28,7 +28,7 @@ const (
 // audited has a route written down: who asked for it, and what became of it. What changes something is not done unless
 // that is written first.
 func (a *API) audited(r route) http.HandlerFunc {
-	if a.Audit == nil || r.who == open || r.who == scraper {
+	if a.Audit == nil || r.who == open || r.who == asset || r.who == scraper {
 		return r.handler
 	}
 	return func(w http.ResponseWriter, req *http.Request) {

@@ -78,7 +78,7 @@ func prefetched(h http.Header) bool {
 // useTicket exchanges a ticket for the provider's address; cookie is what the answer will be known by.
 func (a *API) useTicket(r *http.Request, name, ticket, cookie string) (to string, expires time.Time, err error) {
 	source, err := a.Engine.Source(name)
-	if !madeName.MatchString(name) || err != nil {
+	if !serverName.MatchString(name) || err != nil {
 		return "", expires, errTicketUnknown
 	}
 	err = a.changeFlow(r.Context(), name, func(f *flow) error {
@@ -151,7 +151,7 @@ func (a *API) bound(r *http.Request) (names []string) {
 	seen := 0
 	for _, c := range r.Cookies() {
 		name, ours := strings.CutPrefix(c.Name, cookiePrefix)
-		if !ours || !madeName.MatchString(name) {
+		if !ours || !serverName.MatchString(name) {
 			continue
 		}
 		if seen++; seen > maxCookies {

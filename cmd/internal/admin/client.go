@@ -163,6 +163,9 @@ func (a *API) takeBack(ctx context.Context, cause error, name string, old *confi
 		}
 		_, err := a.Edit(ctx, name, old)
 		failed = append(failed, err)
+		if source, err := a.Engine.Source(name); err == nil {
+			_ = source.Sync(ctx) // its token is still in the store; else its next use gets one
+		}
 	}
 	failed = append(failed, restore(ctx))
 	if old == nil {

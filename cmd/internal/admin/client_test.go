@@ -12,7 +12,7 @@ func TestTheGuideFromCreationToRemoval(t *testing.T) {
 		in.CompleteURL != "/api/mcp/client/tracker/complete-oauth" || in.StatusURL != "/api/oauth/config/oauth_cfg.tracker/status" {
 		t.Errorf("%+v", in)
 	}
-	if st := h.status("oauth_cfg.tracker", "pending"); st.Expires == nil || !st.Expires.Truncate(1e9).Equal(in.Expires) {
+	if st := h.status("oauth_cfg.tracker", "pending"); st.Expires == nil || !st.Expires.Equal(in.Expires) {
 		t.Errorf("%+v, the sign-in ends at %v", st, in.Expires)
 	}
 	h.problem(http.StatusConflict, "", "OAuth not authorized yet. Current status: pending", http.MethodPost, in.CompleteURL, nil)

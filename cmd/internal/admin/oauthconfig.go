@@ -63,7 +63,7 @@ func (a *API) grant(ctx context.Context, name string, source *engine.Source) (*O
 	st := source.Status()
 	g := &OAuthStatus{ID: configPrefix + name, Created: f.Created, TokenScopes: []string{}}
 	if !f.Expires.IsZero() {
-		until := f.Expires.UTC()
+		until := f.Expires.UTC().Truncate(time.Second)
 		g.Expires = &until
 	}
 	if g.Created.IsZero() && st.CreatedAt != nil {

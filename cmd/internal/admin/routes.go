@@ -1,6 +1,10 @@
 package admin
 
-import "net/http"
+import (
+	"net/http"
+
+	webpage "bearerd/cmd/internal/page"
+)
 
 // who may call a route.
 type who int
@@ -9,6 +13,7 @@ const (
 	keyed   who = iota // whoever has the admin key or a session
 	scraper            // the same, and whoever has the metrics key
 	open               // any process of this host
+	asset              // the same, and whoever reaches the public host: a file that holds nothing of a server
 	visitor            // a browser on its way to a provider or back: under the public host too
 	local              // the unix socket alone: it shows a token, or reads what the caller names
 )
@@ -21,7 +26,11 @@ type route struct {
 }
 
 func (a *API) routes() []route {
+	pages := webpage.Handler().ServeHTTP
 	return []route{
+		{"GET /{$}", open, pages},
+		{"GET /assets/{file}", open, pages},
+		{"GET /assets/done.js", asset, pages},
 		{"GET /livez", open, alive},
 		{"GET /readyz", open, a.ready},
 		{"GET /metrics", scraper, a.prometheus()},

@@ -39,7 +39,7 @@ type sessions struct {
 
 // begin makes a session. The oldest makes room for it.
 func (s *sessions) begin() Session {
-	made := Session{"brs_" + random(), time.Now().Add(sessionLife)}
+	made := Session{"brs_" + random(), time.Now().Add(sessionLife).Round(0)} // by the wall clock: a laptop sleeps
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.tidy()
@@ -99,10 +99,12 @@ func (s *sessions) drop(d digest) {
 	}
 }
 
-// tidy drops the sessions whose time has come: the oldest ones. mu is held.
+// tidy drops the sessions whose time has come. mu is held.
 func (s *sessions) tidy() {
-	for len(s.kept) > 0 && !time.Now().Before(s.kept[0].expires) {
-		s.drop(s.kept[0].digest)
+	for _, k := range slices.Clone(s.kept) {
+		if !time.Now().Before(k.expires) {
+			s.drop(k.digest)
+		}
 	}
 }
 

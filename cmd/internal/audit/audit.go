@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// Entry is one line. What is longer than 1 KiB is cut; so is less, if the line would be longer than 4 KiB.
+// Entry is one line. Its longest fields are cut if it would have 4 KiB or more.
 type Entry struct {
 	Time    time.Time `json:"time"`              // written in UTC, to the millisecond; zero: now
 	Event   string    `json:"event"`             // request, answer, delivered, or an engine.EventKind

@@ -13,8 +13,7 @@ import (
 // open opens the file for one line, so that a rename rotates it. It refuses a file that others can read or change: what it
 // says could not be relied on.
 func (l *Log) open() (*os.File, error) {
-	const flags = os.O_RDWR | os.O_APPEND | os.O_CREATE | unix.O_NOFOLLOW | unix.O_NONBLOCK // a FIFO must not hold us up
-	f, err := os.OpenFile(l.path, flags, 0o600)
+	f, err := os.OpenFile(l.path, os.O_RDWR|os.O_APPEND|os.O_CREATE|unix.O_NOFOLLOW, 0o600)
 	if errors.Is(err, unix.ELOOP) {
 		err = errors.New("it is a symbolic link: remove it")
 	}

@@ -69,17 +69,17 @@ export function listen(take, state) {
   const stop = new AbortController();
   (async () => {
     for (let wait = 1000; !stop.signal.aborted && signedIn(); wait = Math.min(wait * 2, 15000)) {
-      const began = await once(stop.signal, take, state).catch(() => false);
+      const { began, why } = await once(stop.signal, take, state);
       if (stop.signal.aborted || !signedIn()) return;
       if (began) wait = 1000;
-      state(false);
+      state(false, why);
       await pause(wait * (0.75 + Math.random() / 2), stop.signal);
     }
   })();
   return () => stop.abort();
 }
 
-// once tells whether the stream had begun before it broke.
+// once tells whether the stream had begun before it broke, and else why not if the daemon says so.
 async function once(stop, take, state) {
   const quiet = new AbortController();
   let timer = setTimeout(() => quiet.abort(), silence);
@@ -94,7 +94,7 @@ async function once(stop, take, state) {
       cache: "no-store", signal: AbortSignal.any([stop, quiet.signal]),
     });
     if (answer.status === 401) expire();
-    if (!answer.ok) return false;
+    if (!answer.ok) return { began, why: (await answer.json()).error };
     began = true;
     await read(answer.body.pipeThrough(new TextDecoderStream()).getReader(), heard, (event, data) => {
       take(event, data);
@@ -105,7 +105,7 @@ async function once(stop, take, state) {
   } finally {
     clearTimeout(timer);
   }
-  return began;
+  return { began };
 }
 
 async function read(reader, heard, take) {
@@ -126,7 +126,11 @@ function dispatch(block, take) {
     if (line.startsWith("event:")) event = line.slice(6).trim();
     if (line.startsWith("data:")) data.push(line.slice(5).trimStart());
   }
-  if (data.length) take(event, JSON.parse(data.join("\n")));
+  try {
+    if (data.length) take(event, JSON.parse(data.join("\n")));
+  } catch (error) {
+    reportError(error); // a fault of this page, not of the connection
+  }
 }
 
 function pause(milliseconds, signal) {

@@ -6,7 +6,7 @@ import { ago, expiry, isPerson, kind, moment, now, span, state, time } from "./w
 const noteLife = 20000; // milliseconds that a success is shown
 
 export class Card {
-  constructor(client, act) {
+  constructor(client, act, drawn) {
     this.node = byId("card").content.firstElementChild.cloneNode(true);
     this.node.dataset.server = client.name;
     this.node.id = `server-${client.name}`;
@@ -21,19 +21,17 @@ export class Card {
       button.id = `${this.node.id}-${button.dataset.action}`;
       button.addEventListener("click", () => act(button.dataset.action, this, button));
     }
-    this.update(client);
+    this.update(client, drawn);
   }
 
   find(selector) {
     return this.node.querySelector(selector);
   }
 
-  // update takes a new answer of the API.
-  update(client) {
+  // update takes a new answer of the API. drawn: the plot too, even if the card is not on the screen.
+  update(client, drawn) {
     this.client = client;
     const [says, tone] = state(client);
-    const changed = this.words !== undefined && this.words !== says;
-    this.words = says;
     this.tone = tone;
     this.text = `${client.name} ${says} ${client.connection_string ?? ""} ${scopes(client).join(" ")}`.toLowerCase();
     this.node.dataset.tone = tone;
@@ -42,14 +40,18 @@ export class Card {
     this.showProblem();
     this.showFacts();
     this.showButtons();
-    this.tick(true);
-    if (changed) announce(`${client.name}: ${says}`);
+    this.tick(drawn || this.seen);
+    if (tone === "busy") return; // it passes, at each renewal
+    if (this.settled && this.settled !== tone) announce(`${client.name}: ${says}`);
+    this.settled = tone;
   }
 
   showProblem() {
-    const { error, remedy, token, upstream } = this.client;
-    const reason = error || token?.error || upstream?.error || "";
-    const help = remedy || token?.remedy || "";
+    const { name, error, remedy, token, upstream } = this.client;
+    const advice = remedy || token?.remedy || "";
+    const reason = (error || token?.error || upstream?.error || token?.store_error || "")
+      .replace(`server "${name}": `, "").replace(`: ${advice}`, ""); // the card says both by itself
+    const help = shorter(advice, this.client);
     show(this.find(".problem"), Boolean(reason || help));
     writeCode(this.find(".reason"), reason);
     writeCode(this.find(".remedy"), help && (reason ? `What to do: ${help}` : help));
@@ -69,7 +71,7 @@ export class Card {
     if (list !== this.listed) {
       this.listed = list;
       show(this.facts.scopes, Boolean(list));
-      this.facts.scopes.lastElementChild.replaceChildren(...scopes(this.client).map((s) => element("code", {}, s)));
+      this.facts.scopes.lastElementChild.replaceChildren(...scopes(this.client).flatMap((s) => [element("code", {}, s), " "]));
     }
     this.fact("address", this.client.local_url ?? this.client.connection_string);
     write(this.facts.address.firstElementChild, this.client.local_url ? "For clients" : "Command");
@@ -82,13 +84,19 @@ export class Card {
     show(buttons.authorize, oauth && isPerson(client));
     write(buttons.authorize, client.token?.generation ? "Authorize again" : "Authorize");
     buttons.authorize.classList.toggle("primary", this.tone === "warn");
-    show(buttons.refresh, oauth && !(isPerson(client) && ["needs_reauth", "pending", "revoked"].includes(client.token.state)));
+    show(buttons.refresh, oauth && !(isPerson(client) && needsPerson(client.token)));
     show(buttons.revoke, client.made || (oauth && client.token.state !== "revoked"));
     write(buttons.revoke, client.made && !oauth ? "Remove…" : "Revoke…");
     for (const button of Object.values(buttons)) {
       button.setAttribute("aria-label", `${button.textContent.replace("…", "")} ${client.name}`);
       if (button === had && button.hidden) this.title.focus();
     }
+  }
+
+  // spot is told whether the card is on the screen.
+  spot(seen) {
+    this.seen = seen;
+    if (seen) this.tick(true);
   }
 
   // tick brings the times up to date, and with all the plot too.
@@ -108,7 +116,7 @@ export class Card {
   note(text, bad = false) {
     const note = this.find(".note");
     clearTimeout(this.timer);
-    write(note, text);
+    writeCode(note, text.replace(`server "${this.client.name}": `, ""));
     note.classList.toggle("bad", bad);
     show(note, Boolean(text));
     if (text) announce(`${this.client.name}: ${text}`);
@@ -117,6 +125,15 @@ export class Card {
 }
 
 const hint = (at) => (at ? moment(at) : "");
+
+// shorter puts the button before the command that does the same.
+function shorter(remedy, client) {
+  const command = "run `bearerd login ";
+  return isPerson(client) ? remedy.replace(command, `press Authorize, or ${command}`) : remedy;
+}
+
+// needsPerson tells whether nothing but a sign-in can give a token.
+const needsPerson = (token) => token.renewable === false || ["needs_reauth", "pending", "revoked"].includes(token.state);
 
 // scopes are those granted, else those asked for.
 function scopes(client) {

@@ -36,7 +36,7 @@ let waiting = [];
 
 // announce has a screen reader say it when it has said the rest. What comes at once is said at once.
 export function announce(text) {
-  waiting.push(text);
+  waiting.push(text.replaceAll("`", ""));
   if (waiting.length > 1) return;
   setTimeout(() => {
     const [first, second, ...more] = waiting;

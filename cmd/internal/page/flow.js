@@ -1,8 +1,10 @@
 // A sign-in by a person: a window opens at the provider, the person approves, and the server is called once with the token.
-import { announce, busy, byId, closing, isBusy, show, write } from "./dom.js";
+import { announce, busy, byId, closing, isBusy, show, write, writeCode } from "./dom.js";
 import { call } from "./api.js";
 
 const slow = 10000; // milliseconds between two looks while the stream tells nothing
+const soon = 1000; // milliseconds between two looks when it has: the news may be ahead of the answer
+const eager = 5; // looks after news
 const dialog = byId("flow-dialog");
 let flow = null; // the one that is under way
 
@@ -28,9 +30,10 @@ function send(popup, address) {
 // startFlow begins with the answer to a POST that asks for a person.
 export function startFlow(name, popup, answer, localURL) {
   flow?.stop.abort();
-  flow = { name, popup, answer, localURL, stop: new AbortController(), looking: false };
+  flow = { name, popup, answer, localURL, stop: new AbortController(), looks: 0 };
   write(byId("flow-title"), `Sign in for ${name}`);
   open();
+  show(byId("flow-steps"), true);
   wait();
 }
 
@@ -40,6 +43,7 @@ export function finished(name, localURL) {
   flow = { name, localURL, stop: new AbortController() };
   write(byId("flow-title"), `New server ${name}`);
   open();
+  show(byId("flow-steps"), false); // there was nothing to approve
   done(`${name} is ready.`);
 }
 
@@ -63,7 +67,7 @@ function says(text) {
 
 function trouble(problem, { again = false, check = false } = {}) {
   show(byId("flow-problem"), Boolean(problem));
-  write(byId("flow-error"), problem ? problem.message : "");
+  writeCode(byId("flow-error"), problem ? problem.message : "");
   show(byId("flow-again"), again);
   show(byId("flow-check"), check);
 }
@@ -76,7 +80,9 @@ function wait() {
   link.href = safe(answer.authorize_url);
   show(byId("flow-link-line"), !popup);
   if (popup) send(popup, link.href);
-  says(popup ? "Approve in the window that has opened. This goes on by itself." : "The browser has opened no window. Open the page of the provider yourself:");
+  says(popup
+    ? "Approve in the window that has opened; this goes on by itself. If you have closed it, begin again."
+    : "The browser has opened no window. Open the page of the provider yourself:");
   watch(flow);
 }
 
@@ -86,9 +92,10 @@ const safe = (address) => (/^https?:\/\//i.test(address) ? address : "about:blan
 // watch looks by itself, rarely: it is the stream that tells when to look.
 async function watch(mine) {
   while (!mine.stop.signal.aborted && !mine.over) {
+    const wait = mine.looks-- > 0 ? soon : slow;
     await new Promise((next) => {
       mine.wake = next;
-      setTimeout(next, slow);
+      setTimeout(next, wait);
     });
     if (!mine.stop.signal.aborted && !mine.over) await look(mine);
   }
@@ -96,11 +103,14 @@ async function watch(mine) {
 
 // heard is called for each news of a server.
 export function heard(name) {
-  if (flow?.name === name) flow.wake?.();
+  if (flow?.name !== name) return;
+  flow.looks = eager;
+  flow.wake?.();
 }
 
 async function look(mine) {
-  const status = await call("GET", mine.answer.status_url).catch((problem) => ({ status: "pending", problem }));
+  const status = await call("GET", mine.answer.status_url).catch((problem) => (
+    problem.status === 404 ? { status: "gone", error: problem.message } : { status: "pending" }));
   if (mine.stop.signal.aborted || mine.over || status.status === "pending") return;
   mine.over = true;
   if (status.status === "authorized") {

@@ -1,5 +1,5 @@
 // The form for a new server.
-import { busy, byId, closing, element, isBusy, show, write } from "./dom.js";
+import { busy, byId, closing, element, isBusy, show, write, writeCode } from "./dom.js";
 import { call } from "./api.js";
 import { finished, openWindow, startFlow } from "./flow.js";
 
@@ -60,9 +60,9 @@ function shape() {
 
 function addHeader() {
   const n = rows.children.length + 1;
-  const name = element("input", { id: `new-header-name-${n}`, spellcheck: "false", autocapitalize: "off", placeholder: "X-Api-Key", autocomplete: "off" });
-  const value = element("input", { id: `new-header-value-${n}`, type: "password", autocomplete: "new-password", spellcheck: "false" });
-  for (const input of [name, value]) input.setAttribute("aria-describedby", "new-headers-error");
+  const all = { "spellcheck": "false", "autocapitalize": "off", "aria-describedby": "new-headers-error" };
+  const name = element("input", { ...all, id: `new-header-name-${n}`, placeholder: "X-Api-Key", autocomplete: "off" });
+  const value = element("input", { ...all, id: `new-header-value-${n}`, type: "password", autocomplete: "new-password" });
   rows.append(element("div", { class: "pair" },
     element("div", { class: "field" }, element("label", { for: name.id }, `Header ${n} name`), name),
     element("div", { class: "field" }, element("label", { for: value.id }, `Header ${n} value`), value)));
@@ -127,12 +127,14 @@ async function submit() {
 function complete(body) {
   const config = body.oauth_config;
   const missing = [];
-  if (!/^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/.test(body.name)) missing.push(["name", "Write a name of letters, digits, _ and -, at most 64."]);
-  if (!/^https?:\/\/./i.test(body.connection_string)) missing.push(["connection_string", "Write the address of the server, as in https://mcp.example.com/mcp."]);
-  if (body.headers && Object.values(body.headers).filter(Boolean).length === 0) missing.push(["headers", "Write at least one header with its value."]);
+  const want = (field, holds, text) => holds || missing.push([field, text]);
+  want("name", /^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/.test(body.name), "Write a name of letters, digits, _ and -, at most 64.");
+  want("connection_string", /^https?:\/\/./i.test(body.connection_string),
+    "Write the address of the server, as in https://mcp.example.com/mcp.");
+  want("headers", !body.headers || Object.values(body.headers).some(Boolean), "Write at least one header with its value.");
   if (config?.grant_type === "client_credentials") {
-    if (!config.client_id) missing.push(["oauth_config.client_id", "This grant needs a client ID."]);
-    if (!config.client_secret) missing.push(["oauth_config.client_secret", "This grant needs a client secret."]);
+    want("oauth_config.client_id", config.client_id, "This grant needs a client ID.");
+    want("oauth_config.client_secret", config.client_secret, "This grant needs a client secret.");
   }
   for (const [field, text] of missing.toReversed()) refuse(field, text);
   return missing.length === 0;
@@ -147,11 +149,12 @@ function find(field) {
 function refuse(field, text) {
   const input = find(field);
   if (!input || input.closest("fieldset[hidden]")) {
-    write(byId("new-error"), field ? `${field}: ${text}` : text);
+    writeCode(byId("new-error"), field ? `${field}: ${text}` : text);
     byId("new-error").focus();
     return;
   }
-  write(byId(input.name ? `${input.id}-error` : "new-headers-error"), text);
+  text = text.replace(`${field}: `, ""); // it stands at the field
+  writeCode(byId(input.name ? `${input.id}-error` : "new-headers-error"), text);
   input.setAttribute("aria-invalid", "true");
   const details = input.closest("details");
   if (details) details.open = true;
@@ -159,6 +162,6 @@ function refuse(field, text) {
 }
 
 function forgetErrors() {
-  for (const error of form.querySelectorAll(".error")) write(error, "");
+  for (const error of form.querySelectorAll(".error")) writeCode(error, "");
   for (const input of form.querySelectorAll("[aria-invalid]")) input.removeAttribute("aria-invalid");
 }

@@ -1,7 +1,7 @@
 // The page: it shows what the stream of events tells, and asks the API for what its buttons promise.
 import { call, listen, onEnd, signedIn, signIn, signOut } from "./api.js";
 import { Card } from "./card.js";
-import { announce, busy, byId, isBusy, show, write } from "./dom.js";
+import { announce, busy, byId, isBusy, show, write, writeCode } from "./dom.js";
 import { heard, openWindow, startFlow } from "./flow.js";
 import { openForm, prepareForm } from "./form.js";
 import { showReload, tickReload } from "./reload.js";
@@ -10,17 +10,16 @@ import { showSnippet } from "./snippet.js";
 import { count, setClock } from "./words.js";
 
 const many = 10; // servers, beyond which they can be filtered
-const crowd = 60; // servers, beyond which only those on the screen are laid out
+const crowd = 60; // servers, beyond which only those on the screen are laid out and drawn
 const cards = new Map(); // by name
-const seen = new Set(); // the cards that are on the screen
+const seen = new Set(); // the cards that are on the screen, or nearly
 const spotter = new IntersectionObserver((entries) => {
   for (const { target, isIntersecting } of entries) {
     const card = cards.get(target.dataset.server);
-    if (!isIntersecting || !card) seen.delete(card);
-    else {
-      seen.add(card);
-      card.tick(true);
-    }
+    if (!card) continue;
+    if (isIntersecting) seen.add(card);
+    else seen.delete(card);
+    card.spot(isIntersecting);
   }
 }, { rootMargin: "200px" });
 
@@ -37,7 +36,10 @@ function begin(reason = "") {
   write(byId("key-error"), reason);
   if (on) {
     live("waiting", "Connecting");
-    stop = listen(take, (holds) => (holds ? live("on", "Live") : live("lost", "Connection lost, trying again")));
+    stop = listen(take, (holds, why) => {
+      if (holds) live("on", "Live");
+      else live("lost", why ? `${why} Trying again` : "Connection lost, trying again");
+    });
     return;
   }
   for (const dialog of document.querySelectorAll("dialog[open]")) dialog.close();
@@ -59,11 +61,13 @@ function take(event, data) {
       takeState(data);
       break;
     case "server":
+      if (!cards.has(data.name)) announce(`${data.name} was added`);
       put(data);
       tell();
       break;
     case "gone":
       forget([data.name]);
+      announce(`${data.name} was removed`);
       tell();
       break;
     case "reload":
@@ -76,7 +80,7 @@ function takeState({ version, now, config, servers, can_make: canMake, why_not: 
   setClock(now);
   write(byId("version"), version);
   whyNot = canMake ? "" : reason || "This configuration has no place for new servers.";
-  write(byId("why-not"), whyNot);
+  writeCode(byId("why-not"), whyNot);
   show(byId("why-not"), Boolean(whyNot));
   const button = byId("new-server"); // it stays focusable, so that it can say why not
   if (whyNot) button.setAttribute("aria-disabled", "true");
@@ -85,6 +89,7 @@ function takeState({ version, now, config, servers, can_make: canMake, why_not: 
   if (config) showReload(config, false);
   const names = new Set(servers.map((s) => s.name));
   forget([...cards.keys()].filter((name) => !names.has(name)));
+  byId("servers").classList.toggle("many", servers.length > crowd);
   for (const client of servers) put(client);
   tell();
 }
@@ -95,11 +100,11 @@ const order = new Intl.Collator("en", { numeric: true });
 function put(client) {
   const card = cards.get(client.name);
   if (card) {
-    card.update(client);
+    card.update(client, cards.size <= crowd);
     heard(client.name);
     return;
   }
-  const made = new Card(client, act);
+  const made = new Card(client, act, cards.size <= crowd);
   cards.set(client.name, made);
   const list = byId("servers");
   list.insertBefore(made.node, after(list.children, client.name));
@@ -128,7 +133,6 @@ function forget(names) {
     cards.delete(name);
     card.node.remove();
     if (focused) byId("main").focus();
-    announce(`${name} was removed`);
   }
 }
 
@@ -144,14 +148,15 @@ function tell() {
   write(byId("servers-count"), count(cards.size, "server") + (bad ? `, ${bad} in need of attention` : ""));
   document.title = bad ? `(${bad}) bearerd` : "bearerd";
   show(byId("filter-box"), cards.size > many);
-  byId("servers").classList.toggle("many", cards.size > crowd);
   showEmpty();
 }
 
 function showEmpty() {
   const shown = byId("servers").querySelector(".card:not([hidden])");
   show(byId("empty"), !shown);
-  write(byId("empty"), cards.size ? "No server fits this filter." : "There is no server yet. Write a server block into the configuration, or make one here.");
+  write(byId("empty"), cards.size
+    ? "No server fits this filter."
+    : "There is no server yet. Write a server block into the configuration, or make one here.");
 }
 
 // act does what a button of a card says.
@@ -166,6 +171,7 @@ function act(action, card, button) {
       break;
     case "refresh":
       tried(async () => {
+        card.note("Getting a new token…");
         await call("POST", `/api/servers/${path}/refresh`);
         card.note("A new token was acquired.");
       });
@@ -226,7 +232,8 @@ async function enter() {
       byId("main").focus();
     } catch (problem) {
       input.setAttribute("aria-invalid", "true");
-      write(byId("key-error"), problem.status === 401 ? `This is not the admin key. ${problem.message}` : problem.message);
+      const wrong = "This is not the admin key. Paste all of what the command prints.";
+      write(byId("key-error"), problem.status === 401 ? wrong : problem.message);
       input.select();
     }
   });

@@ -19,11 +19,13 @@ export function showReload(reload, loud) {
   const success = time(reload.last_success) ?? time(reload.at);
   show(byId("config-error"), refused);
   write(byId("config-text"), reload.error ?? "");
-  write(byId("config-kept"), refused ? `The configuration of ${success ? clock(success) : "before"} stays in force. What is wrong with the new one:` : "");
+  const kept = success ? clock(success) : "before";
+  write(byId("config-kept"), refused ? `The configuration of ${kept} stays in force. What is wrong with the new one:` : "");
   showChanges(reload.changes ?? []);
   tickReload();
   if (!loud) return;
-  announce(refused ? "The edit of the configuration was refused" : `Configuration reloaded: ${count((reload.changes ?? []).length, "change")}`);
+  const changes = count((reload.changes ?? []).length, "change");
+  announce(refused ? "The edit of the configuration was refused" : `Configuration reloaded: ${changes}`);
 }
 
 export function tickReload() {

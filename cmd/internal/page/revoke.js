@@ -1,5 +1,5 @@
 // The question before something is revoked or removed.
-import { busy, byId, closing, show, write } from "./dom.js";
+import { busy, byId, closing, show, write, writeCode } from "./dom.js";
 import { call } from "./api.js";
 
 const dialog = byId("revoke-dialog");
@@ -9,9 +9,21 @@ const id = () => encodeURIComponent(card.client.name);
 
 // ways: what each choice asks for, what the button says, and what is asked for when the provider cannot be told.
 const ways = {
-  tokens: { button: "Revoke", ask: () => ["POST", `/api/servers/${id()}/revoke`], here: () => ["POST", `/api/servers/${id()}/logout?local=true`] },
-  config: { button: "Revoke and remove", ask: () => ["DELETE", `/api/oauth/config/${config()}`], here: () => ["DELETE", `/api/oauth/config/${config()}?local=true`] },
-  server: { button: "Remove the server", ask: () => ["DELETE", `/api/mcp/client/${id()}`], here: () => ["DELETE", `/api/mcp/client/${id()}?local=true`] },
+  tokens: {
+    button: "Revoke",
+    ask: () => ["POST", `/api/servers/${id()}/revoke`],
+    here: () => ["POST", `/api/servers/${id()}/logout?local=true`],
+  },
+  config: {
+    button: "Revoke and remove",
+    ask: () => ["DELETE", `/api/oauth/config/${config()}`],
+    here: () => ["DELETE", `/api/oauth/config/${config()}?local=true`],
+  },
+  server: {
+    button: "Remove the server",
+    ask: () => ["DELETE", `/api/mcp/client/${id()}`],
+    here: () => ["DELETE", `/api/mcp/client/${id()}?local=true`],
+  },
 };
 
 const config = () => encodeURIComponent(card.client.oauth_config_id);
@@ -38,7 +50,7 @@ function chose() {
 
 function trouble(problem) {
   show(byId("revoke-problem"), Boolean(problem));
-  write(byId("revoke-error"), problem?.message ?? "");
+  writeCode(byId("revoke-error"), problem?.message ?? "");
   show(byId("revoke-local"), problem?.status === 502);
 }
 

@@ -37,8 +37,11 @@ export function ago(at) {
   return `${Math.floor(s / 86400)} d ago`;
 }
 
-export const clock = (at) => new Date(at).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
-export const moment = (at) => new Date(at).toLocaleString([], { dateStyle: "medium", timeStyle: "medium" });
+const clocks = new Intl.DateTimeFormat([], { hour: "2-digit", minute: "2-digit" }); // to make one takes long
+const moments = new Intl.DateTimeFormat([], { dateStyle: "medium", timeStyle: "medium" });
+
+export const clock = (at) => clocks.format(at);
+export const moment = (at) => moments.format(at);
 export const count = (n, one, many = `${one}s`) => `${n.toLocaleString()} ${n === 1 ? one : many}`;
 
 // isUp tells whether a server can be used now.
