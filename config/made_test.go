@@ -64,6 +64,13 @@ func TestMadeFile(t *testing.T) {
 	}
 }
 
+// What is wrong in admin is said there alone.
+func TestMadeFileUnderBadAdmin(t *testing.T) {
+	home(t)
+	wantError(t, madeFolder(t, `allow_private = ["169.254.169.254"]`, "one.hcl", madeMark+madeOne),
+		"allow_private may not name 169.254.169.254: bearerd never connects to such an address")
+}
+
 func TestMadeStdio(t *testing.T) {
 	home(t)
 	const text = madeMark + "\nserver \"one\" {\n  command = \"uvx\"\n  args = [\"a\"]\n  env = { K = secret(\"server/one/k\"), L = \"x\" }\n}\n"

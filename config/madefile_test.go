@@ -39,7 +39,7 @@ func TestMadePath(t *testing.T) {
 		}
 	}
 	for name, want := range map[string]string{ // a part of the error
-		"hand": dir + "/a.hcl", "case": "\"CASE\"", "other": dir + "/conf.d/byhand.hcl", "byhand": "byhand.hcl is there already",
+		"hand": `edit server "hand" in ` + dir + "/a.hcl", "case": "\"CASE\"", "other": dir + "/conf.d/byhand.hcl", "byhand": "byhand.hcl is there already",
 		"moved": dir + "/moved.hcl", "link": "is a link", "folder": "is a link, or no file", "fifo": "is a link, or no file",
 	} {
 		if path, err := w.MadePath(cfg, name); path != "" || !errors.Is(err, ErrNotMade) || !strings.Contains(err.Error(), want) {

@@ -94,7 +94,7 @@ func (c *console) scheme(name string) {
 	c.t.Helper()
 	c.do("choosing "+name, chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
 		_, err := cdp.Call(ctx, t, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
-			Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: name}},
+			Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: name}, {Name: "prefers-reduced-motion", Value: "reduce"}},
 		})
 		return err
 	}))
@@ -144,7 +144,7 @@ func (c *console) consent(act func()) {
 	select {
 	case id = <-opened:
 	case <-time.After(peerPatience):
-		c.t.Fatal("no window was opened")
+		c.t.Fatalf("no window was opened; the page shows\n%s", reads(c.tab, chromedp.Text(chromedp.CSS("body"))))
 	}
 	ctx, stop := chromedp.NewContext(c.ctx, chromedp.WithTargetID(id))
 	defer stop()

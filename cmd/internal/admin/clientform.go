@@ -175,13 +175,12 @@ func (d *draft) references(o *object, name, prefix string, to *map[string]secret
 	case nested == nil:
 		return nil
 	}
-	fresh := maps.Clone(*to)
-	if fresh == nil {
-		fresh = map[string]secrets.Ref{}
+	if *to == nil {
+		*to = map[string]secrets.Ref{}
 	}
 	for _, key := range slices.Sorted(maps.Keys(nested.fields)) {
 		if isNull(nested.fields[key]) {
-			delete(fresh, key)
+			delete(*to, key)
 			continue
 		}
 		if !secrets.ValidName(config.OwnSecret(d.server.Name, prefix+key)) || strings.Contains(key, "/") {
@@ -191,9 +190,9 @@ func (d *draft) references(o *object, name, prefix string, to *map[string]secret
 		if err := d.secret(nested, key, prefix+key, &ref); err != nil {
 			return err
 		}
-		fresh[key] = ref
+		(*to)[key] = ref
 	}
-	if *to = fresh; len(fresh) == 0 {
+	if len(*to) == 0 {
 		*to = nil
 	}
 	return nil

@@ -368,6 +368,35 @@ func TestChangesAtOnce(t *testing.T) {
 	h.wantNothingOf("tracker")
 }
 
+// Who comes while a change is under way is told so, and waits for nothing.
+func TestASecondChangeIsToldOfTheFirst(t *testing.T) {
+	h := newHouse(t)
+	h.begin(nil)
+	h.changing.Store("tracker", true)
+	for _, r := range []string{"POST " + clients, "PUT /api/mcp/client/tracker", "DELETE /api/mcp/client/tracker", "DELETE /api/oauth/config/tracker",
+		"POST /api/mcp/client/tracker/complete-oauth", "POST /api/mcp/client/tracker/reauthorize"} {
+		method, path, _ := strings.Cut(r, " ")
+		h.problem(http.StatusConflict, "", "under way", method, path, h.wants(map[string]any{"name": "tracker"}))
+	}
+	h.changing.Delete("tracker")
+	want[Success](h, http.StatusOK, http.MethodDelete, clients+"/tracker", nil)
+}
+
+// A grant without a person that was revoked is begun anew.
+func TestARevokedGrantWithoutAPersonIsMadeAgain(t *testing.T) {
+	h := newHouse(t)
+	for range 2 {
+		in := want[Initiation](h, http.StatusOK, http.MethodPost, clients, h.unattended(nil))
+		if in.Status != "authorized" {
+			t.Errorf("%+v", in)
+		}
+		h.token("tracker")
+		if gone := want[Success](h, http.StatusOK, http.MethodDelete, "/api/oauth/config/tracker", nil); *gone.Revoked != 1 {
+			t.Errorf("%+v", gone)
+		}
+	}
+}
+
 // Who goes away in the middle leaves nothing behind.
 func TestACallerThatGoesAway(t *testing.T) {
 	h := newHouse(t)

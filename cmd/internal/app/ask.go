@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"bearerd/cmd/internal/login"
+	"bearerd/config"
 	"bearerd/engine"
 )
 
@@ -26,19 +27,28 @@ func (a *App) askInBrowser() {
 		return
 	}
 	a.engine.AskWith(func(ctx context.Context, s *engine.Source) error {
-		err := signIn(ctx, s, open)
+		callback := a.config.Load().Callback()
+		err := signIn(ctx, s, callback, open)
 		if errors.Is(err, engine.ErrUnregistered) { // now there is no registration, and the next one is good
-			err = signIn(ctx, s, open)
+			err = signIn(ctx, s, callback, open)
 		}
 		return err
 	})
 }
 
-// signIn lets a person sign in for s. A browser that shows a sign-in from before a restart is not opened again.
-func signIn(ctx context.Context, s *engine.Source, open func(ctx context.Context, url string) error) error {
+// signIn lets a person sign in for s. A browser that shows a sign-in from before a restart is not opened again. callback is
+// the daemon's own, where sign-ins arrive that the page or `bearerd login` begins.
+func signIn(ctx context.Context, s *engine.Source, callback string, open func(ctx context.Context, url string) error) error {
 	to, err := s.Redirect(ctx)
 	if err != nil {
 		return err
+	}
+	switch {
+	case to.URI != callback:
+	case !to.Movable || to.Pending:
+		return fmt.Errorf("%w: its answer arrives at bearerd's own callback: sign in on the page, or with `bearerd login`", engine.ErrNoBrowser)
+	default:
+		to.URI = config.DefaultRedirect
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)

@@ -139,6 +139,7 @@ func (c *child) openProxy(ctx context.Context, s *config.Server, source *engine.
 	}
 	remote := &config.Server{
 		Name: s.Name, URL: s.Args[at], Listen: anyPort, OAuth: s.OAuth, Local: config.Local{LocalAuth: "key"},
+		Made: s.Made, AllowPrivate: s.AllowPrivate,
 	}
 	cfg := &config.Config{Servers: []*config.Server{remote}}
 	plan, err := c.proxy.Prepare(cfg, func(string) *engine.Source { return source })

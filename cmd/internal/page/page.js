@@ -216,7 +216,7 @@ function wire() {
 
 async function enter() {
   const input = byId("key-input");
-  const key = input.value.trim();
+  const key = input.value.replace(/[^\x21-\x7e]/g, ""); // what no header may hold is no part of it
   write(byId("key-error"), key ? "" : "Paste the key first.");
   if (key) input.removeAttribute("aria-invalid");
   else {
