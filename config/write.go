@@ -6,9 +6,9 @@ import (
 	"maps"
 	"reflect"
 	"slices"
-	"strconv"
-	"strings"
-	"unicode"
+
+	"github.com/hashicorp/hcl/v2/hclwrite"
+	"github.com/zclconf/go-cty/cty"
 
 	"bearerd/secrets"
 )
@@ -23,6 +23,10 @@ func Make(s *Server, admin Admin) ([]byte, Diagnostics) {
 			Remedy: "use letters, digits, _ and -, begin with a letter or a digit, at most 64 characters"}}
 	}
 	text := madeText(s)
+	if signs := bytes.Count(text, []byte("$")) + bytes.Count(text, []byte("%")); signs > maxSigns {
+		return nil, Diagnostics{{Server: s.Name, Message: fmt.Sprintf("the values hold %d of the signs $ and %%, more than %d", signs, maxSigns),
+			Remedy: "leave some out"}}
+	}
 	l, t := &loader{}, newTree()
 	t.cfg.Admin = admin
 	src := &source{path: s.Name + ".hcl", dir: "/", bytes: bytes.Clone(text), made: true}
@@ -46,6 +50,10 @@ func Make(s *Server, admin Admin) ([]byte, Diagnostics) {
 	}
 	return nil, wrong
 }
+
+// maxSigns is how many $ and % the values may hold. The parser splits a text at each one and joins the parts again, in a time
+// that grows with the square of their number.
+const maxSigns = 1000
 
 // unlike says which fields a file does not give back as they were.
 func unlike(s, got *Server) (diags Diagnostics) {
@@ -79,93 +87,52 @@ func differing[T any](want, got *T, written []string) (names []string) {
 }
 
 func madeText(s *Server) []byte {
-	var b strings.Builder
-	fmt.Fprintf(&b, "%s\nserver %s {\n", madeMark, quote(s.Name))
-	writeAttributes(&b, "  ", s, DefaultServer(s.Name), madeAttributes)
+	f := hclwrite.NewEmptyFile()
+	body := f.Body().AppendNewBlock("server", []string{s.Name}).Body()
+	writeAttributes(body, s, DefaultServer(s.Name), madeAttributes)
 	if s.OAuth != nil {
-		b.WriteString("  oauth_config {\n")
-		writeAttributes(&b, "    ", s.OAuth, DefaultOAuth(), madeOAuth)
-		b.WriteString("  }\n")
+		writeAttributes(body.AppendNewBlock("oauth_config", nil).Body(), s.OAuth, DefaultOAuth(), madeOAuth)
 	}
-	b.WriteString("}\n")
-	return []byte(b.String())
+	return append([]byte(madeMark+"\n"), hclwrite.Format(f.Bytes())...)
 }
 
 // writeAttributes writes those of names that differ from their default, in that order; enabled must always be there.
-func writeAttributes[T any](b *strings.Builder, indent string, v, standard *T, names []string) {
-	known, width := fields(reflect.TypeFor[T]()), 0
-	values := map[string]string{}
+func writeAttributes[T any](body *hclwrite.Body, v, standard *T, names []string) {
+	known := fields(reflect.TypeFor[T]())
 	for _, name := range names {
 		at := known[name].Index
 		x, y := reflect.ValueOf(v).Elem().FieldByIndex(at), reflect.ValueOf(standard).Elem().FieldByIndex(at)
 		if name == "enabled" || !reflect.DeepEqual(x.Interface(), y.Interface()) {
-			values[name], width = expression(indent, x.Interface()), max(width, len(name))
-		}
-	}
-	for _, name := range names {
-		if text, ok := values[name]; ok {
-			fmt.Fprintf(b, "%s%-*s = %s\n", indent, width, name, text)
+			body.SetAttributeRaw(name, tokensOf(x.Interface()))
 		}
 	}
 }
 
-// expression writes a value so that nothing in it is syntax.
-func expression(indent string, value any) string {
+// tokensOf writes a value so that nothing in it is syntax.
+func tokensOf(value any) hclwrite.Tokens {
 	switch v := value.(type) {
 	case bool:
-		return strconv.FormatBool(v)
+		return hclwrite.TokensForValue(cty.BoolVal(v))
 	case *bool:
-		return strconv.FormatBool(*v)
+		return tokensOf(*v)
 	case []string:
-		list := make([]string, len(v))
+		list := make([]hclwrite.Tokens, len(v))
 		for i, one := range v {
-			list[i] = quote(one)
+			list[i] = tokensOf(one)
 		}
-		return "[" + strings.Join(list, ", ") + "]"
+		return hclwrite.TokensForTuple(list)
 	case secrets.Ref:
 		if isLiteral(v) || v.IsZero() {
-			return quote(v.Value.Reveal())
+			return tokensOf(v.Value.Reveal())
 		}
-		return string(v.Kind) + "(" + quote(v.Name) + ")"
+		return hclwrite.TokensForFunctionCall(string(v.Kind), tokensOf(v.Name))
 	case map[string]secrets.Ref:
-		var b strings.Builder
-		b.WriteString("{\n")
+		var entries []hclwrite.ObjectAttrTokens
 		for _, name := range slices.Sorted(maps.Keys(v)) {
-			fmt.Fprintf(&b, "%s  %s = %s\n", indent, quote(name), expression("", v[name]))
+			entries = append(entries, hclwrite.ObjectAttrTokens{Name: tokensOf(name), Value: tokensOf(v[name])})
 		}
-		return b.String() + indent + "}"
+		return hclwrite.TokensForObject(entries)
 	}
 	text, _ := value.(string) // there is no other type among what may be written
-	return quote(text)
-}
-
-// maxSigns is how many $ and % of a text are written as they are. The parser splits the text at each one and joins the parts
-// again, in a time that grows with the square of their number.
-const maxSigns = 100
-
-// quote is a text as a literal of HCL: one line, with the two beginnings of a template doubled.
-func quote(text string) string {
-	var b strings.Builder
-	many := strings.Count(text, "$")+strings.Count(text, "%") > maxSigns
-	b.WriteByte('"')
-	for i, r := range text {
-		switch {
-		case r == '"' || r == '\\':
-			b.WriteByte('\\')
-			b.WriteRune(r)
-		case r == '\n':
-			b.WriteString(`\n`)
-		case r > 0xffff && !unicode.IsPrint(r):
-			fmt.Fprintf(&b, `\U%08x`, r)
-		case !unicode.IsPrint(r), many && (r == '$' || r == '%'):
-			fmt.Fprintf(&b, `\u%04x`, r)
-		case (r == '$' || r == '%') && strings.HasPrefix(text[i+1:], "{"):
-			b.WriteRune(r)
-			b.WriteRune(r)
-		default:
-			b.WriteRune(r)
-		}
-	}
-	b.WriteByte('"')
-	return b.String()
+	return hclwrite.TokensForValue(cty.StringVal(text))
 }

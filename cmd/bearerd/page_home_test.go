@@ -36,7 +36,7 @@ func openConsole(t *testing.T, browser *tab, g *governed) *console {
 	c.type_("key-input", "brk_of-somebody-else")
 	c.press("key-submit")
 	c.shows("key-error", "This is not the admin key")
-	c.do("clearing the key", chromedp.Clear(chromedp.ID("key-input")))
+	c.clear("key-input")
 	c.type_("key-input", g.key)
 	c.press("key-submit")
 	c.do("waiting for the servers", chromedp.WaitVisible(chromedp.ID("servers-title")))
@@ -53,6 +53,14 @@ func (c *console) type_(id, text string) {
 	c.do("typing into "+id, chromedp.SendKeys(chromedp.ID(id), text))
 }
 
+// clear empties fields.
+func (c *console) clear(ids ...string) {
+	c.t.Helper()
+	for _, id := range ids {
+		_ = reads(c.tab, chromedp.Evaluate[string](fmt.Sprintf("document.getElementById(%q).value = ''", id)))
+	}
+}
+
 // shows waits until an element says text.
 func (c *console) shows(id, text string) {
 	c.t.Helper()
@@ -62,7 +70,8 @@ func (c *console) shows(id, text string) {
 // text is what can be read in an element; "" if it is not there or hidden.
 func (c *console) text(id string) string {
 	c.t.Helper()
-	return reads(c.tab, chromedp.Evaluate[string](fmt.Sprintf("document.getElementById(%q)?.innerText ?? ''", id)))
+	return reads(c.tab, chromedp.Evaluate[string](fmt.Sprintf(
+		"((e) => e?.checkVisibility() ? e.innerText : '')(document.getElementById(%q))", id)))
 }
 
 // within is eventually with a deadline that is part of what is promised.

@@ -68,8 +68,10 @@ var (
 // prefetched reports a request that a browser makes before anybody has clicked.
 func prefetched(h http.Header) bool {
 	for _, name := range []string{"Sec-Purpose", "Purpose", "X-Purpose", "X-Moz"} {
-		if v := strings.ToLower(h.Get(name)); strings.Contains(v, "prefetch") || strings.Contains(v, "prerender") || strings.Contains(v, "preview") {
-			return true
+		for _, purpose := range []string{"prefetch", "prerender", "preview"} {
+			if strings.Contains(strings.ToLower(h.Get(name)), purpose) {
+				return true
+			}
 		}
 	}
 	return false
@@ -128,7 +130,8 @@ func (a *API) callback(w http.ResponseWriter, r *http.Request) {
 		say(w, http.StatusMethodNotAllowed, "Not an answer", "A browser brings the answer of a sign-in here.", "")
 		return
 	case len(r.URL.RawQuery) > maxAnswer, err != nil, len(q["state"]) != 1:
-		say(w, http.StatusBadRequest, "Not an answer", "This is not the answer to a sign-in: it has no state. It has changed nothing.", closePage)
+		say(w, http.StatusBadRequest, "Not an answer",
+			"This is not the answer to a sign-in: it has no state. It has changed nothing.", closePage)
 		return
 	}
 	names := a.bound(r)

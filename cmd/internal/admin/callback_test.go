@@ -150,6 +150,24 @@ func TestTwoCallbacksAtOnce(t *testing.T) {
 	h.page(late, back, http.StatusConflict, "answered already")
 }
 
+// A sign-in that is begun while the code of the one before is exchanged stays open.
+func TestASignInThatIsBegunDuringAnExchangeGoesOn(t *testing.T) {
+	h := newHouse(t)
+	b := browser(t)
+	back := h.goTo(b, h.begin(nil))
+	var second Initiation
+	h.as.FailAt("/token", 1, func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+		second = want[Initiation](h, http.StatusOK, http.MethodPost, "/api/mcp/client/tracker/reauthorize", nil)
+		next.ServeHTTP(w, r)
+	})
+	if p := h.visit(b, back); p.status != http.StatusSeeOther {
+		t.Errorf("%+v", p)
+	}
+	h.status("tracker", "pending")
+	h.signIn(second)
+	h.status("tracker", "authorized")
+}
+
 func TestARefusalIsToldInOurWords(t *testing.T) {
 	h := newHouse(t)
 	h.as.Approve(func(oauthtest.AuthorizeRequest) oauthtest.Decision { return oauthtest.Deny(canaryWords) })

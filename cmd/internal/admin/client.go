@@ -152,7 +152,7 @@ func (a *API) make(ctx context.Context, d *draft, old *config.Server) (answer an
 
 // takeBack puts back what was before a change that has failed with cause.
 func (a *API) takeBack(ctx context.Context, cause error, name string, old *config.Server, changed bool, before *flow,
-	restore func(context.Context) error,
+	restore undoer,
 ) error {
 	ctx, cancel := undoing(ctx)
 	defer cancel()
@@ -220,7 +220,8 @@ func (a *API) authorize(ctx context.Context, s, old *config.Server) (any, error)
 	id := configPrefix + s.Name
 	return &Initiation{
 		Status: "authorized", Message: "OAuth token acquired", OAuthConfigID: id, MCPClientID: s.Name,
-		CompleteURL: completePath(s.Name), StatusURL: statusPath(id), NextSteps: []string{"1. POST complete_url to activate the MCP client"},
+		CompleteURL: completePath(s.Name), StatusURL: statusPath(id),
+		NextSteps: []string{"1. POST complete_url to activate the MCP client"},
 	}, err
 }
 
@@ -257,9 +258,11 @@ func (a *API) reauthorize(w http.ResponseWriter, r *http.Request) {
 		case a.PID == 0:
 			return nil, &notNow{fmt.Sprintf("no daemon runs that could take the answer: run `bearerd login %s`", s.Name)}
 		case !s.OAuth.Delegated():
-			return nil, fmt.Errorf("%w: its grant is %q; POST /api/servers/%s/refresh gets a token", engine.ErrNoLogin, s.OAuth.GrantType, s.Name)
+			return nil, fmt.Errorf("%w: its grant is %q; POST /api/servers/%s/refresh gets a token",
+				engine.ErrNoLogin, s.OAuth.GrantType, s.Name)
 		case s.OAuth.RedirectURI != "" && s.OAuth.RedirectURI != a.Redirect:
-			return nil, &notNow{fmt.Sprintf("server %q has another redirect URI than this daemon's callback: run `bearerd login %s`", s.Name, s.Name)}
+			return nil, &notNow{fmt.Sprintf("server %q has another redirect URI than this daemon's callback: run `bearerd login %s`",
+				s.Name, s.Name)}
 		}
 		return a.begin(r.Context(), s, source)
 	})

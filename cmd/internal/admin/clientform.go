@@ -36,7 +36,7 @@ func readClient(w http.ResponseWriter, r *http.Request, old *config.Server) (*dr
 	case old != nil && d.server.Name != was:
 		return nil, &fieldError{"name", fmt.Sprintf("the server is %q: make another one, or leave it out", was)}
 	case !serverName.MatchString(d.server.Name):
-		return nil, &fieldError{"name", "a name has letters, digits, _ and -, begins with a letter or a digit, and has 64 characters at most"}
+		return nil, &fieldError{"name", "use letters, digits, _ and -, begin with a letter or a digit, at most 64 characters"}
 	}
 	for _, read := range []func(*object) error{d.connection, d.authentication, tools, (*object).end} {
 		if err := read(o); err != nil {
@@ -184,7 +184,8 @@ func (d *draft) references(o *object, name, prefix string, to *map[string]secret
 			continue
 		}
 		if !secrets.ValidName(config.OwnSecret(d.server.Name, prefix+key)) || strings.Contains(key, "/") {
-			return &fieldError{nested.name(key), "such a name cannot be kept: it begins with a letter or a digit, then come those and . _ -"}
+			return &fieldError{nested.name(key),
+				"such a name cannot be kept: it begins with a letter or a digit, then come those and . _ -"}
 		}
 		ref := secrets.Ref{}
 		if err := d.secret(nested, key, prefix+key, &ref); err != nil {

@@ -461,7 +461,7 @@ func TestReadingAChangeLeavesTheOldServerAsItIs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !reflect.DeepEqual(old, before) || !*old.OAuth.UseBasicAuth {
+	if !reflect.DeepEqual(old, before) || !*old.OAuth.UseBasicAuth || len(old.Headers) != 1 || old.Headers["X-A"].IsZero() {
 		t.Errorf("it is %+v now", old)
 	}
 	if *d.server.OAuth.UseBasicAuth || d.server.OAuth.Resource[0] != "https://two.example" || d.server.URL != old.URL {

@@ -22,8 +22,11 @@ func undoing(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(context.WithoutCancel(ctx), undoLimit)
 }
 
+// undoer takes something back.
+type undoer func(context.Context) error
+
 // keepOwn keeps secrets of a server that the API makes. undo puts back what was there before.
-func (a *API) keepOwn(ctx context.Context, server string, own map[string]secrets.Secret) (undo func(context.Context) error, err error) {
+func (a *API) keepOwn(ctx context.Context, server string, own map[string]secrets.Secret) (undo undoer, err error) {
 	before := map[string][]byte{} // nil: there was none
 	undo = func(ctx context.Context) (failed error) {
 		for key, value := range before {

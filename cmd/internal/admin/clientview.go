@@ -100,8 +100,10 @@ const configPrefix = "oauth_cfg."
 
 // view shows a server. It asks no store and no network.
 func (a *API) view(s *config.Server) Client {
-	c := Client{ID: s.Name, MCPClientID: s.Name, Name: s.Name, Made: s.Made, AuthType: authType(s), Tools: []string{"*"}, State: connected,
-		History: a.Live.History(s.Name)}
+	c := Client{
+		ID: s.Name, MCPClientID: s.Name, Name: s.Name, Made: s.Made, AuthType: authType(s), Tools: []string{"*"}, State: connected,
+		History: a.Live.History(s.Name),
+	}
 	c.ConnectionType, c.ConnectionString = connection(s)
 	c.Delivery, _ = s.Delivery()
 	if address, local := proxy.Local(a.Config(), s); s.URL != "" && !isUnix(address) {
@@ -170,11 +172,13 @@ func connection(s *config.Server) (kind, address string) {
 
 func viewOAuth(o *config.OAuth) *ClientOAuth {
 	return &ClientOAuth{
-		ClientID: o.ClientID, HasClientSecret: !o.ClientSecret.IsZero(), HasRefreshToken: !o.RefreshToken.IsZero(), GrantType: o.GrantType,
+		ClientID: o.ClientID, GrantType: o.GrantType,
+		HasClientSecret: !o.ClientSecret.IsZero(), HasRefreshToken: !o.RefreshToken.IsZero(),
 		AuthorizationURL: withoutValues(o.AuthorizationURL), TokenURL: withoutValues(o.TokenURL),
 		RegistrationURL: withoutValues(o.RegistrationURL), ServerURL: withoutValues(o.ServerURL),
-		RevocationURL: withoutValues(o.RevocationURL), DeviceURL: withoutValues(o.DeviceURL), RedirectURI: withoutValues(o.RedirectURI),
-		Scopes: words(o.Scope), Resource: mapped(o.Resource, withoutValues), Audience: o.Audience,
+		RevocationURL: withoutValues(o.RevocationURL), DeviceURL: withoutValues(o.DeviceURL),
+		RedirectURI: withoutValues(o.RedirectURI),
+		Scopes:      words(o.Scope), Resource: mapped(o.Resource, withoutValues), Audience: o.Audience,
 		UseBasicAuth: o.UseBasicAuth, Version: o.Version, EnforceHTTPS: o.EnforceHTTPS,
 	}
 }

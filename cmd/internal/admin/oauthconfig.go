@@ -15,8 +15,8 @@ import (
 type OAuthStatus struct {
 	ID           string     `json:"id"`                         // oauth_cfg.NAME
 	Status       string     `json:"status"`                     // pending, authorized, failed, needs_reauth, expired, revoked
-	Created      time.Time  `json:"created_at,omitzero"`        // when the API made the server, else when the token was issued; absent: neither
-	Expires      *time.Time `json:"expires_at,omitempty"`       // until when the latest sign-in waits, or waited; absent: none was begun here
+	Created      time.Time  `json:"created_at,omitzero"`        // of the server by the API, else of the token; absent: neither
+	Expires      *time.Time `json:"expires_at,omitempty"`       // of the latest sign-in; absent: none was begun here
 	TokenID      string     `json:"token_id,omitempty"`         // of a valid one, by its fingerprint
 	TokenExpires *time.Time `json:"token_expires_at,omitempty"` // absent: no expiry was given
 	TokenScopes  []string   `json:"token_scopes"`               // as granted

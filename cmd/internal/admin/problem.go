@@ -56,7 +56,8 @@ func judged(err error) (status int, code string) {
 		return slices.ContainsFunc(list, func(target error) bool { return errors.Is(err, target) })
 	}
 	switch {
-	case errors.As(err, new(*badInput)), errors.As(err, new(*fieldError)), errors.As(err, new(*refusedEdit)), errors.As(err, new(config.Diagnostics)):
+	case errors.As(err, new(*badInput)), errors.As(err, new(*fieldError)), errors.As(err, new(*refusedEdit)),
+		errors.As(err, new(config.Diagnostics)):
 		return http.StatusBadRequest, ""
 	case errors.As(err, new(*notNow)), is(config.ErrNoFolder, config.ErrNotMade, ErrBroken):
 		return http.StatusConflict, ""
@@ -127,6 +128,6 @@ func worded(err error) error {
 func remedyOf(server, remedy string) string {
 	again := "sign in: POST /api/mcp/client/" + server + "/reauthorize"
 	refresh := "POST /api/servers/" + server + "/refresh"
-	remedy = strings.NewReplacer("run `bearerd login "+server+"`", again, "run `bearerd refresh "+server+"`", refresh).Replace(remedy)
-	return guideNames(remedy)
+	return guideNames(strings.NewReplacer(
+		"run `bearerd login "+server+"`", again, "run `bearerd refresh "+server+"`", refresh).Replace(remedy))
 }
