@@ -94,8 +94,11 @@ func (s *Source) tell(e *Error) {
 			attrs = append(attrs, "error", e.Err)
 		}
 		level := slog.LevelError
-		if e.consent && s.mayAskPerson() { // a request will
+		switch {
+		case e.consent && s.mayAskPerson(): // a request will
 			level = slog.LevelInfo
+		case e.consent:
+			level = slog.LevelWarn
 		}
 		s.engine.log.Log(context.Background(), level, "No token for "+s.name+": "+e.Reason, attrs...)
 	}

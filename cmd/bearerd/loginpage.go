@@ -29,7 +29,12 @@ func (s *signIn) byCallback(ctx context.Context) error {
 	} else {
 		_, _ = fmt.Fprintf(s.said, "Opening the browser to sign in for %s … (--no-browser prints the address)\n", s.name)
 	}
-	return browse.Wait(ctx, s.name, s.said, flow.Expires, func(ctx context.Context) error { return s.answered(ctx, flow.Status) })
+	err = browse.Wait(ctx, s.name, s.said, flow.Expires, func(ctx context.Context) error { return s.answered(ctx, flow.Status) })
+	if err != nil && ctx.Err() != nil {
+		s.giveUp(ctx)
+		return fmt.Errorf("the sign-in of %s was given up: %w", s.name, context.Cause(ctx))
+	}
+	return err
 }
 
 // answered waits until the person has answered at the provider.

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"bearerd/cmd/internal/audit"
+	"bearerd/secrets"
 )
 
 // revealing are the routes that only read but hand out a secret: they are written down before they are answered, as those
@@ -33,7 +34,7 @@ func (a *API) audited(r route) http.HandlerFunc {
 	}
 	return func(w http.ResponseWriter, req *http.Request) {
 		line := audit.Entry{
-			Event: "request", Actor: audit.Actor(req.Context()), Action: r.pattern, Server: serverOf(req, r.pattern), ID: newID(),
+			Event: "request", Actor: audit.Actor(req.Context()), Action: r.pattern, Server: serverOf(req, r.pattern), Secret: secretOf(req, r.pattern), ID: newID(),
 		}
 		if err := a.before(r, line); err != nil {
 			deny(w, http.StatusServiceUnavailable, fmt.Sprintf("nothing was done, because it could not be written down: %v", err))
@@ -41,6 +42,7 @@ func (a *API) audited(r route) http.HandlerFunc {
 		}
 		told := &teller{ResponseWriter: w, tell: func(status int) {
 			line.Event, line.Outcome = "answer", strconv.Itoa(status)
+			line.Server = serverOf(req, r.pattern) // the body may have named it
 			a.after(r, line)
 		}}
 		r.handler(told, req)
@@ -120,6 +122,14 @@ func serverOf(r *http.Request, pattern string) string {
 		return ""
 	}
 	return name
+}
+
+// secretOf is the secret whose value is set or removed; "": none.
+func secretOf(r *http.Request, pattern string) string {
+	if name := r.PathValue("name"); strings.Contains(pattern, " /api/secrets/") && secrets.ValidName(name) {
+		return name
+	}
+	return ""
 }
 
 // teller tells the status of an answer before it is sent. What else the ResponseWriter can do is reached through Unwrap.

@@ -23,6 +23,7 @@ func (a *API) createClient(w http.ResponseWriter, r *http.Request) {
 		fail(w, err)
 		return
 	}
+	r.SetPathValue("id", d.server.Name) // for the audit log
 	a.inTurn(w, d.server.Name, func() (any, error) {
 		old := a.Config().Server(d.server.Name)
 		if err := a.mayCreate(r.Context(), d.server.Name, old); err != nil {

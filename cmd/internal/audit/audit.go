@@ -18,6 +18,7 @@ type Entry struct {
 	Actor   string    `json:"actor"`             // key admin, session 3f2a…, uid 1000, client claude, bearerd, browser, unknown
 	Action  string    `json:"action,omitempty"`  // of a request: POST /api/servers/{name}/refresh
 	Server  string    `json:"server,omitempty"`  //
+	Secret  string    `json:"secret,omitempty"`  // the name of one that is set or removed
 	Token   string    `json:"token,omitempty"`   // its fingerprint
 	Scope   string    `json:"scope,omitempty"`   // as granted
 	Outcome string    `json:"outcome,omitempty"` // of an answer: its HTTP status
