@@ -26,6 +26,10 @@ var ErrGone = errors.New("this server's settings have changed: ask again")
 // next login registers anew.
 var ErrUnregistered = errors.New("the authorization server has forgotten the registration of the client")
 
+// ErrNoRegistration is wrapped where a client would have to be registered, and the authorization server registers none: only
+// a configured one helps.
+var ErrNoRegistration = errors.New("its authorization server registers no clients by itself, and none is configured")
+
 // ErrNotHelped is wrapped where upstream's refusal is its last word: no other token would change it.
 var ErrNotHelped = errors.New("upstream refuses the token that there is")
 

@@ -293,8 +293,7 @@ func (s *Source) provable(ctx context.Context, t *oauth.Target) error {
 // register makes a client at the authorization server.
 func (s *Source) register(ctx context.Context, t *oauth.Target, g *reading, redirect string) (*oauth.Target, error) {
 	if t.RegistrationURL == "" {
-		return nil, &Error{Server: s.name, State: NeedsReauth, local: true,
-			Reason: "its authorization server registers no clients by itself, and none is configured",
+		return nil, &Error{Server: s.name, State: NeedsReauth, local: true, Reason: ErrNoRegistration.Error(), Err: ErrNoRegistration,
 			Remedy: "register one there with the redirect URI " + cmp.Or(redirect, defaultRedirect) +
 				", and write OAUTH_CLIENT_ID (and OAUTH_CLIENT_SECRET, if it has one)"}
 	}

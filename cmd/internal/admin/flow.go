@@ -10,7 +10,6 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
-	"strings"
 	"time"
 
 	"bearerd/config"
@@ -125,7 +124,7 @@ var errNoRedirect = &notNow{"there is no address for a browser to come back to: 
 // beginFailed tells what the caller can mend from what the provider does not do.
 func beginFailed(err error, s *config.Server) error {
 	var e *engine.Error
-	if errors.As(err, &e) && strings.Contains(e.Reason, "registers no clients") && s.OAuth.ClientID == "" {
+	if errors.As(err, &e) && errors.Is(err, engine.ErrNoRegistration) {
 		return &fieldError{"oauth_config.client_id", "client_id is required: the authorization server registers no clients by itself; " +
 			remedyOf(s.Name, e.Remedy)}
 	}
