@@ -1,6 +1,8 @@
 package main_test
 
 import (
+	"bufio"
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -76,6 +78,35 @@ func (g *governed) rest(method, path, body string, out any) (status int) {
 		}
 	}
 	return status
+}
+
+// stream is the beginning of the live stream.
+func (g *governed) stream() string {
+	g.t.Helper()
+	ctx, cancel := context.WithTimeout(g.t.Context(), peerPatience)
+	defer cancel()
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+g.admin+"/api/events", http.NoBody)
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	r.Header.Set("Authorization", "Bearer "+g.key)
+	resp, err := g.client.Do(r)
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	var text strings.Builder
+	for lines := bufio.NewReader(resp.Body); !strings.Contains(text.String(), "\n\n"); {
+		line, err := lines.ReadString('\n')
+		if err != nil {
+			g.t.Fatal(err)
+		}
+		text.WriteString(line)
+	}
+	if !strings.Contains(text.String(), `"servers":[{`) {
+		g.t.Errorf("the stream begins with %s", text.String())
+	}
+	return text.String()
 }
 
 // audit is the audit log.

@@ -54,6 +54,11 @@ func TestPageInChromium(t *testing.T) {
 	echo(t, client)
 	g.private(mcp.tokens()...)
 	c.breakAndMend()
+	g.private(p.secretsOf(p.onlyClient())...)
+	page := reads(c.tab, chromedp.Evaluate[string]("document.documentElement.outerHTML"))
+	for _, leak := range findLeaks(map[string]string{"the page": page, "the stream": g.stream()}, g.privates()) {
+		t.Error(leak)
+	}
 }
 
 // makeServer fills in the form, first wrongly.
