@@ -2,9 +2,13 @@ package config
 
 import (
 	"bytes"
+	"errors"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/hashicorp/hcl/v2"
+
+	"bearerd/secrets"
 )
 
 // callbackPath is where the admin listener takes the answers to sign-ins that were begun there.
@@ -40,10 +44,35 @@ func (l *loader) admin(t *tree) {
 			l.fail(b, "allow_private", message, remedy)
 		}
 	}
-	if b.has("metrics_key") && empty(a.MetricsKey) {
-		l.fail(b, "metrics_key", "metrics_key cannot be empty", `set it to secret("NAME"), file("PATH") or env("NAME"), or leave it out`)
+	l.metricsKey(b, a.MetricsKey)
+}
+
+// What is said of a metrics_key that can be guessed.
+const (
+	shortestMetricsKey = 20 // characters
+	weakMetricsKey     = "must be at least 20 characters"
+	weakMetricsRemedy  = "use one that `openssl rand -base64 24` prints"
+)
+
+// CheckMetricsKey refuses a value of metrics_key that is short enough to be guessed. The error holds nothing of it.
+func CheckMetricsKey(key secrets.Secret) error {
+	if utf8.RuneCountInString(key.Reveal()) < shortestMetricsKey {
+		return errors.New(weakMetricsKey + ": " + weakMetricsRemedy)
 	}
-	l.writtenOut(b, "metrics_key", a.MetricsKey, "metrics-key")
+	return nil
+}
+
+func (l *loader) metricsKey(b *block, ref secrets.Ref) {
+	const attr = "metrics_key"
+	switch {
+	case !b.has(attr):
+	case empty(ref):
+		l.fail(b, attr, attr+" cannot be empty", `set it to secret("NAME"), file("PATH") or env("NAME"), or leave it out`)
+	case isLiteral(ref) && CheckMetricsKey(ref.Value) != nil:
+		l.fail(b, attr, attr+" "+weakMetricsKey, weakMetricsRemedy)
+	default:
+		l.writtenOut(b, attr, ref, "metrics-key")
+	}
 }
 
 // publicURL wants an origin, and writes it as browsers do: without a slash at its end, and without the usual port.

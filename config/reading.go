@@ -1,6 +1,7 @@
 package config
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -16,18 +17,22 @@ import (
 // reading is what was on disk at one moment: the files of the configuration, and what else it names. Of the latter, which
 // may be secrets, only hashes are kept.
 type reading struct {
-	loader *loader           // not yet parsed
-	text   string            // the hash of all files of the configuration, and of what kept one from being read
-	files  map[string]string // path → hash of the content; "" when it is absent, empty or cannot be read
+	loader  *loader           // not yet parsed
+	text    string            // the hash of all files of the configuration, and of what kept one from being read
+	missing bool              // one could not be read
+	filled  map[string]bool   // the files of the configuration with more than white space in them
+	files   map[string]string // path → hash of the content; "" when it is absent, empty or cannot be read
 }
 
 // read reads the configuration at path, and the files.
 func read(path string, files map[string]string) reading {
-	r := reading{loader: &loader{}, files: make(map[string]string, len(files))}
+	r := reading{loader: &loader{}, filled: map[string]bool{}, files: make(map[string]string, len(files))}
 	r.loader.find(path)
+	r.missing = r.loader.diags.HasErrors()
 	h := sha256.New()
 	for _, s := range r.loader.sources {
 		s.sum = sha256.Sum256(s.bytes)
+		r.filled[s.path] = len(bytes.TrimSpace(s.bytes)) > 0
 		fmt.Fprintf(h, "%q %t %x\n", s.path, s.exposed, s.sum)
 	}
 	_, _ = r.loader.diags.WriteTo(h)

@@ -13,20 +13,26 @@ const maxReadings = 20
 // Load is the function Load, for the first time and for whoever asks for it now: it waits for a file that is being written,
 // and for nothing else. Run tells of what changes from here on.
 func (w *Watcher) Load(ctx context.Context) (*Config, Diagnostics) {
-	r := read(w.path, w.paths())
-	w.mu.Lock()
-	fresh := w.seen == "" || w.seen == r.text
-	w.mu.Unlock()
-	for i := 0; !fresh && i < maxReadings && pause(ctx, w.settle); i++ {
-		next := read(w.path, w.paths())
-		fresh = next.same(r)
-		r = next
-	}
+	r, _ := w.still(ctx)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	cfg, attempted := w.finish(r)
 	w.keep(r, attempted)
 	return cfg, r.loader.diags
+}
+
+// still reads until two readings are equal; false: it has given up.
+func (w *Watcher) still(ctx context.Context) (r reading, ok bool) {
+	r = read(w.path, w.paths())
+	w.mu.Lock()
+	ok = w.seen == "" || w.seen == r.text
+	w.mu.Unlock()
+	for i := 0; !ok && i < maxReadings && pause(ctx, w.settle); i++ {
+		next := read(w.path, w.paths())
+		ok = next.same(r)
+		r = next
+	}
+	return r, ok
 }
 
 // Follow says which configuration is in force: the files that it names are watched, and a file that would end most of its
@@ -146,9 +152,8 @@ func (w *Watcher) judge(r reading) (event Event, wait time.Duration) {
 	defer w.mu.Unlock()
 	retry := w.last.HasErrors() && !maps.Equal(r.files, w.tried) // a file that was missing may be there
 	if r.text != w.seen || retry {
-		missing := r.loader.diags.HasErrors() // a file could not be read
 		cfg, attempted := w.finish(r)
-		if wait := w.doubt(r.text, missing || r.loader.empty, cfg); wait > 0 {
+		if wait := w.doubt(r, cfg, ""); wait > 0 {
 			return Event{}, wait
 		}
 		if r.text != w.seen || !slices.Equal(w.last, r.loader.diags) {
@@ -179,36 +184,6 @@ func (w *Watcher) changed(files map[string]string) (list []string) {
 	}
 	slices.Sort(list)
 	return list
-}
-
-// doubt is how long to wait for the same text: most servers are gone, or a file is, or all that was in it. Programs that save a file leave such
-// things for a moment.
-func (w *Watcher) doubt(text string, missing bool, cfg *Config) time.Duration {
-	if len(w.names) == 0 || !missing && !w.endsMost(cfg) {
-		return 0
-	}
-	if w.doubted != text {
-		w.doubted, w.doubtedSince = text, time.Now()
-		w.log.Info("the configuration is not complete, or ends most servers: waiting whether it stays like this", "for", w.hold)
-	}
-	return max(0, w.hold-time.Since(w.doubtedSince))
-}
-
-func (w *Watcher) endsMost(cfg *Config) bool {
-	if cfg == nil {
-		return false
-	}
-	there := map[string]bool{}
-	for _, s := range cfg.Servers {
-		there[s.Name], there[s.MovedFrom] = true, true
-	}
-	gone := 0
-	for _, name := range w.names {
-		if !there[name] {
-			gone++
-		}
-	}
-	return gone == len(w.names) && len(cfg.Servers) == 0 || len(w.names) > 1 && 2*gone > len(w.names)
 }
 
 // pause waits; false when ctx ended before.

@@ -35,10 +35,8 @@ type Watcher struct {
 	open         func() (*fsnotify.Watcher, error)
 	folders      folders
 	mute         bool // that folders cannot be watched was said
-	doubted      string
-	doubtedSince time.Time
 
-	mu     sync.Mutex
+	mu     sync.Mutex          // guards what follows
 	seen   string              // the text of the reading that was last loaded; "": none was
 	last   Diagnostics         // of that load
 	newest *Config             // what that load gave; nil: errors
@@ -50,6 +48,9 @@ type Watcher struct {
 	files  map[string]string   // path → hash of the content that was last told, of all of them
 	names  []string            // the servers of the configuration in force
 	tried  map[string]string   // path → hash, as of the last load: one that failed may succeed with others
+
+	doubted      string // the text of the reading that is doubted; "": none is
+	doubtedSince time.Time
 }
 
 // NewWatcher is for the file or folder at path.

@@ -20,7 +20,7 @@ func (s *Source) Challenged(ctx context.Context, t *Token, status int, h http.He
 	c := oauth.ParseChallenge(h)
 	switch {
 	case status == http.StatusForbidden && c.Error == "insufficient_scope":
-		return s.stepUp(ctx, t, c)
+		return s.stepUp(ctx, t, s.fit(ctx, t, c))
 	case status != http.StatusUnauthorized:
 		return nil, false, s.refused("upstream answered " + http.StatusText(status))
 	}
@@ -33,7 +33,7 @@ func (s *Source) Challenged(ctx context.Context, t *Token, status int, h http.He
 	}
 	said := c.Bearer || len(h.Values("WWW-Authenticate")) == 0 // a gateway's Basic says nothing of tokens
 	if o := s.server.Load().OAuth; said && (o.Discovers() || o.Delegated()) {
-		s.heard(c)
+		s.heard(s.fit(ctx, t, c))
 	}
 	f, err := s.join(generation(t), true)
 	if err != nil {

@@ -149,6 +149,7 @@ func (s *Source) discover(
 		if err != nil {
 			return nil, challenge, err
 		}
+		probed = s.fit(ctx, nil, probed)
 		if challenge = &probed; probed.Status < 500 { // else it has said nothing
 			challenge = s.heard(probed)
 		}
@@ -158,6 +159,7 @@ func (s *Source) discover(
 		return nil, challenge, err
 	}
 	log.Info("[OAuthService] Discovered the authorization server of "+s.name, "issuer", m.Issuer, "correlation_id", id)
+	m.Scopes = s.fitScopes(ctx, m.Scopes)
 	m.IssuerScopes = slices.DeleteFunc(m.IssuerScopes, func(scope string) bool { return scope != "offline_access" }) // the rest is never asked for
 	return m, challenge, nil
 }

@@ -24,7 +24,7 @@ const (
 func (s *Source) stepUp(ctx context.Context, t *Token, c oauth.Challenge) (next *Token, again bool, err error) {
 	wanted := demandable(c.Scope)
 	if wanted == "" {
-		return nil, false, s.refused("upstream wants a scope that the token does not have, and does not say which")
+		return nil, false, s.refused("upstream wants a scope that the token does not have, and does not say which, or repeats a secret there")
 	}
 	for range maxStepUps {
 		held := s.current.Load()
@@ -58,8 +58,7 @@ func (s *Source) unwanted() {
 // toStepUp notes the demand in the record, and begins a flight for it.
 func (s *Source) toStepUp(ctx context.Context, wanted string, after uint64) (*flight, error) {
 	server := s.server.Load()
-	allowed := union(server.OAuth.Scope, strings.Join(server.AllowStepUp, " "))
-	if over := lacking(wanted, allowed); server.OAuth.Scope != "" && over != "" {
+	if over := lacking(wanted, s.configuredScopes()); server.OAuth.Scope != "" && over != "" {
 		return nil, &Error{Server: s.name, State: s.status(), Reason: "upstream wants the scope " + over + ", which OAUTH_SCOPE does not have",
 			Remedy: "add it to OAUTH_SCOPE, or to allow_step_up of the server"}
 	}

@@ -2,7 +2,10 @@ package oauth
 
 import (
 	"net/http"
+	"slices"
 	"strings"
+
+	"bearerd/secrets"
 )
 
 // maxChallenge is in bytes, of one value that is read and of all headers together: what is longer serves nobody.
@@ -10,6 +13,7 @@ const (
 	maxChallengeValue = 4 << 10
 	maxChallenges     = 64 << 10
 	maxChallengeScope = 1 << 10 // as JSON: what is demanded is kept
+	maxScopeWord      = 256     // of one scope
 )
 
 // Challenge is what a protected resource asks for (RFC 6750 §3, RFC 9728 §5.1). Its values are the resource's own words.
@@ -72,6 +76,24 @@ func (c *Challenge) set(name, text string) {
 	case "resource_metadata":
 		c.ResourceMetadata = text
 	}
+}
+
+// Without is c without what repeats one of the values, as they are or escaped: the words of its scope, but for those of
+// known, and the address. Words that are no scope (RFC 6749 §3.3) or are over 256 bytes go too.
+func (c Challenge) Without(values []secrets.Secret, known string) Challenge {
+	w := &wire{}
+	for _, value := range values {
+		w.hide(value.Reveal())
+	}
+	words := slices.DeleteFunc(strings.Fields(c.Scope), func(s string) bool { return len(s) > maxScopeWord })
+	c.Scope = w.knownScopes(strings.Join(words, " "), known)
+	if echoes(c.Error, w.hidden) {
+		c.Error = ""
+	}
+	if echoes(c.ResourceMetadata, w.hidden) {
+		c.ResourceMetadata = ""
+	}
+	return c
 }
 
 // challengeScanner is the rest of a header. Each of its methods takes something off, so that every byte is looked at a

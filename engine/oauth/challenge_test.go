@@ -2,10 +2,12 @@ package oauth_test
 
 import (
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 
 	"bearerd/engine/oauth"
+	"bearerd/secrets"
 )
 
 func TestParseChallenge(t *testing.T) {
@@ -57,6 +59,37 @@ func TestParseChallenge(t *testing.T) {
 		if got := oauth.ParseChallenge(http.Header{"Www-Authenticate": test.headers}); got != test.want {
 			t.Errorf("%s: %q\n got %+v\nwant %+v", name, test.headers, got, test.want)
 		}
+	}
+}
+
+// What a server repeats of a secret must not be kept, shown or asked for.
+func TestChallengeWithoutSecrets(t *testing.T) {
+	const token, key = "canary-token/1", "canary key"
+	held := []secrets.Secret{secrets.New(token), secrets.New(key), secrets.New("abc"), {}}
+	for scope, want := range map[string]string{
+		"read write":                            "read write",
+		"read admin:" + token + " b":            "read b",
+		"read " + url.QueryEscape(token) + " b": "read b",
+		"canary%252Dtoken%252F1 b":              "b",
+		"x-canary y":                            "y", // a word of one that has a blank
+		"abcdef":                                "abcdef",
+		strings.Repeat("a", 256) + " b":         strings.Repeat("a", 256) + " b",
+		strings.Repeat("a", 257) + " b":         "b",
+		"canary-token/1:known b":                "canary-token/1:known b",
+		"a\\b caf\u00e9 d":                      "d",
+	} {
+		c := oauth.Challenge{Bearer: true, Scope: scope, Status: 401}.Without(held, "x canary-token/1:known")
+		if c != (oauth.Challenge{Bearer: true, Scope: want, Status: 401}) {
+			t.Errorf("%q gives %+v", scope, c)
+		}
+	}
+	c := oauth.Challenge{Error: token, ResourceMetadata: "https://x.example/" + url.PathEscape(token)}.Without(held, "")
+	if c != (oauth.Challenge{}) {
+		t.Errorf("%+v", c)
+	}
+	c = oauth.Challenge{Error: "insufficient_scope", ResourceMetadata: "https://x.example/"}
+	if got := c.Without(held, ""); got != c {
+		t.Errorf("%+v", got)
 	}
 }
 

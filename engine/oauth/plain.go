@@ -33,6 +33,9 @@ func PlainError(host string, after time.Duration, err error) error {
 	if e, ok := errors.AsType[*reachError](err); ok { // it names the host and the address
 		return e
 	}
+	if e, ok := errors.AsType[*unresolvedError](err); ok {
+		return e
+	}
 	text, is := plainWords(err)
 	if errors.Is(is, context.DeadlineExceeded) {
 		text = fmt.Sprintf("timed out after %v", after.Round(10*time.Millisecond))

@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -23,6 +24,9 @@ import (
 // the configuration names, for one of allow_private, and for any host where the server itself is at such an address; for a
 // server that the API made, whose file comes from outside, for those of allow_private alone. The zero Reach reaches public
 // addresses only. It is safe for many goroutines.
+//
+// Where a proxy of the environment connects in our place the name of a made server is resolved here too, and all of its
+// addresses must be in reach. Which of them the proxy connects to is up to the proxy.
 type Reach struct{ *reach }
 
 type reach struct {
@@ -31,6 +35,7 @@ type reach struct {
 	homes    []string       // the origins of the server itself
 	home     atomic.Uint32  // where the server itself is: unknownHome, publicHome, privateHome
 	made     bool           // the API made the server
+	lookup   func(ctx context.Context, network, host string) ([]netip.Addr, error)
 }
 
 const (
@@ -42,7 +47,7 @@ const (
 // NewReach lets the hosts that the configuration of s names, and those of allow_private, be at private addresses. It
 // uses no network: a server that has a name counts as private once an answer of its own shows that it is, see met.
 func NewReach(s *config.Server) Reach {
-	r := &reach{made: s.Made}
+	r := &reach{made: s.Made, lookup: net.DefaultResolver.LookupNetIP}
 	r.allow(s.AllowPrivate)
 	if s.Made {
 		r.home.Store(publicHome) // wherever it is, that opens nothing
@@ -139,14 +144,20 @@ func (r Reach) CheckURLs(s *config.Server) (field string, err error) {
 }
 
 // Proxy is the Proxy of an http.Transport: the one that the environment names. Such a proxy connects in our place, so that
-// for a server that the API made an address out of reach is refused here.
+// for a server that the API made a host out of reach is refused here. It may resolve the host.
 func (r Reach) Proxy(req *http.Request) (*url.URL, error) {
-	if r.reach != nil && r.made {
-		if err := r.checkHost(req.URL.Hostname()); err != nil {
-			return nil, err
-		}
+	proxy, err := http.ProxyFromEnvironment(req)
+	if err != nil || r.reach == nil || !r.made {
+		return proxy, err
 	}
-	return http.ProxyFromEnvironment(req)
+	host := req.URL.Hostname()
+	if err := r.checkHost(host); err != nil {
+		return nil, err
+	}
+	if proxy == nil && !isProxy(net.JoinHostPort(host, portOf(req.URL))) { // else Dial looks at the address
+		return nil, nil
+	}
+	return proxy, r.checkName(req.Context(), host)
 }
 
 // Dial is the DialContext of an http.Transport. A refusal wraps ErrOutOfReach.
@@ -163,25 +174,29 @@ func (r Reach) Dial(ctx context.Context, network, address string) (net.Conn, err
 }
 
 // isProxy reports whether address is that of a proxy which the environment names. What such a proxy connects to is seen
-// by the proxy alone.
+// by the proxy alone, so that nothing is checked there: what goes to the same address without the proxy is for Proxy to judge.
 func isProxy(address string) bool {
 	for _, scheme := range []string{"http", "https"} {
 		u, err := http.ProxyFromEnvironment(&http.Request{URL: &url.URL{Scheme: scheme, Host: "target.invalid"}})
 		if err != nil || u == nil {
 			continue
 		}
-		port := u.Port()
-		if port == "" {
-			port = map[string]string{"https": "443", "socks5": "1080", "socks5h": "1080"}[u.Scheme]
-		}
-		if port == "" {
-			port = "80"
-		}
-		if strings.EqualFold(address, net.JoinHostPort(u.Hostname(), port)) {
+		if strings.EqualFold(address, net.JoinHostPort(u.Hostname(), portOf(u))) {
 			return true
 		}
 	}
 	return false
+}
+
+// portOf is the port that net/http connects to.
+func portOf(u *url.URL) string {
+	if port := u.Port(); port != "" {
+		return port
+	}
+	if port := map[string]string{"https": "443", "socks5": "1080", "socks5h": "1080"}[u.Scheme]; port != "" {
+		return port
+	}
+	return "80"
 }
 
 // met remembers where the server itself is, once it has answered at remote over TLS that is verified. Nothing less tells:
@@ -211,6 +226,9 @@ func (r Reach) check(host, remote string) error {
 // checkHost refuses a host that is an address out of reach. Of a name it knows nothing until it is connected to. It is for
 // requests that a proxy makes for us, and for addresses that are only kept.
 func (r Reach) checkHost(host string) error {
+	if why := strange(host); why != "" && r.reach != nil && r.made {
+		return &reachError{host: host, why: why}
+	}
 	if a, err := netip.ParseAddr(host); err == nil {
 		return r.permit(host, a)
 	}
@@ -245,11 +263,15 @@ type reachError struct {
 	addr netip.Addr
 	kind kind
 	made bool
+	why  string // in place of the others: the host itself is refused
 }
 
 func (e *reachError) Is(target error) bool { return target == ErrOutOfReach }
 
 func (e *reachError) Error() string {
+	if e.why != "" {
+		return strconv.QuoteToASCII(e.host) + " " + e.why
+	}
 	where := e.host + " is at " + e.addr.String() + ", " + e.kind.name + " address"
 	if a, err := netip.ParseAddr(e.host); err == nil && plainAddr(a) == e.addr {
 		where = e.host + " is " + e.kind.name + " address"

@@ -1,9 +1,11 @@
 package oauth
 
 import (
+	"context"
 	"errors"
 	"net"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"strings"
 	"testing"
@@ -116,6 +118,7 @@ func TestMadeServersDial(t *testing.T) {
 // A proxy of the environment connects in our place: it is told of no address out of reach.
 func TestMadeServersBehindAProxy(t *testing.T) { // TestMain names 127.0.0.1:1
 	for address, allowed := range map[string]bool{
+		"http://0/": false, "http://127.1/": false, "http://10.0.0.8./": false, "http://１２７.0.0.1/": false,
 		"http://10.0.0.8/x": false, "http://169.254.169.254/x": false, "http://[::1]/": false, "http://x.localhost/": false,
 		"http://mcp.example.com/": true, "http://10.1.0.1/": true,
 	} {
@@ -123,11 +126,107 @@ func TestMadeServersBehindAProxy(t *testing.T) { // TestMain names 127.0.0.1:1
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := NewReach(made("10.1.0.1")).Proxy(req); (err == nil) != allowed {
+		r := NewReach(made("10.1.0.1"))
+		r.lookup = finds("1.1.1.1")
+		if _, err := r.Proxy(req); (err == nil) != allowed {
 			t.Errorf("%s: error %v", address, err)
 		}
 		if _, err := NewReach(&config.Server{URL: "https://mcp.example.com"}).Proxy(req); err != nil {
 			t.Errorf("%s of a server by hand: %v", address, err)
+		}
+	}
+}
+
+// finds is a lookup that gives these addresses; none: it fails.
+func finds(addresses ...string) func(context.Context, string, string) ([]netip.Addr, error) {
+	return func(context.Context, string, string) ([]netip.Addr, error) {
+		var found []netip.Addr
+		for _, a := range addresses {
+			found = append(found, netip.MustParseAddr(a))
+		}
+		if found == nil {
+			return nil, &net.DNSError{Err: "no such host", IsNotFound: true}
+		}
+		return found, nil
+	}
+}
+
+// Of a name that a proxy is asked for all addresses must be in reach, and so must those of one that has the address of the
+// proxy, to which Dial connects unseen.
+func TestNamesOfMadeServersBehindAProxy(t *testing.T) {
+	proxy := func(r Reach, address string) error {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, address, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = r.Proxy(req)
+		return err
+	}
+	for _, test := range []struct {
+		address string
+		at      []string
+		want    string // "": allowed
+	}{
+		{"http://x.corp/", []string{"1.1.1.1", "2606:4700::1111"}, ""},
+		{"http://x.corp/", []string{"1.1.1.1", "10.0.0.8"}, "x.corp is at 10.0.0.8, a private address"},
+		{"http://x.corp/", []string{"169.254.169.254"}, "x.corp is at 169.254.169.254, a cloud metadata address"},
+		{"http://x.corp/", []string{"10.1.0.1"}, ""},
+		{"http://listed.corp/", nil, ""},
+		{"http://LISTED.corp./", nil, ""},
+		{"https://x.corp/", []string{"10.0.0.8"}, "x.corp is at 10.0.0.8"},
+		{"https://proxy.test:3128/", []string{"10.0.0.8"}, "proxy.test is at 10.0.0.8"},
+		{"https://PROXY.test:3128/", []string{"10.0.0.8"}, "PROXY.test is at 10.0.0.8"},
+		{"https://proxy.test:3128/", []string{"1.1.1.1"}, ""},
+		{"https://proxy.test/", []string{"10.0.0.8"}, ""}, // Dial looks at it
+	} {
+		r := NewReach(made("10.1.0.1", "listed.corp"))
+		r.lookup = finds(test.at...)
+		err := proxy(r, test.address)
+		if test.want == "" && err != nil || test.want != "" && (!errors.Is(err, ErrOutOfReach) || !strings.Contains(err.Error(), test.want)) {
+			t.Errorf("%s at %q: error %v", test.address, test.at, err)
+		}
+		byHand := NewReach(&config.Server{URL: test.address})
+		byHand.lookup = finds()
+		if err := proxy(byHand, test.address); err != nil {
+			t.Errorf("%s of a server by hand: %v", test.address, err)
+		}
+	}
+	r := NewReach(made())
+	r.lookup = finds()
+	const want = `nowhere.corp cannot be resolved here, so that a server that the API made may not ask the proxy of the environment ` +
+		`for it: list it in admin { allow_private = ["nowhere.corp"] } if that is right`
+	err := proxy(r, "http://nowhere.corp/")
+	if op, ok := errors.AsType[*net.OpError](err); !ok || op.Op != "dial" || PlainError("x", 0, err).Error() != want || errors.Is(err, ErrOutOfReach) {
+		t.Errorf("error %v", err)
+	}
+	r.lookup = func(context.Context, string, string) ([]netip.Addr, error) { return nil, nil }
+	if proxy(r, "http://nowhere.corp/") == nil {
+		t.Error("a name without an address is asked for")
+	}
+}
+
+// What inet_aton takes for an address is not let through as a name.
+func TestStrangeHostsOfMadeServers(t *testing.T) {
+	for _, host := range []string{
+		"127.1", "0x7f000001", "0X7F.1", "0", "2130706433", "017700000001", "0177.0.0.1", "10.0.0.8.", "1.2.3.4.5", "x.0x", "mcp.1", "１２７.0.0.1", "mcp。example",
+	} {
+		s := made()
+		s.URL = "https://" + host + "/"
+		if field, err := NewReach(s).CheckURLs(s); field != "url" || !errors.Is(err, ErrOutOfReach) {
+			t.Errorf("%s: field %q, error %v", host, field, err)
+		} else if strings.ContainsFunc(err.Error(), func(r rune) bool { return r < ' ' || r > '~' && r != '…' }) {
+			t.Errorf("%s: %v", host, err)
+		}
+		s.Made = false
+		if _, err := NewReach(s).CheckURLs(s); err != nil {
+			t.Errorf("%s of a server by hand: %v", host, err)
+		}
+	}
+	for _, host := range []string{"mcp1.example.com", "1.2.3.example", "xn--bcher-kva.example", "0x7f.example", "deadbeef", "1.1.1.1", "[2606:4700::1111]", "mcp-1"} {
+		s := made()
+		s.URL = "https://" + host + "/"
+		if _, err := NewReach(s).CheckURLs(s); err != nil {
+			t.Error(err)
 		}
 	}
 }

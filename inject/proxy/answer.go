@@ -22,11 +22,16 @@ import (
 // The JSON-RPC error code of an answer that bearerd gives in upstream's place.
 const codeProxy = -32001
 
+// ReasonHeader is the header of an answer that bearerd gives in upstream's place, and of no other: it holds the reason in the
+// data of the answer.
+const ReasonHeader = "Bearerd-Reason"
+
 // refuse answers in upstream's place, as a JSON-RPC error to the request that body holds, so that an MCP client shows
 // its user the reason.
 func refuse(w http.ResponseWriter, status int, body []byte, server, message string) {
-	answer := refusalTo(body, server, "http_"+strconv.Itoa(status), message)
-	for name, values := range refusalHeader(answer) {
+	reason := "http_" + strconv.Itoa(status)
+	answer := refusalTo(body, server, reason, message)
+	for name, values := range refusalHeader(reason, answer) {
 		w.Header()[name] = values
 	}
 	w.WriteHeader(status)
@@ -53,7 +58,7 @@ var repeatable = []string{reasonUnreachable, reasonNoToken, reasonNeedsReauth, r
 // instead is a response in upstream's place.
 func (rt *route) instead(status int, body *body, reason, message string) *http.Response {
 	answer := refusalTo(body.bytes(), rt.name, reason, message)
-	header := refusalHeader(answer)
+	header := refusalHeader(reason, answer)
 	header.Set("Date", time.Now().UTC().Format(http.TimeFormat))
 	return &http.Response{
 		Status: http.StatusText(status), StatusCode: status, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Header: header,
@@ -79,9 +84,10 @@ func refusalTo(body []byte, server, reason, message string) []byte {
 	return answer
 }
 
-func refusalHeader(answer []byte) http.Header {
+func refusalHeader(reason string, answer []byte) http.Header {
 	return http.Header{
 		"Content-Type": {"application/json"}, "Cache-Control": {"no-store"}, "Content-Length": {strconv.Itoa(len(answer))},
+		ReasonHeader: {reason},
 	}
 }
 

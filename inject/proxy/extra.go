@@ -23,11 +23,13 @@ type headers struct {
 
 	reading sync.Mutex // held while values are read
 	kept    atomic.Pointer[headerValues]
+	changes atomic.Uint64 // how often reread was called
 }
 
 type headerValues struct {
 	byName map[string]secrets.Secret
 	until  time.Time
+	change uint64 // of headers.changes, as reading them began
 }
 
 const (
@@ -53,22 +55,27 @@ func (h *headers) set(ctx context.Context, out http.Header) error {
 	return nil
 }
 
-// current reads the values when they are old. Requests that come meanwhile use those before, if there are any.
+// reread has the next request read the values again: a secret has changed.
+func (h *headers) reread() { h.changes.Add(1) }
+
+// current reads the values when they are old. Requests that come meanwhile use those before, if there are any and none is
+// known to have changed.
 func (h *headers) current(ctx context.Context) (*headerValues, error) {
-	kept := h.kept.Load()
-	if kept != nil && !time.Now().After(kept.until) {
+	change, kept := h.changes.Load(), h.kept.Load()
+	known := kept != nil && kept.change >= change
+	if known && !time.Now().After(kept.until) {
 		return kept, nil
 	}
-	if kept == nil {
+	if !known {
 		h.reading.Lock()
 	} else if !h.reading.TryLock() {
 		return kept, nil
 	}
 	defer h.reading.Unlock()
-	if again := h.kept.Load(); again != kept { // somebody else has just read them
+	if again := h.kept.Load(); again != kept && again.change >= change { // somebody else has just read them
 		return again, nil
 	}
-	next, err := h.read(ctx, kept)
+	next, err := h.read(ctx, h.kept.Load())
 	if err == nil {
 		h.kept.Store(next)
 	}
@@ -77,7 +84,7 @@ func (h *headers) current(ctx context.Context) (*headerValues, error) {
 
 // read gives the values as they are now. A remote one that cannot be read keeps its value of old, which may be nil.
 func (h *headers) read(ctx context.Context, old *headerValues) (*headerValues, error) {
-	next := &headerValues{byName: map[string]secrets.Secret{}, until: time.Now().Add(headersAge)}
+	next := &headerValues{byName: map[string]secrets.Secret{}, until: time.Now().Add(headersAge), change: h.changes.Load()}
 	if old != nil {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, rereadTimeout)

@@ -202,3 +202,62 @@ func TestCertificatesOfAVaultAreReadByTheFirstRequest(t *testing.T) {
 		}
 	}
 }
+
+// A secret that was changed is in force at the next request, whoever is reading meanwhile.
+func TestHeadersAreReadAgainWhenTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var value atomic.Pointer[string]
+		set := func(v string) { value.Store(&v) }
+		set("one")
+		var slow atomic.Bool
+		h, _ := newRemoteHeaders(func(context.Context) (string, error) {
+			v := *value.Load()
+			if slow.Swap(false) {
+				time.Sleep(time.Second)
+			}
+			return v, nil
+		})
+		check := func(want string) {
+			t.Helper()
+			out := http.Header{}
+			if err := h.set(t.Context(), out); err != nil || out.Get("X-Api-Key") != want {
+				t.Errorf("%q, want %q, error %v", out.Get("X-Api-Key"), want, err)
+			}
+		}
+		check("one")
+		set("two")
+		check("one")
+		h.reread()
+		check("two")
+		slow.Store(true)
+		h.reread()
+		go check("two") // it has read before the change
+		synctest.Wait()
+		set("three")
+		h.reread()
+		check("three")
+		synctest.Wait()
+		check("three")
+	})
+}
+
+func TestRereadOfRoutes(t *testing.T) {
+	f := newFixture(t)
+	path := filepath.Join(t.TempDir(), "key")
+	write := func(v string) {
+		if err := os.WriteFile(path, []byte(v), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	up := upstream(t, func(w http.ResponseWriter, r *http.Request) { _, _ = w.Write([]byte(r.Header.Get("X-Api-Key"))) })
+	s := f.server("search", up.URL)
+	s.Headers = map[string]secrets.Ref{"X-Api-Key": {Kind: secrets.File, Name: path}}
+	for i, again := range []func(){func() { f.serve(s) }, func() {}, f.proxy.Reread, func() { f.serve(s) }} {
+		write([]string{"one", "two", "three", "four"}[i])
+		again()
+		want := []string{"one", "one", "three", "four"}[i]
+		if a := f.post("search"); a.body != want {
+			t.Errorf("step %d: %q, want %q", i, a.body, want)
+		}
+	}
+}

@@ -63,6 +63,7 @@ func (rt *route) pass(w http.ResponseWriter, resp *http.Response) {
 	if rt.source != nil {
 		delete(resp.Trailer, "Www-Authenticate")
 	}
+	delete(resp.Trailer, ReasonHeader)
 	for name, values := range resp.Trailer {
 		h[http.TrailerPrefix+name] = values
 	}

@@ -57,6 +57,7 @@ func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		rt.ServeHTTP(w, r)
 		return
 	}
+	w.Header().Set(ReasonHeader, "http_404")
 	http.Error(w, "no server has this path: `bearerd status` lists the paths", http.StatusNotFound)
 }
 
@@ -107,7 +108,8 @@ func (p *Proxy) Prepare(cfg *config.Config, source func(server string) *engine.S
 	return plan, nil
 }
 
-// unchanged finds the present route of a server that is served as before: it keeps its connections. Nil: there is none.
+// unchanged finds the present route of a server that is served as before: it keeps its connections, but no secret. Nil: there
+// is none.
 func (p *Proxy) unchanged(address string, s *config.Server, source *engine.Source) *route {
 	f, ok := p.fronts[address]
 	if !ok {
@@ -115,6 +117,7 @@ func (p *Proxy) unchanged(address string, s *config.Server, source *engine.Sourc
 	}
 	path := localPath(s)
 	if rt := (*f.routes.Load())[path]; rt != nil && rt.source == source && reflect.DeepEqual(rt.server, s) {
+		rt.headers.reread()
 		return rt
 	}
 	return nil
@@ -227,6 +230,13 @@ func (p *Proxy) Renew(ctx context.Context, paths []string) {
 		for _, rt := range *f.routes.Load() {
 			rt.follow(ctx, paths)
 		}
+	}
+}
+
+// Reread has every route read the secrets in its headers again, at its next request. It may be called at any time.
+func (p *Proxy) Reread() {
+	for _, rt := range *p.servers.Load() {
+		rt.headers.reread()
 	}
 }
 

@@ -331,5 +331,6 @@ func (rt *route) exchange(out *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, &unanswered{oauth.PlainError(rt.target.Host, time.Since(start), err), phaseOf(err)}
 	}
+	delete(resp.Header, ReasonHeader) // bearerd's own word
 	return resp, nil
 }

@@ -189,6 +189,44 @@ func TestTrailersPass(t *testing.T) {
 	}
 }
 
+// By the header a caller tells bearerd's own answers from upstream's: no upstream sets it, nor in a trailer.
+func TestTheReasonIsBearerdsAlone(t *testing.T) {
+	f := newFixture(t)
+	status := 200
+	up := upstream(t, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("bearerd-reason", "no_token")
+		w.Header().Set("Trailer", "Bearerd-Reason")
+		w.WriteHeader(status)
+		_, _ = io.WriteString(w, "body")
+		w.Header().Add(http.TrailerPrefix+"Bearerd-Reason", "no_token")
+	})
+	plain, gone := f.server("plain", up.URL), f.server("gone", "http://127.0.0.1:1/")
+	plain.OAuth = nil
+	f.serve(f.server("search", up.URL), plain, gone)
+	for _, status = range []int{200, 403, 404, 502, 503} {
+		for _, name := range []string{"search", "plain"} {
+			if a := f.post(name); a.StatusCode != status || a.Header[ReasonHeader] != nil || a.Trailer[ReasonHeader] != nil {
+				t.Errorf("%s: %d, %v, trailer %v", name, a.StatusCode, a.Header, a.Trailer)
+			}
+		}
+	}
+	status = 302
+	noKey, put := f.request(http.MethodPost, "search", call), f.request(http.MethodPut, "search", call)
+	noKey.Header.Del("Authorization")
+	for want, req := range map[string]*http.Request{
+		"redirect": f.request(http.MethodPost, "search", call), "unreachable": f.request(http.MethodPost, "gone", call),
+		"http_404": f.request(http.MethodPost, "nobody", call), "http_403": noKey, "http_405": put,
+	} {
+		a := f.do(req)
+		if got := a.Header[ReasonHeader]; len(got) != 1 || got[0] != want {
+			t.Errorf("%d %s: %q, want %q", a.StatusCode, a.body, got, want)
+		}
+		if want != "http_404" && !strings.Contains(a.body, `"reason":"`+want+`"`) {
+			t.Errorf("the data says otherwise than %s: %s", want, a.body)
+		}
+	}
+}
+
 func TestChallengeInATrailerDoesNotPass(t *testing.T) {
 	f := newFixture(t)
 	up := upstream(t, func(w http.ResponseWriter, _ *http.Request) {

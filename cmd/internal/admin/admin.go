@@ -48,6 +48,7 @@ type API struct {
 	Upstream func(server string) (proxy.Outcome, bool) // nil: no proxy runs here
 	Audit    *audit.Log                                // nil: nothing is written down
 	Live     *Live                                     // nil: no daemon
+	Mended   func()                                    // called when a secret has changed; nil: the engine alone is told
 	CanMake  func() error                              // why the API cannot make servers; nil: it can where Edit can
 
 	Key        secrets.Secret                                // the admin key; zero: none opens anything
@@ -66,6 +67,15 @@ type API struct {
 // Edit writes the file of a server that the API makes, or removes it if s is nil, and puts that in force. An error has left
 // everything as it was.
 type Edit func(ctx context.Context, name string, s *config.Server) (config.Changes, error)
+
+// mended tells whoever holds the values of secrets that one has changed.
+func (a *API) mended() {
+	if a.Mended != nil {
+		a.Mended()
+		return
+	}
+	a.Engine.Mended()
+}
 
 // prometheus shows the metrics.
 func (a *API) prometheus() http.HandlerFunc {

@@ -1,8 +1,10 @@
 package admin
 
 import (
+	"context"
 	"crypto/rand"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"net/http"
 	"regexp"
@@ -40,6 +42,7 @@ func (a *API) audited(r route) http.HandlerFunc {
 			deny(w, http.StatusServiceUnavailable, fmt.Sprintf("nothing was done, because it could not be written down: %v", err))
 			return
 		}
+		req = req.WithContext(context.WithValue(req.Context(), lineKey{}, line))
 		told := &teller{ResponseWriter: w, tell: func(status int) {
 			line.Event, line.Outcome = "answer", strconv.Itoa(status)
 			line.Server = serverOf(req, r.pattern) // the body may have named it
@@ -50,7 +53,8 @@ func (a *API) audited(r route) http.HandlerFunc {
 	}
 }
 
-// before says why a request may not be answered. Of a visitor there is no line, only of the answer, as anybody can be one.
+// before says why a request may not be answered. Of a visitor there is no line yet, as anybody can be one: see
+// proved.
 func (a *API) before(r route, line audit.Entry) error {
 	method, _, _ := strings.Cut(r.pattern, " ")
 	switch {
@@ -58,6 +62,27 @@ func (a *API) before(r route, line audit.Entry) error {
 		return a.Audit.Check()
 	case method != http.MethodGet || slices.Contains(revealing, r.pattern):
 		return a.Audit.Write(line)
+	}
+	return nil
+}
+
+// lineKey finds the line of a request in its context.
+type lineKey struct{}
+
+// errUnwritten is why nothing comes of what a visitor has asked for.
+var errUnwritten = errors.New("it could not be written down")
+
+// proved writes down the request of a visitor who has proved that the sign-in of a server is theirs, before anything comes
+// of it.
+func (a *API) proved(r *http.Request, server string) error {
+	line, ok := r.Context().Value(lineKey{}).(audit.Entry)
+	if a.Audit == nil || !ok {
+		return nil
+	}
+	r.SetPathValue("id", server) // for the line of the answer
+	line.Server = server
+	if err := a.Audit.Write(line); err != nil {
+		return fmt.Errorf("%w: %w", errUnwritten, err)
 	}
 	return nil
 }

@@ -3,8 +3,10 @@ package admin
 import (
 	"bytes"
 	"errors"
+	"maps"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -23,8 +25,8 @@ const (
 // cookiePrefix and a server's name make the name of the cookie that binds a sign-in to a browser.
 const cookiePrefix = "bearerd_flow_"
 
-// maxCookies bounds how many of them are looked at.
-const maxCookies = 16
+// maxCookies bounds how many of them are looked at. Any port of this host can set more, of any name.
+const maxCookies = 256
 
 const closePage = "You can close this page."
 
@@ -47,6 +49,8 @@ func (a *API) start(w http.ResponseWriter, r *http.Request) {
 		say(w, http.StatusGone, "This link is used up", err.Error(), "Begin the sign-in again.")
 	case errors.Is(err, errTicketUnknown):
 		say(w, http.StatusNotFound, "This link is not valid", err.Error(), "Begin the sign-in again.")
+	case errors.Is(err, errUnwritten):
+		unwritten(w)
 	case err != nil:
 		reason, _ := failedBecause(name, err)
 		say(w, http.StatusBadGateway, "The sign-in cannot begin", reason, "Begin the sign-in again.")
@@ -91,6 +95,9 @@ func (a *API) useTicket(r *http.Request, name, ticket, cookie string) (to string
 			return errTicketUsed
 		case !f.open():
 			return errTicketLate
+		}
+		if err := a.proved(r, name); err != nil {
+			return err
 		}
 		f.Cookie, expires = hash(cookie), f.Expires
 		return nil
@@ -149,18 +156,23 @@ func (a *API) callback(w http.ResponseWriter, r *http.Request) {
 		"This answers no sign-in that is under way, or it was answered already. It has changed nothing.", closePage)
 }
 
-// bound names the servers whose sign-in this browser has begun.
+// bound names the servers whose sign-in this browser has begun. Each of them is read once, and no other: cookies that another
+// program has set hide none and cost little.
 func (a *API) bound(r *http.Request) (names []string) {
-	seen := 0
+	shown, seen := map[string][]string{}, 0
 	for _, c := range r.Cookies() {
 		name, ours := strings.CutPrefix(c.Name, cookiePrefix)
-		if !ours || !serverName.MatchString(name) {
+		if s := a.Config().Server(name); !ours || s == nil || s.OAuth == nil || !s.OAuth.Delegated() {
 			continue
 		}
 		if seen++; seen > maxCookies {
 			break
 		}
-		if f, _, err := a.readFlow(r.Context(), name); err == nil && proves(c.Value, f.Cookie) {
+		shown[name] = append(shown[name], c.Value)
+	}
+	for _, name := range slices.Sorted(maps.Keys(shown)) {
+		f, _, err := a.readFlow(r.Context(), name)
+		if err == nil && slices.ContainsFunc(shown[name], func(value string) bool { return proves(value, f.Cookie) }) {
 			names = append(names, name)
 		}
 	}
@@ -176,6 +188,10 @@ func (a *API) answer(w http.ResponseWriter, r *http.Request, name string) bool {
 	f, _, err := a.readFlow(r.Context(), name)
 	if err != nil || !f.open() {
 		return false
+	}
+	if err := a.proved(r, name); err != nil {
+		unwritten(w)
+		return true
 	}
 	_, err = source.FinishLogin(r.Context(), r.URL.RawQuery)
 	if errors.Is(err, engine.ErrOtherFlow) {
@@ -213,6 +229,12 @@ func (a *API) note(r *http.Request, name string, f *flow, failed error) {
 // done is the last page. It names nothing, as whoever asks gets it.
 func (a *API) done(w http.ResponseWriter, _ *http.Request) {
 	login.Show(w, http.StatusOK, login.Text{Title: "Signed in", Says: "bearerd may now act for you.", Next: closePage}, doneScript)
+}
+
+// unwritten answers a browser while the audit log takes no line.
+func unwritten(w http.ResponseWriter) {
+	say(w, http.StatusServiceUnavailable, "Not now", "Nothing was done, because it could not be written down.",
+		"Make room for the audit log of bearerd, then load this page again.")
 }
 
 func say(w http.ResponseWriter, status int, title, says, next string) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 
@@ -42,7 +43,12 @@ func (a *API) mayCreate(ctx context.Context, name string, old *config.Server) er
 		}
 	}
 	for _, s := range a.Config().Servers {
-		if strings.EqualFold(s.Name, name) {
+		switch {
+		case !strings.EqualFold(s.Name, name):
+		case !s.Made:
+			return &notNow{fmt.Sprintf("server %q exists in a file that is written by hand, which the API leaves alone: edit that, "+
+				"or choose another name", s.Name)}
+		default:
 			return &notNow{fmt.Sprintf("server %q exists: change it by PUT /api/mcp/client/%s, or DELETE it first", s.Name, s.Name)}
 		}
 	}
@@ -70,7 +76,7 @@ func (a *API) removeClient(w http.ResponseWriter, r *http.Request) {
 			}
 		}
 		if _, err := a.Edit(ctx, s.Name, nil); err != nil {
-			return nil, edited(err)
+			return nil, edited(err, s.Name)
 		}
 		answer.Message = "MCP client removed successfully"
 		return answer, errors.Join(a.dropOwn(ctx, s.Name, nil), a.Local.Delete(ctx, webKey(s.Name)))
@@ -136,11 +142,11 @@ func (a *API) make(ctx context.Context, d *draft, old *config.Server) (answer an
 		}
 	}()
 	if _, err := a.Edit(ctx, name, d.server); err != nil {
-		return nil, edited(err)
+		return nil, edited(err, name)
 	}
 	changed = true
 	if len(d.own) > 0 {
-		a.Engine.Mended()
+		a.mended()
 	}
 	if err := a.changeFlow(ctx, name, func(f *flow) error { f.madeInto(d.server, old); return nil }); err != nil {
 		return nil, err
@@ -192,12 +198,22 @@ func (a *API) acceptable(s *config.Server) error {
 	o := s.OAuth
 	switch {
 	case o == nil:
+	case !browsable(o.AuthorizationURL):
+		return &fieldError{"oauth_config.authorize_url", "a browser cannot be sent there: it must be of ASCII characters, all else " +
+			"percent-encoded, at most 2048 of them, with a query of name=value&…"}
 	case o.RedirectURI != "" && o.RedirectURI != a.Redirect:
 		return &fieldError{"oauth_config.redirect_uri", "it must be bearerd's own, or be left out: " + a.Redirect}
 	case o.Delegated() && a.Redirect == "":
 		return errNoRedirect
 	}
 	return nil
+}
+
+// browsable reports whether an address, as far as it is given, is one that the engine will add its query to.
+func browsable(address string) bool {
+	_, query, _ := strings.Cut(address, "?")
+	_, err := url.ParseQuery(query)
+	return err == nil && len(address) <= 2<<10 && !strings.ContainsFunc(address, func(r rune) bool { return r <= ' ' || r > '~' })
 }
 
 // authorize gets a server that is in force its token, where it needs one, or begins the sign-in.

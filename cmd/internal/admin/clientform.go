@@ -43,6 +43,11 @@ func readClient(w http.ResponseWriter, r *http.Request, old *config.Server) (*dr
 			return nil, err
 		}
 	}
+	if old != nil {
+		if err := d.stays(old); err != nil {
+			return nil, err
+		}
+	}
 	return d, nil
 }
 

@@ -71,6 +71,9 @@ func TestWrongRequestsNameTheField(t *testing.T) {
 		},
 		{"connection_string", "admin { allow_private", map[string]any{"connection_string": "https://10.0.0.1/mcp"}},
 		{"oauth_config.token_url", "", map[string]any{"oauth_config.token_url": "https://169.254.169.254/latest"}},
+		{"oauth_config.authorize_url", "percent-encoded", map[string]any{"oauth_config.authorize_url": "https://auth.example.com/a?a=%"}},
+		{"oauth_config.authorize_url", "percent-encoded", map[string]any{"oauth_config.authorize_url": "https://auth.example.com/ä"}},
+		{"oauth_config.authorize_url", "at most 2048", map[string]any{"oauth_config.authorize_url": "https://auth.example.com/" + strings.Repeat("a", 2<<10)}},
 		{"oauth_config.authorize_url", "allow_private", map[string]any{"oauth_config.authorize_url": "https://192.168.1.1/a"}},
 	} {
 		status, answer := h.send(http.MethodPost, "/api/mcp/client", h.wants(c.changes))

@@ -123,7 +123,7 @@ var (
 
 func TestAChangeKeepsWhatItLeavesOut(t *testing.T) {
 	h := newHouse(t)
-	h.signIn(h.begin(map[string]any{"headers": map[string]string{"X-A": "canary-a", "X-B": "canary-b"}}))
+	h.signIn(h.begin(map[string]any{"headers": map[string]string{"X-A": "canary-a", "X-B": "canary-b"}, "oauth_config.token_url": h.as.TokenURL()}))
 	h.hide("canary-a", "canary-b", "canary-c")
 	token := h.token("tracker")
 	put := func(body map[string]any) Success {
@@ -206,7 +206,7 @@ func TestHandWrittenServersAreLeftAlone(t *testing.T) {
 		method, path, _ := strings.Cut(r, " ")
 		h.problem(http.StatusConflict, "", "written by hand", method, path, map[string]any{})
 	}
-	h.problem(http.StatusConflict, "", "exists", http.MethodPost, clients, h.wants(map[string]any{"name": "Hand"}))
+	h.problem(http.StatusConflict, "", "exists in a file that is written by hand", http.MethodPost, clients, h.wants(map[string]any{"name": "Hand"}))
 	h.status("hand", "needs_reauth")
 	h.problem(http.StatusConflict, "", "no sign-in", http.MethodPost, clients+"/hand/complete-oauth", nil)
 	h.signIn(want[Initiation](h, http.StatusOK, http.MethodPost, clients+"/hand/reauthorize", nil))

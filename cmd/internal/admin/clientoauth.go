@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"slices"
 	"strings"
 
 	"bearerd/config"
@@ -97,9 +98,11 @@ func (d *draft) oauthRest(f *object) error {
 		}
 	}
 	o.Scope = strings.Join(scopes, " ")
-	if err := f.resource(&o.Resource); err != nil {
+	resource := slices.Clone(o.Resource)
+	if err := f.resource(&resource); err != nil {
 		return err
 	}
+	o.Resource = unmasked(resource, o.Resource)
 	if err := into(f, "use_basic_auth", "true or false", &o.UseBasicAuth); err != nil {
 		return err
 	}
@@ -109,6 +112,18 @@ func (d *draft) oauthRest(f *object) error {
 	}
 	o.EnforceHTTPS = enforce == nil || *enforce
 	return nil
+}
+
+// unmasked puts back what the API has shown without the values of its query.
+func unmasked(list, was []string) []string {
+	for i, shown := range list {
+		if i < len(was) && withoutValues(was[i]) == shown { // two of them may look the same
+			list[i] = was[i]
+		} else if at := slices.IndexFunc(was, func(old string) bool { return withoutValues(old) == shown }); at >= 0 {
+			list[i] = was[at]
+		}
+	}
+	return list
 }
 
 // resource reads one or many; "" says that none is to be sent.

@@ -36,7 +36,17 @@ func (a *API) keepOwn(ctx context.Context, server string, own map[string]secrets
 				failed = cmp.Or(failed, a.put(ctx, key, value))
 			}
 		}
+		if len(before) > 0 {
+			a.mended()
+		}
 		return failed
+	}
+	for field := range own {
+		name := config.OwnSecret(server, field)
+		if other := a.otherUser(server, name); other != "" {
+			return nil, &notNow{fmt.Sprintf("server %q uses the secret %s, which this request would write over: "+
+				"choose another name for this server, or have that one use another secret", other, name)}
+		}
 	}
 	for _, field := range slices.Sorted(maps.Keys(own)) {
 		key := secrets.StoreKey(config.OwnSecret(server, field))
@@ -54,11 +64,12 @@ func (a *API) keepOwn(ctx context.Context, server string, own map[string]secrets
 	return undo, nil
 }
 
-// dropOwn removes the secrets of a server that s does not refer to; nil: all of them.
+// dropOwn removes the secrets of a server that s does not refer to; nil: all of them. Those that another server uses stay.
 func (a *API) dropOwn(ctx context.Context, server string, s *config.Server) error {
 	keys, err := a.Store.List(ctx, secrets.StoreKey(config.OwnSecret(server, "")))
 	for _, key := range keys {
-		if err == nil && !refersTo(s, strings.TrimPrefix(key, secrets.StoreKey(""))) {
+		name := strings.TrimPrefix(key, secrets.StoreKey(""))
+		if err == nil && !refersTo(s, name) && a.otherUser(server, name) == "" {
 			err = a.Store.Delete(ctx, key)
 		}
 	}
@@ -68,14 +79,35 @@ func (a *API) dropOwn(ctx context.Context, server string, s *config.Server) erro
 	return nil
 }
 
+// otherUser names a server in force beside this one that uses a secret of the store; "": there is none. A file that is written
+// by hand may refer to any.
+func (a *API) otherUser(server, name string) string {
+	for _, s := range a.Config().Servers {
+		if s.Name != server && refersTo(s, name) {
+			return s.Name
+		}
+	}
+	return ""
+}
+
 // refersTo reports whether a server uses a secret of the store.
 func refersTo(s *config.Server, name string) bool {
 	if s == nil {
 		return false
 	}
-	refs := slices.Concat(slices.Collect(maps.Values(s.Headers)), slices.Collect(maps.Values(s.Env)))
-	if s.OAuth != nil {
-		refs = append(refs, s.OAuth.ClientSecret, s.OAuth.RefreshToken)
+	all := []map[string]secrets.Ref{s.Headers, s.Env}
+	if o := s.OAuth; o != nil {
+		all = append(all, o.AuthorizationParams, o.AdditionalParams, o.CustomHeaders, map[string]secrets.Ref{
+			"secret": o.ClientSecret, "refresh": o.RefreshToken, "private": o.PrivateKeyPath,
+			"cert": o.ClientCertPath, "key": o.ClientKeyPath, "ca": o.CABundlePath,
+		})
 	}
-	return slices.ContainsFunc(refs, func(r secrets.Ref) bool { return r.Kind == secrets.Stored && r.Name == name })
+	for _, refs := range all {
+		for _, r := range refs {
+			if r.Kind == secrets.Stored && r.Name == name {
+				return true
+			}
+		}
+	}
+	return false
 }

@@ -2,9 +2,7 @@ package admin
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"strings"
@@ -75,7 +73,7 @@ func (a *API) mayComplete(r *http.Request) error {
 	return nil
 }
 
-// probe calls a server as a local client does. It reads no more of an answer than its head, unless that refuses.
+// probe calls a server as a local client does. It reads no more of an answer than its head.
 func (a *API) probe(ctx context.Context, s *config.Server) error {
 	ctx, cancel := context.WithTimeout(ctx, probeLimit)
 	defer cancel()
@@ -159,19 +157,25 @@ func (c *caller) end(ctx context.Context, session string) {
 	}
 }
 
-// refusal says what a server, or the proxy in its place, has answered. Only the proxy's words are passed on.
+// refusals say what the proxy's words for its own answers mean, and what to do. Of upstream's answers nothing is repeated.
+var refusals = map[string]string{
+	"unreachable":        "it cannot be reached: is it running, and is connection_string right?",
+	"answer_lost":        "it gave no answer that can be used: the log of bearerd tells more",
+	"no_token":           "there is no token that could be sent: the status of its OAuth configuration says why",
+	"needs_reauth":       "a person must sign in again: reauthorize",
+	"token_refused":      "it refuses a fresh token: check audience, resource and scopes of oauth_config against what it expects",
+	"insufficient_scope": "it wants more scope than the token has: change oauth_config.scopes by PUT, then sign in",
+	"token_renewed":      "it refused the token, which has been renewed: try again",
+	"redirect":           "it answers with a redirect, which is not followed: set connection_string to the final address",
+	"settings": "its settings do not let it be called: the log of bearerd tells why; a private address must be listed in " +
+		"admin { allow_private = […] }",
+}
+
+// refusal says what a server, or the proxy in its place, has answered.
 func refusal(resp *http.Response) string {
-	var answer struct {
-		Error struct {
-			Message string `json:"message"`
-			Data    struct {
-				Reason string `json:"reason"`
-			} `json:"data"`
-		} `json:"error"`
+	text, reason := fmt.Sprintf("HTTP %d", resp.StatusCode), resp.Header.Get(proxy.ReasonHeader)
+	if means, ok := refusals[reason]; ok {
+		text += ", " + reason + ": " + means
 	}
-	_ = json.NewDecoder(io.LimitReader(resp.Body, maxBody)).Decode(&answer) // else it is not the proxy's
-	if reason := answer.Error.Data.Reason; reason != "" {
-		return fmt.Sprintf("HTTP %d, %s", resp.StatusCode, reason)
-	}
-	return fmt.Sprintf("HTTP %d", resp.StatusCode)
+	return text
 }

@@ -193,7 +193,7 @@ func failedBecause(server string, err error) (reason, remedy string) {
 	var e *engine.Error
 	switch {
 	case errors.As(err, &e):
-		reason, remedy = e.Reason, e.Remedy
+		return reasonAndRemedy(e)
 	case errors.Is(err, engine.ErrGone):
 		reason = "the settings of the server were changed meanwhile"
 	}

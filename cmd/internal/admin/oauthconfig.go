@@ -145,7 +145,7 @@ func (a *API) removeOAuth(w http.ResponseWriter, r *http.Request) {
 		without := copyServer(s)
 		without.OAuth = nil
 		if _, err := a.Edit(ctx, s.Name, without); err != nil {
-			return nil, fmt.Errorf("its tokens are revoked, but its OAuth configuration could not be removed: %w", edited(err))
+			return nil, fmt.Errorf("its tokens are revoked, but its OAuth configuration could not be removed: %w", edited(err, s.Name))
 		}
 		answer.Message = "OAuth token revoked successfully"
 		return answer, errors.Join(a.dropOwn(ctx, s.Name, without), a.changeFlow(ctx, s.Name, func(f *flow) error {

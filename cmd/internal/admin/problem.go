@@ -7,12 +7,14 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
 
 	"bearerd/config"
 	"bearerd/engine"
+	"bearerd/engine/oauth"
 	"bearerd/secrets"
 )
 
@@ -82,14 +84,20 @@ func judged(err error) (status int, code string) {
 // hclName finds the names of fields in what the configuration says.
 var hclName = regexp.MustCompile(`\b(OAUTH_[A-Z_]+|url|headers|command|args|env)\b`)
 
-// edited is an error of Edit as the caller of the API can act on it: with the names of its own JSON.
-func edited(err error) error {
+// edited is an error of Edit as the caller of the API can act on it: with the names of its own JSON, where it is about the
+// server of the request. What is wrong elsewhere in the configuration is not the request's fault.
+func edited(err error, server string) error {
 	var diagnostics config.Diagnostics
 	if !errors.As(err, &diagnostics) {
 		return err
 	}
+	var elsewhere error
 	for _, d := range diagnostics {
 		if d.Severity != config.Error {
+			continue
+		}
+		if d.File != "" && d.Server != server && filepath.Base(d.File) != server+".hcl" {
+			elsewhere = cmp.Or(elsewhere, fmt.Errorf("%w: mend it first: %s", ErrBroken, plainly(d)))
 			continue
 		}
 		text := guideNames(d.Message)
@@ -98,7 +106,16 @@ func edited(err error) error {
 		}
 		return &fieldError{cmp.Or(fieldNames[d.Field], fieldNames[hclName.FindString(d.Message)]), text}
 	}
-	return err
+	return cmp.Or(elsewhere, err)
+}
+
+// plainly is a diagnostic on one line, without what the file says there.
+func plainly(d config.Diagnostic) string {
+	text := fmt.Sprintf("%s:%d: %s", d.File, d.Line, d.Message)
+	if d.Remedy != "" {
+		text += ": " + d.Remedy
+	}
+	return text
 }
 
 // guideNames puts the names of the guide's JSON in the place of the configuration's.
@@ -117,11 +134,24 @@ func worded(err error) error {
 	if !errors.As(err, &e) || errors.Is(err, engine.ErrNoLogin) {
 		return err
 	}
-	text := e.Reason
-	if remedy := remedyOf(e.Server, e.Remedy); remedy != "" {
+	text, remedy := reasonAndRemedy(e)
+	if remedy != "" {
 		text += ": " + remedy
 	}
 	return &theirs{fmt.Sprintf("server %q: %s", e.Server, text)}
+}
+
+// reasonAndRemedy are those of an error of the engine, for callers of the API. Of an address out of reach the refusal itself
+// is told: it is in words of ours, and knows which setting would allow it.
+func reasonAndRemedy(e *engine.Error) (reason, remedy string) {
+	var refusal interface {
+		error
+		Is(target error) bool
+	}
+	if errors.As(e.Err, &refusal) && refusal.Is(oauth.ErrOutOfReach) {
+		return e.Reason, refusal.Error()
+	}
+	return e.Reason, remedyOf(e.Server, e.Remedy)
 }
 
 // remedyOf words a remedy for callers of the API.

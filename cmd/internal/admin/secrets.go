@@ -46,7 +46,7 @@ func (a *API) setSecret(w http.ResponseWriter, r *http.Request) {
 			fail(w, fmt.Errorf("keeping the secret %s: %w", name, err))
 			return
 		}
-		a.Engine.Mended()
+		a.mended()
 		w.WriteHeader(http.StatusNoContent)
 	}
 }
@@ -77,5 +77,6 @@ func (a *API) removeSecret(w http.ResponseWriter, r *http.Request) {
 		fail(w, fmt.Errorf("removing the secret %s: %w", r.PathValue("name"), err))
 		return
 	}
+	a.mended()
 	w.WriteHeader(http.StatusNoContent)
 }

@@ -5,6 +5,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -146,16 +147,47 @@ func (a *App) API(pid int) *admin.API {
 	api := &admin.API{
 		Config: a.config.Load, Engine: a.engine, Store: a.store, Vault: a.vault, Outdated: a.outdated, Troubled: a.troubled, Keys: a.keys,
 		Registry: registry, Version: a.Version, PID: pid, Local: a.local, Audit: a.record.audit, Redirect: a.config.Load().Callback(),
-		Key: a.key, Log: a.Log,
+		Key: a.key, Log: a.Log, Mended: a.mended,
 	}
-	if ref := a.config.Load().Admin.MetricsKey; !ref.IsZero() {
-		api.MetricsKey = func(ctx context.Context) (secrets.Secret, error) { return a.resolve.ResolveText(ctx, ref) }
+	if !a.config.Load().Admin.MetricsKey.IsZero() {
+		api.MetricsKey = a.metricsKey
 	}
 	if r := a.reload; r != nil {
 		api.Reload, api.LastReload, api.Edit, api.CanMake = r.now, r.report, r.edit, r.canMake
 		api.Upstream, api.Live = a.proxy.Last, a.live
 	}
 	return api
+}
+
+// mended tells whoever has read a secret, or could not, that it has changed.
+func (a *App) mended() {
+	a.engine.Mended()
+	if a.proxy != nil {
+		a.proxy.Reread()
+	}
+}
+
+// metricsKey is the value of metrics_key, as it is now. A weak one opens nothing.
+func (a *App) metricsKey(ctx context.Context) (secrets.Secret, error) {
+	ref := a.config.Load().Admin.MetricsKey
+	key, err := a.resolve.ResolveText(ctx, ref)
+	if err != nil {
+		return secrets.Secret{}, err
+	}
+	if err := config.CheckMetricsKey(key); err != nil {
+		return secrets.Secret{}, fmt.Errorf("%s: %w", ref, err)
+	}
+	return key, nil
+}
+
+// tryMetricsKey says at start what would otherwise be found at the first scrape.
+func (a *App) tryMetricsKey(ctx context.Context) {
+	if a.config.Load().Admin.MetricsKey.IsZero() {
+		return
+	}
+	if _, err := a.metricsKey(ctx); err != nil && !errors.Is(err, context.Canceled) {
+		a.Log.Warn("/metrics cannot be had with metrics_key", "error", err)
+	}
 }
 
 // Handler answers the commands in-process, when no daemon runs.

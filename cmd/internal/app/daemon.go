@@ -97,6 +97,7 @@ func (a *App) serve(ctx, work context.Context, service Service, d *door) (err er
 	wg.Go(func() { r.run(follow) })
 	wg.Go(func() { r.systemd.watchdog(follow, r.alive) })
 	wg.Go(func() { staySlim(follow, nil) })
+	wg.Go(func() { a.tryMetricsKey(follow) })
 	if os.Getpid() == 1 {
 		wg.Go(func() { stdio.Reap(follow) })
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -137,4 +138,106 @@ func TestManyEditsAtOnce(t *testing.T) {
 	if cfg == nil || len(cfg.Servers) != 1+servers/2 || len(config.Compare(r.app.config.Load(), cfg)) != 0 {
 		t.Errorf("%v %v", diagnostics, r.app.config.Load().Servers)
 	}
+}
+
+// fileOfServers writes a file beside the configuration with a server for each name.
+func (r *reloading) fileOfServers(file string, names ...string) {
+	r.t.Helper()
+	var text strings.Builder
+	for _, name := range names {
+		fmt.Fprintf(&text, "server %q { url = \"https://%s.example.com/mcp\" }\n", name, name)
+	}
+	if err := os.WriteFile(filepath.Join(filepath.Dir(r.path), file), []byte(text.String()), 0o600); err != nil {
+		r.t.Fatal(err)
+	}
+}
+
+// wantServers fails unless these are in force.
+func (r *reloading) wantServers(what string, want ...string) {
+	r.t.Helper()
+	var got []string
+	for _, s := range r.app.config.Load().Servers {
+		got = append(got, s.Name)
+	}
+	if !slices.Equal(got, want) {
+		r.t.Errorf("%s: in force are %q, not %q", what, got, want)
+	}
+}
+
+// A file that somebody is saving just now loses nothing by an edit of another one.
+func TestAnEditIsRefusedWhileTheConfigurationIsInDoubt(t *testing.T) {
+	r := newEdited(t, "")
+	r.fileOfServers("b.hcl", "b1", "b2", "b3", "b4", "b5")
+	one := made("tracker", "https://mcp.example.com/mcp")
+	if _, err := r.edit(t.Context(), "tracker", one); err != nil {
+		t.Fatal(err)
+	}
+	all := []string{"b1", "b2", "b3", "b4", "b5", "hand", "tracker"}
+	r.wantServers("an edit that was not seen yet", all...)
+	refused := func(what string, edit *config.Server) {
+		t.Helper()
+		_, err := r.edit(t.Context(), "tracker", edit)
+		if !errors.Is(err, admin.ErrBroken) || !errors.Is(err, config.ErrDoubt) {
+			t.Errorf("%s: %v", what, err)
+		}
+		r.wantServers(what, all...)
+		if text, err := os.ReadFile(r.fileOf("tracker")); err != nil || !strings.Contains(string(text), one.URL) {
+			t.Errorf("%s: its file was touched: %s %v", what, text, err)
+		}
+		if err := r.report().Error; err != "" {
+			t.Errorf("%s: %s", what, err)
+		}
+	}
+	for what, names := range map[string][]string{"emptied": nil, "most are gone": {"b5"}} {
+		r.fileOfServers("b.hcl", names...)
+		refused(what+", changed", made("tracker", "https://other.example.com/mcp"))
+		refused(what+", removed", nil)
+	}
+	r.fileOfServers("b.hcl", "b1", "b2", "b3", "b4", "b5", "b6")
+	if _, err := r.edit(t.Context(), "tracker", nil); err != nil {
+		t.Fatal(err)
+	}
+	r.wantServers("saved", "b1", "b2", "b3", "b4", "b5", "b6", "hand")
+}
+
+// Whoever empties a file while the API writes its own does not get the better of it.
+func TestADoubtThatComesWithTheEdit(t *testing.T) {
+	r := newEdited(t, "")
+	r.fileOfServers("b.hcl", "b1", "b2")
+	if _, err := r.now(t.Context(), "test"); err != nil {
+		t.Fatal(err)
+	}
+	r.mu.Lock()
+	_, err := r.reloader.write("tracker", made("tracker", "https://mcp.example.com/mcp"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.fileOfServers("b.hcl")
+	_, err = r.putEdit(t.Context(), "tracker")
+	r.mu.Unlock()
+	if !errors.Is(err, admin.ErrBroken) || !errors.Is(err, config.ErrDoubt) {
+		t.Errorf("%v", err)
+	}
+	r.wantServers("emptied", "b1", "b2", "hand")
+}
+
+// An error in a file that nobody has read yet is not that of the caller.
+func TestAnErrorOfAnotherFileIsNotTheCallers(t *testing.T) {
+	r := newEdited(t, "")
+	other := filepath.Join(filepath.Dir(r.path), "z.hcl")
+	if err := os.WriteFile(other, []byte("server \"zz\" { url = 5 }\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var wrong config.Diagnostics
+	_, err := r.edit(t.Context(), "tracker", made("tracker", "https://mcp.example.com/mcp"))
+	if !errors.Is(err, admin.ErrBroken) || errors.As(err, &wrong) || !strings.Contains(err.Error(), "z.hcl") {
+		t.Errorf("%v", err)
+	}
+	if err := os.Remove(other); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.edit(t.Context(), "tracker", made("tracker", "https://mcp.example.com/mcp")); err != nil {
+		t.Errorf("it was mended: %v", err)
+	}
+	r.wantServers("mended", "hand", "tracker")
 }

@@ -170,7 +170,7 @@ func (r *reloader) materials(ctx context.Context, paths []string) {
 	}
 	r.app.Log.Info("files that the configuration names have changed", "files", paths)
 	r.proxy.Renew(ctx, paths)
-	r.app.engine.Mended()
+	r.app.mended()
 }
 
 func setLevel(level *slog.LevelVar, text string) {

@@ -1,5 +1,5 @@
 # warn: metrics_key is written into the configuration
 admin {
   public_url  = "http://localhost:8080"
-  metrics_key = "literal"
+  metrics_key = "literal-that-is-long-enough"
 }
