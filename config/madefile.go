@@ -24,7 +24,7 @@ func (w *Watcher) MadePath(cfg *Config, name string) (string, error) {
 	if dir == "" {
 		info, err := os.Stat(w.path)
 		if err != nil || !info.IsDir() {
-			return "", fmt.Errorf(`%w: the configuration is the single file %s: set admin { conf_dir = "…" }`, ErrNoFolder, w.path)
+			return "", fmt.Errorf(`%w: the configuration is the single file %s: set admin { conf_dir = "…" } and restart bearerd`, ErrNoFolder, w.path)
 		}
 		dir = filepath.Join(w.path, "conf.d")
 	}

@@ -138,7 +138,8 @@ func TestTheScopesOfChallengesAreBounded(t *testing.T) {
 		b := start(t, unattended(as, rs))
 		s := b.source(t, "a")
 		for i := range 20 {
-			h := demands[http.StatusUnauthorized](fmt.Sprint(strings.Repeat("y", 900), i))
+			word := strings.Repeat("y", 220)
+			h := demands[http.StatusUnauthorized](fmt.Sprintf("%[1]sa%[2]d %[1]sb%[2]d %[1]sc%[2]d %[1]sd%[2]d", word, i))
 			_, _, _ = s.Challenged(t.Context(), b.token(t, "a"), http.StatusUnauthorized, h)
 			time.Sleep(2 * challengePause)
 		}

@@ -84,7 +84,24 @@ func tokenOf(t *testing.T, as *oauthtest.Server, s *Source) *Token {
 	return tok
 }
 
-// The same with a 401, which is kept for the next discovery, and with what a probe and the metadata say.
+func TestAProbeHearsNoSecret(t *testing.T) {
+	_, rs := protected(t)
+	rs.FailAt("/mcp", 1, func(w http.ResponseWriter, _ *http.Request, _ http.Handler) { // the probe
+		w.Header().Set("WWW-Authenticate", `Bearer scope="probed x-`+canary+`"`)
+		w.WriteHeader(http.StatusUnauthorized)
+	})
+	synctest.Test(t, func(t *testing.T) {
+		c := delegated(rs)
+		c.Headers = map[string]secrets.Ref{"X-Key": secrets.LiteralRef(canary)}
+		b := start(t, c)
+		if scope := param(t, beginLogin(t, b.source(t, "a")).URL, "scope"); scope != "probed" {
+			t.Errorf("the login asks for %q", scope)
+		}
+		b.Close()
+	})
+}
+
+// The same with a 401, which is kept for the next discovery, and with what the metadata says.
 func TestNoSecretIsHeard(t *testing.T) {
 	as, rs := protected(t)
 	rs.Protect(oauthtest.Protection{Scopes: []string{"read", "x-" + canary}})

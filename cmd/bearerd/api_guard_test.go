@@ -175,3 +175,26 @@ func checkAudit(t *testing.T, text string) {
 		t.Errorf("found %v in\n%s", found, text)
 	}
 }
+
+// A new admin key takes the place of the one before, once bearerd is started again.
+func TestANewAdminKey(t *testing.T) {
+	t.Parallel()
+	h := newHome(t)
+	h.write("bearerd.hcl", "store \"file\" { path = \"state\" }\nadmin { listen = \""+h.admin+"\" }\nproxy { listen = \""+h.proxy+"\" }\n"+server("hand", nothing))
+	d := h.daemon()
+	g := &governed{home: h, client: http.DefaultClient}
+	old := strings.TrimSpace(h.ok("admin-key"))
+	g.key = strings.TrimSpace(h.ok("admin-key", "--new"))
+	h.private(old, g.key)
+	if old == g.key || strings.TrimSpace(h.ok("admin-key")) != g.key {
+		t.Fatal("the key is not a new one that stays")
+	}
+	d.stop()
+	h.daemon()
+	if status := g.rest(http.MethodGet, "/api/mcp/clients", "", nil); status != http.StatusOK {
+		t.Errorf("the new key: %d", status)
+	}
+	if status, _ := g.send("Bearer "+old, http.MethodGet, "/api/mcp/clients", ""); status != http.StatusUnauthorized {
+		t.Errorf("the key before: %d", status)
+	}
+}

@@ -68,6 +68,7 @@ type report struct {
 	OK          bool               `json:"ok"`
 	Diagnostics config.Diagnostics `json:"diagnostics"`
 	Missing     []finding          `json:"missing"`
+	Page        string             `json:"page,omitempty"`  // of the web page: its address on this host
 	Vault       string             `json:"vault,omitempty"` // its address
 	Auth        string             `json:"vault_auth,omitempty"`
 	Store       string             `json:"vault_store,omitempty"` // MOUNT/PREFIX; "": tokens are kept in the state folder
@@ -78,6 +79,9 @@ func checkReport(cfg *config.Config, diagnostics config.Diagnostics) report {
 	r := report{OK: !diagnostics.HasErrors(), Diagnostics: diagnostics, Missing: []finding{}, Servers: []checked{}}
 	if cfg == nil {
 		return r
+	}
+	if listen := cfg.Admin.Listen; listen != "" && !strings.HasPrefix(listen, "unix:") {
+		r.Page = "http://" + listen
 	}
 	if cfg.Vault != nil {
 		r.Vault, r.Auth = cfg.Vault.Address, cfg.Vault.Auth.Method
@@ -173,6 +177,9 @@ func explain(w io.Writer, r report) {
 			_, _ = fmt.Fprintf(w, "  %s\n", rotates[c.OnRotate])
 		}
 		explainGrant(w, c)
+	}
+	if r.Page != "" {
+		_, _ = fmt.Fprintf(w, "The page and the REST API are at %s; `bearerd admin-key` prints their key.\n", r.Page)
 	}
 	if r.Vault != "" {
 		_, _ = fmt.Fprintf(w, "Vault is at %s, the login by %s.\n", r.Vault, r.Auth)

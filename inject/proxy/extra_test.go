@@ -7,7 +7,9 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -205,40 +207,46 @@ func TestCertificatesOfAVaultAreReadByTheFirstRequest(t *testing.T) {
 
 // A secret that was changed is in force at the next request, whoever is reading meanwhile.
 func TestHeadersAreReadAgainWhenTold(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		var value atomic.Pointer[string]
-		set := func(v string) { value.Store(&v) }
-		set("one")
-		var slow atomic.Bool
-		h, _ := newRemoteHeaders(func(context.Context) (string, error) {
-			v := *value.Load()
-			if slow.Swap(false) {
-				time.Sleep(time.Second)
-			}
-			return v, nil
-		})
-		check := func(want string) {
-			t.Helper()
-			out := http.Header{}
-			if err := h.set(t.Context(), out); err != nil || out.Get("X-Api-Key") != want {
-				t.Errorf("%q, want %q, error %v", out.Get("X-Api-Key"), want, err)
-			}
+	var value atomic.Pointer[string]
+	var gate atomic.Pointer[chan struct{}] // where the next one to read waits, having read
+	set := func(v string) { value.Store(&v) }
+	set("one")
+	reading := make(chan struct{}, 1)
+	h, _ := newRemoteHeaders(func(context.Context) (string, error) {
+		v := *value.Load()
+		if wait := gate.Swap(nil); wait != nil {
+			reading <- struct{}{}
+			<-*wait
 		}
-		check("one")
-		set("two")
-		check("one")
-		h.reread()
-		check("two")
-		slow.Store(true)
-		h.reread()
-		go check("two") // it has read before the change
-		synctest.Wait()
-		set("three")
-		h.reread()
-		check("three")
-		synctest.Wait()
-		check("three")
+		return v, nil
 	})
+	check := func(want string) {
+		t.Helper()
+		out := http.Header{}
+		if err := h.set(t.Context(), out); err != nil || out.Get("X-Api-Key") != want {
+			t.Errorf("%q, want %q, error %v", out.Get("X-Api-Key"), want, err)
+		}
+	}
+	check("one")
+	set("two")
+	check("one")
+	h.reread()
+	check("two")
+	wait := make(chan struct{})
+	gate.Store(&wait)
+	h.reread()
+	var requests sync.WaitGroup
+	requests.Go(func() { check("two") }) // it has read before the change
+	receive(t, reading, "reading")
+	set("three")
+	h.reread()
+	requests.Go(func() { check("three") })
+	for range 1000 { // it should be waiting by then
+		runtime.Gosched()
+	}
+	close(wait)
+	requests.Wait()
+	check("three")
 }
 
 func TestRereadOfRoutes(t *testing.T) {

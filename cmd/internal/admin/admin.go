@@ -13,7 +13,6 @@ import (
 	"net/http"
 	"regexp"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -50,12 +49,13 @@ type API struct {
 	Live     *Live                                     // nil: no daemon
 	Mended   func()                                    // called when a secret has changed; nil: the engine alone is told
 	CanMake  func() error                              // why the API cannot make servers; nil: it can where Edit can
+	MayEdit  func(name string) error                   // why Edit would fail now, asked before tokens are revoked; nil: Edit tells
 
 	Key        secrets.Secret                                // the admin key; zero: none opens anything
 	MetricsKey func(context.Context) (secrets.Secret, error) // nil: metrics_key is not set
 	Log        *slog.Logger                                  // nil: nobody is told
 
-	changing  sync.Map // names in lower case of the servers that a request changes
+	turns     turns
 	sessions  sessions
 	brake     brake
 	scrapes   metricsKey
@@ -216,13 +216,15 @@ func (a *API) next(name string, sent int) string {
 func (a *API) revoke(w http.ResponseWriter, r *http.Request, s *engine.Source) {
 	name := r.PathValue("name")
 	sent, err := s.Revoke(r.Context())
-	if errors.Is(err, engine.ErrNoRevocation) {
+	if errors.Is(err, engine.ErrNoRevocation) { // it was dropped all the same
+		a.closeFlow(r.Context(), name, s)
 		err = fmt.Errorf("%w; %s", err, a.next(name, 1))
 	}
 	if err != nil {
 		fail(w, err)
 		return
 	}
+	a.closeFlow(r.Context(), name, s)
 	reply(w, Revoked{Status: s.Status(), Sent: sent, Next: a.next(name, sent)})
 }
 

@@ -173,7 +173,9 @@ func grants(t *testing.T) (w *watched, as *oauthtest.Server, mcp string) {
 		t.Fatal(err)
 	}
 	t.Cleanup(rs.Close)
-	front := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+	}))
 	t.Cleanup(front.Close)
 	w = watch(t)
 	w.cfg.Store(&config.Config{Proxy: config.Proxy{Listen: front.Listener.Addr().String()}, Admin: config.Admin{AllowPrivate: []string{"127.0.0.1"}}})

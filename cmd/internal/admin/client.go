@@ -25,7 +25,7 @@ func (a *API) createClient(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	r.SetPathValue("id", d.server.Name) // for the audit log
-	a.inTurn(w, d.server.Name, func() (any, error) {
+	a.inTurn(w, r, d.server.Name, func(r *http.Request) (any, error) {
 		old := a.Config().Server(d.server.Name)
 		if err := a.mayCreate(r.Context(), d.server.Name, old); err != nil {
 			return nil, err
@@ -34,11 +34,10 @@ func (a *API) createClient(w http.ResponseWriter, r *http.Request) {
 	})
 }
 
-// mayCreate refuses a name that is taken. A server that the API made, and whose OAuth configuration it has removed, gives way:
-// so the guide has one authorized anew.
+// mayCreate refuses a name that is taken, unless who has it gives way.
 func (a *API) mayCreate(ctx context.Context, name string, old *config.Server) error {
-	if old != nil && old.Made && old.OAuth == nil {
-		if f, _, err := a.readFlow(ctx, name); err != nil || f.Outcome == removed {
+	if old != nil && old.Made {
+		if f, _, err := a.readFlow(ctx, name); err != nil || a.givesWay(old, f) {
 			return err
 		}
 	}
@@ -55,69 +54,93 @@ func (a *API) mayCreate(ctx context.Context, name string, old *config.Server) er
 	return nil
 }
 
+// givesWay reports whether a server that the API made may be made anew: it has removed its OAuth configuration, and so the guide
+// has one authorized anew; or it was killed before it had begun the sign-in or got the token.
+func (a *API) givesWay(s *config.Server, f *flow) bool {
+	if s.OAuth == nil {
+		return f.Outcome == removed
+	}
+	source, err := a.Engine.Source(s.Name)
+	if err != nil || f.Created.IsZero() || f.Outcome != "" && f.Outcome != removed {
+		return false
+	}
+	st := source.Status()
+	return !valid(st) && (f.Outcome == removed || st.State != engine.Revoked)
+}
+
 // changeClient changes a server that the API made.
 func (a *API) changeClient(w http.ResponseWriter, r *http.Request) {
-	a.change(w, r, func(ctx context.Context, s *config.Server) (any, error) {
+	if !whole(w, r) { // before the turn: a body that never ends would keep it
+		return
+	}
+	a.change(w, r, func(r *http.Request, s *config.Server) (any, error) {
 		d, err := readClient(w, r, s)
 		if err != nil {
 			return nil, err
 		}
-		return a.make(ctx, d, s)
+		if source, err := a.Engine.Source(s.Name); err == nil && d.server.OAuth == nil {
+			return a.withoutOAuth(r, d, s, source)
+		}
+		return a.make(r.Context(), d, s)
 	})
+}
+
+// withoutOAuth makes a change that removes the OAuth configuration: its tokens are revoked first, as when it is deleted.
+func (a *API) withoutOAuth(r *http.Request, d *draft, s *config.Server, source *engine.Source) (any, error) {
+	if err := a.acceptable(d.server); err != nil {
+		return nil, err
+	}
+	answer, err := a.end(r, s.Name, source)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := a.make(r.Context(), d, s); err != nil {
+		return nil, fmt.Errorf("its tokens are revoked, but it could not be changed: %w", err)
+	}
+	answer.Message = "MCP client updated successfully"
+	return answer, nil
 }
 
 // removeClient revokes the tokens of a server and removes it with its secrets.
 func (a *API) removeClient(w http.ResponseWriter, r *http.Request) {
-	a.change(w, r, func(ctx context.Context, s *config.Server) (any, error) {
-		answer := success("")
+	a.change(w, r, func(r *http.Request, s *config.Server) (any, error) {
+		answer, revoked := success(""), ""
 		if source, err := a.Engine.Source(s.Name); err == nil {
 			if answer, err = a.end(r, s.Name, source); err != nil {
 				return nil, err
 			}
+			revoked = "its tokens are revoked, but "
 		}
-		if _, err := a.Edit(ctx, s.Name, nil); err != nil {
-			return nil, edited(err, s.Name)
+		if _, err := a.Edit(r.Context(), s.Name, nil); err != nil {
+			return nil, fmt.Errorf("%sit could not be removed: %w", revoked, edited(err, s.Name))
 		}
 		answer.Message = "MCP client removed successfully"
+		ctx, cancel := undoing(r.Context()) // it is done: who asked may go
+		defer cancel()
 		return answer, errors.Join(a.dropOwn(ctx, s.Name, nil), a.Local.Delete(ctx, webKey(s.Name)))
 	})
 }
 
 // change runs f for the server of a request, which must be one that the API may change.
-func (a *API) change(w http.ResponseWriter, r *http.Request, f func(context.Context, *config.Server) (any, error)) {
+func (a *API) change(w http.ResponseWriter, r *http.Request, f func(*http.Request, *config.Server) (any, error)) {
 	s, err := a.server(r)
 	if err != nil {
 		fail(w, err)
 		return
 	}
-	a.inTurn(w, s.Name, func() (any, error) {
+	a.inTurn(w, r, s.Name, func(r *http.Request) (any, error) {
 		s, err := a.server(r) // as it is now
 		switch {
 		case err != nil:
 			return nil, err
+		case a.Edit == nil:
+			return nil, errNoDaemon
 		case !s.Made:
 			return nil, &notNow{fmt.Sprintf("server %q is in a file that is written by hand, which the API leaves alone: edit that; "+
 				"POST /api/servers/%s/logout revokes its tokens", s.Name, s.Name)}
 		}
-		return f(r.Context(), s)
+		return f(r, s)
 	})
-}
-
-// inTurn answers with what f gives, unless another change of that server is under way: whoever comes second knows nothing of
-// what the first does.
-func (a *API) inTurn(w http.ResponseWriter, server string, f func() (any, error)) {
-	key := strings.ToLower(server)
-	if _, taken := a.changing.LoadOrStore(key, true); taken {
-		fail(w, &notNow{fmt.Sprintf("another change of server %q is under way: try again in a moment", server)})
-		return
-	}
-	defer a.changing.Delete(key)
-	answer, err := f()
-	if err != nil {
-		fail(w, err)
-		return
-	}
-	reply(w, answer)
 }
 
 // make puts a draft in force and gets it its token, or begins the sign-in. What fails leaves everything as it was; old is nil
@@ -135,12 +158,16 @@ func (a *API) make(ctx context.Context, d *draft, old *config.Server) (answer an
 	if err != nil {
 		return nil, err
 	}
-	changed := false
+	changed, done := false, false
 	defer func() {
-		if err != nil {
+		if err != nil && !done {
 			err = a.takeBack(ctx, err, name, old, changed, before, restore)
 		}
 	}()
+	// Before the file, so that one which is there without a sign-in is known to be half made.
+	if err := a.changeFlow(ctx, name, func(f *flow) error { f.madeInto(d.server, old); return nil }); err != nil {
+		return nil, err
+	}
 	if _, err := a.Edit(ctx, name, d.server); err != nil {
 		return nil, edited(err, name)
 	}
@@ -148,12 +175,12 @@ func (a *API) make(ctx context.Context, d *draft, old *config.Server) (answer an
 	if len(d.own) > 0 {
 		a.mended()
 	}
-	if err := a.changeFlow(ctx, name, func(f *flow) error { f.madeInto(d.server, old); return nil }); err != nil {
-		return nil, err
-	}
 	if answer, err = a.authorize(ctx, d.server, old); err != nil {
 		return nil, err
 	}
+	done = true
+	ctx, cancel := undoing(ctx) // what was dropped could not be put back
+	defer cancel()
 	return answer, a.dropOwn(ctx, name, d.server)
 }
 
@@ -165,11 +192,14 @@ func (a *API) takeBack(ctx context.Context, cause error, name string, old *confi
 	defer cancel()
 	var failed []error
 	if changed {
-		if source, err := a.Engine.Source(name); err == nil && old == nil {
+		source, unknown := a.Engine.Source(name)
+		if _, err := a.Edit(ctx, name, old); err != nil {
+			return fmt.Errorf("%w; and the file of server %q could not be put back, so that it and its secrets are the new ones now: %w",
+				cause, name, errors.Join(err, a.loseFlow(ctx, name)))
+		}
+		if unknown == nil && old == nil {
 			failed = append(failed, source.EndLogin(ctx, ""))
 		}
-		_, err := a.Edit(ctx, name, old)
-		failed = append(failed, err)
 		if source, err := a.Engine.Source(name); err == nil {
 			_ = source.Sync(ctx) // its token is still in the store; else its next use gets one
 		}
@@ -178,7 +208,7 @@ func (a *API) takeBack(ctx context.Context, cause error, name string, old *confi
 	if old == nil {
 		failed = append(failed, a.Local.Delete(ctx, webKey(name)))
 	} else {
-		failed = append(failed, a.changeFlow(ctx, name, func(f *flow) error { *f = *before; return nil }))
+		failed = append(failed, a.changeFlow(ctx, name, func(f *flow) error { *f = *before; return nil }), a.loseFlow(ctx, name))
 	}
 	if err := errors.Join(failed...); err != nil {
 		return fmt.Errorf("%w; and what was there before could not be put back: %w", cause, err)
@@ -186,10 +216,12 @@ func (a *API) takeBack(ctx context.Context, cause error, name string, old *confi
 	return cause
 }
 
+var errNoDaemon = &notNow{"no daemon runs: start it with `bearerd run`"}
+
 // acceptable refuses what no file would hold, or what nobody could sign in to.
 func (a *API) acceptable(s *config.Server) error {
 	if a.Edit == nil {
-		return &notNow{"no daemon runs: start it with `bearerd run`"}
+		return errNoDaemon
 	}
 	s.AllowPrivate = a.Config().Admin.AllowPrivate
 	if name, err := oauth.NewReach(s).CheckURLs(s); err != nil {
@@ -242,12 +274,13 @@ func (a *API) authorize(ctx context.Context, s, old *config.Server) (any, error)
 	}, err
 }
 
-// firstToken gets the token of a grant without a person. A grant that was revoked before is begun anew.
+// firstToken gets the token of a grant without a person. A grant that was revoked or has failed before is begun anew.
 func firstToken(ctx context.Context, source *engine.Source) error {
 	limited, cancel := context.WithTimeout(ctx, tokenLimit)
 	defer cancel()
+	failed := source.Status().State == engine.Failed
 	_, err := source.Token(limited)
-	if e := new(engine.Error); errors.As(err, &e) && e.State == engine.Revoked {
+	if e := new(engine.Error); errors.As(err, &e) && (failed || e.State == engine.Revoked) {
 		_, err = source.Refresh(limited)
 	}
 	if err == nil || limited.Err() == nil || ctx.Err() != nil {
@@ -267,7 +300,7 @@ func (a *API) reauthorize(w http.ResponseWriter, r *http.Request) {
 		fail(w, err)
 		return
 	}
-	a.inTurn(w, s.Name, func() (any, error) {
+	a.inTurn(w, r, s.Name, func(r *http.Request) (any, error) {
 		s, source, err := a.configured(r) // as it is now
 		switch {
 		case err != nil:
@@ -281,6 +314,12 @@ func (a *API) reauthorize(w http.ResponseWriter, r *http.Request) {
 			return nil, &notNow{fmt.Sprintf("server %q has another redirect URI than this daemon's callback: run `bearerd login %s`",
 				s.Name, s.Name)}
 		}
-		return a.begin(r.Context(), s, source)
+		in, err := a.begin(r.Context(), s, source)
+		if err != nil {
+			ctx, cancel := undoing(r.Context())
+			defer cancel()
+			return nil, errors.Join(err, a.loseFlow(ctx, s.Name))
+		}
+		return in, nil
 	})
 }

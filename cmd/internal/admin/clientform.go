@@ -14,6 +14,7 @@ import (
 // draft is what a server is to become, with the secrets that its file refers to. They are in neither its file nor a log.
 type draft struct {
 	server *config.Server
+	old    *config.Server            // that is changed; nil: a new one is made
 	own    map[string]secrets.Secret // that came with the request, by their field: client_secret, header/X-Api-Key
 }
 
@@ -23,9 +24,10 @@ func readClient(w http.ResponseWriter, r *http.Request, old *config.Server) (*dr
 	if err != nil {
 		return nil, err
 	}
-	d := &draft{server: config.DefaultServer(""), own: map[string]secrets.Secret{}}
+	d := &draft{server: config.DefaultServer(""), old: old, own: map[string]secrets.Secret{}}
 	if old != nil {
 		d.server = copyServer(old)
+		o.drop(shownOnly)
 	}
 	d.server.Made = true
 	was := d.server.Name
@@ -51,6 +53,13 @@ func readClient(w http.ResponseWriter, r *http.Request, old *config.Server) (*dr
 	return d, nil
 }
 
+// What GET shows beside what can be set. A PUT of the whole answer changes nothing by it.
+var (
+	shownOnly = []string{"id", "mcp_client_id", "oauth_config_id", "made", "grant_type", "delivery", "state", "error", "remedy",
+		"local_url", "token", "upstream", "history"}
+	shownOnlyOAuth = []string{"has_client_secret", "has_refresh_token"}
+)
+
 // copyServer is a copy whose changes the original does not see.
 func copyServer(s *config.Server) *config.Server {
 	c := *s
@@ -65,9 +74,9 @@ func copyServer(s *config.Server) *config.Server {
 // connection reads how the server is reached.
 func (d *draft) connection(o *object) error {
 	s := d.server
-	kind, _ := connection(s)
+	kind, program := connection(s)
 	if s.URL == "" && s.Command == "" {
-		kind = "http"
+		kind, program = "http", ""
 	}
 	if err := o.text("connection_type", &kind); err != nil {
 		return err
@@ -95,7 +104,7 @@ func (d *draft) connection(o *object) error {
 		return nil
 	case kind != "stdio":
 		return &fieldError{"connection_type", "it is one of http, sse, stdio"}
-	case address != s.URL && address != "":
+	case address != s.URL && address != "" && address != program: // which the API has shown there
 		return &fieldError{"connection_string", `with connection_type "stdio" the program is in stdio_config`}
 	}
 	s.URL, s.Headers, s.Local = "", nil, config.Local{}
@@ -126,7 +135,8 @@ func (d *draft) stdio(o *object) error {
 
 // authentication reads how upstream knows us.
 func (d *draft) authentication(o *object) error {
-	s, kind := d.server, authType(d.server)
+	s, was := d.server, authType(d.server)
+	kind := was
 	given := len(o.fields["auth_type"]) > 0 && !isNull(o.fields["auth_type"])
 	if err := o.text("auth_type", &kind); err != nil {
 		return err
@@ -150,7 +160,7 @@ func (d *draft) authentication(o *object) error {
 	if kind == authOAuth && (removed || oauth == nil && s.OAuth == nil) {
 		return &fieldError{"oauth_config", "OAuth configuration is required when auth_type is 'oauth'"}
 	}
-	if kind != authOAuth {
+	if kind != authOAuth && kind != was { // else it is one that is not enabled
 		s.OAuth = nil
 	}
 	switch {

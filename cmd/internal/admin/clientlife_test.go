@@ -324,6 +324,7 @@ func TestTheCallEndsItsSession(t *testing.T) {
 	h.signIn(in)
 	h.rs.FailAt("/mcp", 1, func(w http.ResponseWriter, _ *http.Request, _ http.Handler) {
 		w.Header().Set("Mcp-Session-Id", "session-1")
+		w.Header().Set("Content-Type", "application/json")
 		w.WriteHeader(http.StatusOK)
 	})
 	want[Success](h, http.StatusOK, http.MethodPost, in.CompleteURL, nil)
@@ -372,13 +373,16 @@ func TestChangesAtOnce(t *testing.T) {
 func TestASecondChangeIsToldOfTheFirst(t *testing.T) {
 	h := newHouse(t)
 	h.begin(nil)
-	h.changing.Store("tracker", true)
+	_, done, err := h.turns.begin(t.Context(), "Tracker")
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, r := range []string{"POST " + clients, "PUT /api/mcp/client/tracker", "DELETE /api/mcp/client/tracker", "DELETE /api/oauth/config/tracker",
 		"POST /api/mcp/client/tracker/complete-oauth", "POST /api/mcp/client/tracker/reauthorize"} {
 		method, path, _ := strings.Cut(r, " ")
 		h.problem(http.StatusConflict, "", "under way", method, path, h.wants(map[string]any{"name": "tracker"}))
 	}
-	h.changing.Delete("tracker")
+	done()
 	want[Success](h, http.StatusOK, http.MethodDelete, clients+"/tracker", nil)
 }
 

@@ -106,3 +106,39 @@ func TestWhatIsShownCanBeSentBack(t *testing.T) {
 		t.Errorf("kept are %q, want none to be sent", got)
 	}
 }
+
+// The whole answer of GET may be sent back too, and changes nothing.
+func TestTheAnswerOfGetChangesNothing(t *testing.T) {
+	h := newHouse(t)
+	allowed := *h.cfg.Load()
+	allowed.Admin.AllowStdio = true
+	h.cfg.Store(&allowed)
+	h.hide("canary-a")
+	key := map[string]string{"K": "canary-a"}
+	for name, body := range map[string]map[string]any{
+		"plain":   {"connection_string": h.rs.URL() + "/sse?key=1"},
+		"keyed":   {"connection_string": h.rs.URL(), "headers": key},
+		"program": {"connection_type": "stdio", "stdio_config": map[string]any{"command": "/usr/bin/npx", "args": []string{"a"}, "env": key}},
+		"least":   h.unattended(map[string]any{"oauth_config.resource": "", "oauth_config.scopes": nil, "headers": key}),
+		"most": h.unattended(map[string]any{
+			"oauth_config.resource": []string{h.rs.URL() + "?key=1"}, "oauth_config.audience": "a", "oauth_config.use_basic_auth": true,
+			"oauth_config.token_url": h.as.TokenURL() + "?x=1", "oauth_config.revocation_url": h.as.RevocationURL()}),
+		"person": h.wants(map[string]any{"oauth_config.redirect_uri": h.Redirect, "oauth_config.registration_url": h.as.RegistrationURL(),
+			"oauth_config.token_url": h.as.TokenURL(), "oauth_config.authorize_url": h.as.AuthorizationURL() + "?key=1"}),
+	} {
+		body["name"] = name
+		if status, answer := h.send(http.MethodPost, clients, body); status != http.StatusOK {
+			t.Fatalf("%s: %d %s", name, status, answer)
+		}
+		file, secrets := h.files[name], h.own(name)
+		_, shown := h.send(http.MethodGet, clients+"/"+name, nil)
+		if status, answer := h.send(http.MethodPut, clients+"/"+name, string(shown)); status != http.StatusOK {
+			t.Errorf("%s: %d %s", name, status, answer)
+		}
+		if h.files[name] != file || !slices.Equal(h.own(name), secrets) {
+			t.Errorf("%s: the file is\n%s\nand was\n%s", name, h.files[name], file)
+		}
+	}
+	h.problem(http.StatusBadRequest, "history", "no such field", http.MethodPost, clients, map[string]any{
+		"name": "new", "connection_string": h.rs.URL(), "history": []string{}})
+}

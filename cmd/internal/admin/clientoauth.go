@@ -52,6 +52,9 @@ func newOAuth() *config.OAuth {
 
 // oauth reads oauth_config. What it leaves out stays as it is.
 func (d *draft) oauth(f *object) error {
+	if d.old != nil {
+		f.drop(shownOnlyOAuth)
+	}
 	if d.server.OAuth == nil {
 		d.server.OAuth = newOAuth()
 	}

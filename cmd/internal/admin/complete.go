@@ -3,6 +3,7 @@ package admin
 import (
 	"context"
 	"fmt"
+	"mime"
 	"net"
 	"net/http"
 	"strings"
@@ -28,7 +29,7 @@ func (a *API) completeOAuth(w http.ResponseWriter, r *http.Request) {
 		fail(w, err)
 		return
 	}
-	a.inTurn(w, s.Name, func() (any, error) {
+	a.inTurn(w, r, s.Name, func(r *http.Request) (any, error) {
 		if err := a.mayComplete(r); err != nil {
 			return nil, err
 		}
@@ -92,6 +93,10 @@ func (a *API) probe(ctx context.Context, s *config.Server) error {
 		return &theirs{fmt.Sprintf("server %q could not be called through the local proxy at %s", s.Name, address)}
 	}
 	defer resp.Body.Close()
+	if succeeded(resp) && !speaks(resp) {
+		return &theirs{fmt.Sprintf("server %q answers HTTP %d, but with neither JSON nor a stream of events: is connection_string the "+
+			"address of an MCP server?", s.Name, resp.StatusCode)}
+	}
 	if succeeded(resp) || older(resp.StatusCode) && c.streams(ctx) {
 		c.end(ctx, resp.Header.Get("Mcp-Session-Id"))
 		return nil
@@ -100,6 +105,23 @@ func (a *API) probe(ctx context.Context, s *config.Server) error {
 }
 
 func succeeded(resp *http.Response) bool { return resp.StatusCode >= 200 && resp.StatusCode <= 299 }
+
+// speaks reports whether an answer is of a kind that an MCP server gives (MCP, Streamable HTTP), or has nothing in it.
+func speaks(resp *http.Response) bool {
+	kind := resp.Header.Get("Content-Type")
+	if resp.StatusCode == http.StatusAccepted && (kind == "" || resp.ContentLength == 0) {
+		return true
+	}
+	return isKind(kind, "application/json") || isKind(kind, eventStream)
+}
+
+const eventStream = "text/event-stream"
+
+// isKind compares a Content-Type without its parameters.
+func isKind(header, kind string) bool {
+	media, _, _ := mime.ParseMediaType(header) // it is given even where a parameter is bad
+	return media == kind
+}
 
 // older reports how a server of the HTTP+SSE transport may answer a POST.
 func older(status int) bool {
@@ -124,7 +146,7 @@ func (c *caller) send(ctx context.Context, method, body, session string) (*http.
 	req.Header.Set("Authorization", "Bearer "+c.key)
 	req.Header.Set("Accept", "application/json, text/event-stream")
 	if method == http.MethodGet {
-		req.Header.Set("Accept", "text/event-stream")
+		req.Header.Set("Accept", eventStream)
 	}
 	if body != "" {
 		req.Header.Set("Content-Type", "application/json")
@@ -142,7 +164,7 @@ func (c *caller) streams(ctx context.Context) bool {
 		return false
 	}
 	_ = resp.Body.Close()
-	return succeeded(resp)
+	return succeeded(resp) && isKind(resp.Header.Get("Content-Type"), eventStream)
 }
 
 // end ends the session that a probe has begun, if there is one: many servers keep them for long.

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"bearerd/engine/oauth/oauthtest"
 	"bearerd/inject/proxy"
 )
 
@@ -48,4 +49,36 @@ func TestTheProxysReasonIsTold(t *testing.T) {
 		w.WriteHeader(http.StatusFound)
 	})
 	h.problem(http.StatusBadGateway, "", "set connection_string to the final address", http.MethodPost, in.CompleteURL, nil)
+}
+
+// A page is no answer of an MCP server, whatever its status.
+func TestAPageIsNoMCPServer(t *testing.T) {
+	h := newHouse(t)
+	in := h.begin(nil)
+	h.signIn(in)
+	for _, kind := range []string{"text/html; charset=utf-8", "application/jsonx", ""} {
+		h.rs.FailAt("/mcp", 1, oauthtest.Answer(http.StatusOK, kind, canaryWords))
+		h.problem(http.StatusBadGateway, "", "is connection_string the address of an MCP server?", http.MethodPost, in.CompleteURL, nil)
+	}
+	h.rs.FailAt("/mcp", 1, oauthtest.Answer(http.StatusMethodNotAllowed, "text/plain", ""))
+	h.rs.FailAt("/mcp", 1, oauthtest.Answer(http.StatusOK, "text/html", canaryWords))
+	h.problem(http.StatusBadGateway, "", "HTTP 405", http.MethodPost, in.CompleteURL, nil)
+	h.rs.FailAt("/mcp", 1, oauthtest.Answer(http.StatusAccepted, "text/html", ""))
+	want[Success](h, http.StatusOK, http.MethodPost, in.CompleteURL, nil)
+}
+
+func TestSpeaks(t *testing.T) {
+	for _, c := range []struct {
+		status int
+		kind   string
+		length int64
+		want   bool
+	}{
+		{200, "application/json; charset=utf-8", 9, true}, {200, "Text/Event-Stream", -1, true}, {202, "", -1, true}, {202, "text/plain", 0, true},
+		{202, "text/html", 9, false}, {200, "", 0, false}, {200, "application/json; x", 9, true}, {204, "", 0, false},
+	} {
+		if got := speaks(&http.Response{StatusCode: c.status, ContentLength: c.length, Header: http.Header{"Content-Type": {c.kind}}}); got != c.want {
+			t.Errorf("%+v: %v", c, got)
+		}
+	}
 }

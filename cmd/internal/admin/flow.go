@@ -95,7 +95,46 @@ func (a *API) changeFlow(ctx context.Context, server string, change func(*flow) 
 	}
 }
 
-// begin begins a sign-in at our callback, in the place of one that was begun before.
+// closeFlow closes a sign-in that is open: the token was revoked on purpose, and whoever has a link to sign in knows nothing of
+// that. Where it fails the link works until it expires.
+func (a *API) closeFlow(ctx context.Context, server string, source *engine.Source) {
+	ctx, cancel := undoing(ctx)
+	defer cancel()
+	err := a.changeFlow(ctx, server, func(f *flow) error {
+		if !f.open() {
+			return errUnchanged
+		}
+		*f = flow{Created: f.Created}
+		return nil
+	})
+	if err == nil {
+		_ = source.EndLogin(ctx, a.Redirect)
+	}
+}
+
+// loseFlow marks a sign-in as failed that is open here and waits nowhere any more: what took its place has failed.
+func (a *API) loseFlow(ctx context.Context, server string) error {
+	err := a.changeFlow(ctx, server, func(f *flow) error {
+		if source, err := a.Engine.Source(server); err == nil {
+			if at, _, waits := source.SigningIn(ctx); waits && at == a.Redirect {
+				return errUnchanged
+			}
+		}
+		if !f.open() {
+			return errUnchanged
+		}
+		f.Outcome, f.Ticket = refused, nil
+		f.Reason, f.Remedy = "it was given up for a change that has failed", remedyOf(server, "run `bearerd login "+server+"`")
+		return nil
+	})
+	if errors.Is(err, errUnchanged) {
+		return nil
+	}
+	return err
+}
+
+// begin begins a sign-in at our callback, in the place of one that was begun before. That one is given up first: the engine
+// would go on with it, as it was begun with the settings of then.
 func (a *API) begin(ctx context.Context, s *config.Server, source *engine.Source) (*Initiation, error) {
 	if a.Redirect == "" {
 		return nil, errNoRedirect

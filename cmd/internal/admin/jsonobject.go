@@ -103,6 +103,13 @@ func (o *object) take(name string) (raw json.RawMessage, there, null bool) {
 	return raw, there, there && string(raw) == "null"
 }
 
+// drop removes fields, whatever they hold.
+func (o *object) drop(names []string) {
+	for _, name := range names {
+		delete(o.fields, name)
+	}
+}
+
 // into reads a field into to, which keeps its value where the field is absent, and loses it where it is null.
 func into[T any](o *object, name, kind string, to *T) error {
 	raw, there, null := o.take(name)

@@ -34,6 +34,14 @@ func AdminKey(ctx context.Context, local secrets.Store) (secrets.Secret, error) 
 	}
 }
 
+// DropKey forgets the admin key: AdminKey makes another.
+func DropKey(ctx context.Context, local secrets.Store) error {
+	if err := local.Delete(ctx, adminKey); err != nil {
+		return fmt.Errorf("removing the admin key: %w", err)
+	}
+	return nil
+}
+
 // digest is what keys are compared by: it has no length that could be told by the time this takes.
 type digest [sha256.Size]byte
 

@@ -160,11 +160,8 @@ func (l *Live) History(name string) []Point {
 	return list
 }
 
-// Errors of a stream that cannot begin.
-var (
-	errStopping = errors.New("bearerd is stopping")
-	errCrowded  = errors.New("16 pages follow what happens already: close one")
-)
+// errCrowded is why a stream cannot begin.
+var errCrowded = errors.New("16 pages follow what happens already: close one")
 
 // follow begins a stream, which leave ends.
 func (l *Live) follow() (*reader, error) {
@@ -172,7 +169,7 @@ func (l *Live) follow() (*reader, error) {
 	defer l.mu.Unlock()
 	select {
 	case <-l.stopped:
-		return nil, errStopping
+		return nil, ErrStopping
 	default:
 	}
 	if len(l.readers) >= maxReaders {

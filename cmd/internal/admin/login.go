@@ -135,5 +135,6 @@ func (a *API) logout(w http.ResponseWriter, r *http.Request, s *engine.Source) {
 		fail(w, err)
 		return
 	}
+	a.closeFlow(r.Context(), r.PathValue("name"), s)
 	reply(w, Revoked{Status: s.Status(), Sent: sent, Left: left, Next: a.next(r.PathValue("name"), sent)})
 }

@@ -133,7 +133,7 @@ func success(message string) *Success { return &Success{Status: "success", Messa
 
 // removeOAuth revokes the tokens of a server and removes its OAuth configuration. The server stays.
 func (a *API) removeOAuth(w http.ResponseWriter, r *http.Request) {
-	a.change(w, r, func(ctx context.Context, s *config.Server) (any, error) {
+	a.change(w, r, func(r *http.Request, s *config.Server) (any, error) {
 		source, err := a.Engine.Source(s.Name)
 		if err != nil {
 			return nil, fmt.Errorf("%w: server %q has no OAuth configuration", engine.ErrUnknown, s.Name)
@@ -144,10 +144,12 @@ func (a *API) removeOAuth(w http.ResponseWriter, r *http.Request) {
 		}
 		without := copyServer(s)
 		without.OAuth = nil
-		if _, err := a.Edit(ctx, s.Name, without); err != nil {
+		if _, err := a.Edit(r.Context(), s.Name, without); err != nil {
 			return nil, fmt.Errorf("its tokens are revoked, but its OAuth configuration could not be removed: %w", edited(err, s.Name))
 		}
 		answer.Message = "OAuth token revoked successfully"
+		ctx, cancel := undoing(r.Context()) // it is done: who asked may go
+		defer cancel()
 		return answer, errors.Join(a.dropOwn(ctx, s.Name, without), a.changeFlow(ctx, s.Name, func(f *flow) error {
 			f.madeInto(without, s)
 			return nil
@@ -155,8 +157,13 @@ func (a *API) removeOAuth(w http.ResponseWriter, r *http.Request) {
 	})
 }
 
-// end revokes and forgets a grant; with ?local=true its provider is not told.
+// end revokes and forgets a grant, so that its server can be changed; with ?local=true its provider is not told.
 func (a *API) end(r *http.Request, name string, source *engine.Source) (*Success, error) {
+	if a.MayEdit != nil {
+		if err := a.MayEdit(name); err != nil {
+			return nil, edited(err, name)
+		}
+	}
 	sent, left, err := source.Logout(r.Context(), r.URL.Query().Get("local") == "true")
 	if err != nil {
 		var e *engine.Error

@@ -329,8 +329,19 @@ func TestRequestsAreDescribed(t *testing.T) {
 			if p.Field != full && !strings.HasPrefix(p.Field, full+".") {
 				t.Errorf("%s: %+v", full, p)
 			}
-			if unknown := strings.HasPrefix(p.Error, full+": there is no such field"); unknown != (field == "unheard_of") {
+			shown := shownAlone(schema, field)
+			if unknown := strings.HasPrefix(p.Error, full+": there is no such field"); unknown != (field == "unheard_of" || shown) {
 				t.Errorf("%s: %q", full, p.Error)
+			}
+			if ignored := slices.Contains(shownOnly, full) || slices.Contains(shownOnlyOAuth, field); ignored != shown {
+				t.Errorf("%s is ignored by PUT: %v, readOnly: %v", full, ignored, shown)
+			}
+		}
+	}
+	for request, shown := range map[string]string{"ClientRequest": "Client", "OAuthRequest": "ClientOAuth"} {
+		for field := range at(t, schemas, shown, "properties") {
+			if at(t, schemas, request, "properties")[field] == nil {
+				t.Errorf("GET shows %s of %s, which PUT does not take", field, shown)
 			}
 		}
 	}
@@ -340,6 +351,12 @@ func TestRequestsAreDescribed(t *testing.T) {
 			t.Errorf("oauth_config.%s is not in the document", f.json)
 		}
 	}
+}
+
+// shownAlone reports whether a property is what nobody sets.
+func shownAlone(schema node, field string) bool {
+	property, _ := schema["properties"].(node)[field].(node)
+	return property["readOnly"] == true
 }
 
 func refusal400(t *testing.T, w *watched, request any) (p Problem) {

@@ -58,6 +58,8 @@ func judged(err error) (status int, code string) {
 		return slices.ContainsFunc(list, func(target error) bool { return errors.Is(err, target) })
 	}
 	switch {
+	case is(ErrStopping):
+		return http.StatusServiceUnavailable, ""
 	case errors.As(err, new(*badInput)), errors.As(err, new(*fieldError)), errors.As(err, new(*refusedEdit)),
 		errors.As(err, new(config.Diagnostics)):
 		return http.StatusBadRequest, ""
@@ -149,9 +151,9 @@ func reasonAndRemedy(e *engine.Error) (reason, remedy string) {
 		Is(target error) bool
 	}
 	if errors.As(e.Err, &refusal) && refusal.Is(oauth.ErrOutOfReach) {
-		return e.Reason, refusal.Error()
+		return guideNames(e.Reason), refusal.Error()
 	}
-	return e.Reason, remedyOf(e.Server, e.Remedy)
+	return guideNames(e.Reason), remedyOf(e.Server, e.Remedy)
 }
 
 // remedyOf words a remedy for callers of the API.

@@ -120,14 +120,23 @@ func LocalKey(ctx context.Context, cfg *config.Config, server, client string) (s
 	return keys.Issue(server, client).Reveal(), nil
 }
 
-// AdminKey is the key of the REST API and the page, for whoever may open the state folder of cfg.
-func AdminKey(ctx context.Context, cfg *config.Config) (secrets.Secret, error) {
+// AdminKey is the key of the REST API and the page, or another one in its place, for whoever may open the state folder of cfg.
+func AdminKey(ctx context.Context, cfg *config.Config, renew bool) (secrets.Secret, error) {
 	store, err := OpenStore(ctx, cfg, slog.New(slog.DiscardHandler))
 	if err != nil {
 		return secrets.Secret{}, err
 	}
-	if err := Recorded(cfg, "admin-key"); err != nil {
+	action := "admin-key"
+	if renew {
+		action = "admin-key --new"
+	}
+	if err := Recorded(cfg, action); err != nil {
 		return secrets.Secret{}, err
+	}
+	if renew {
+		if err := admin.DropKey(ctx, store); err != nil {
+			return secrets.Secret{}, err
+		}
 	}
 	return admin.AdminKey(ctx, store)
 }

@@ -176,6 +176,7 @@ func TestAnEditIsRefusedWhileTheConfigurationIsInDoubt(t *testing.T) {
 	r.wantServers("an edit that was not seen yet", all...)
 	refused := func(what string, edit *config.Server) {
 		t.Helper()
+		before, _ := os.Stat(r.fileOf("tracker"))
 		_, err := r.edit(t.Context(), "tracker", edit)
 		if !errors.Is(err, admin.ErrBroken) || !errors.Is(err, config.ErrDoubt) {
 			t.Errorf("%s: %v", what, err)
@@ -183,6 +184,9 @@ func TestAnEditIsRefusedWhileTheConfigurationIsInDoubt(t *testing.T) {
 		r.wantServers(what, all...)
 		if text, err := os.ReadFile(r.fileOf("tracker")); err != nil || !strings.Contains(string(text), one.URL) {
 			t.Errorf("%s: its file was touched: %s %v", what, text, err)
+		}
+		if after, _ := os.Stat(r.fileOf("tracker")); !after.ModTime().Equal(before.ModTime()) {
+			t.Errorf("%s: its file was written, so that the wait begins anew", what)
 		}
 		if err := r.report().Error; err != "" {
 			t.Errorf("%s: %s", what, err)

@@ -5,8 +5,8 @@ import { ago, clock, count, happening, now, time } from "./words.js";
 const hours = 6;
 const reach = hours * 3600 * 1000; // milliseconds
 
-// kinds: what is on purpose is no failure.
-const kindOf = (point) => (point.ok ? "renewal" : ["revoked", "invalidated", "sign_in_begun"].includes(point.what) ? "other" : "failure");
+// kindOf: what is on purpose, or only did not come about, is no failure of a renewal.
+const kindOf = (point) => (point.ok ? "renewal" : ["revoked", "invalidated", "sign_in_begun", "sign_in_failed"].includes(point.what) ? "other" : "failure");
 
 const shapes = {
   renewal: () => drawn("path", { class: "renewal", d: "M0-9V9" }),

@@ -1,0 +1,190 @@
+package admin
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+
+	"bearerd/config"
+	"bearerd/engine/oauth/oauthtest"
+	"bearerd/secrets"
+)
+
+func asJSON(t *testing.T, v any) string {
+	t.Helper()
+	b, err := json.Marshal(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+// editing has f asked before each edit; an error of it is that of the edit.
+func (h *house) editing(f func(s *config.Server) error) {
+	edit := h.Edit
+	h.Edit = func(ctx context.Context, name string, s *config.Server) (config.Changes, error) {
+		if err := f(s); err != nil {
+			return nil, err
+		}
+		return edit(ctx, name, s)
+	}
+}
+
+var errDisk = fmt.Errorf("%w: the disk is away", ErrBroken)
+
+// A file that could not be put back keeps the secrets that belong to it.
+func TestAFileStaysWithItsSecrets(t *testing.T) {
+	h := newHouse(t)
+	want[Initiation](h, http.StatusOK, http.MethodPost, clients, h.unattended(nil))
+	h.hide("canary-of-another")
+	edits := 0
+	h.editing(func(*config.Server) error {
+		if edits++; edits == 2 {
+			return errDisk
+		}
+		return nil
+	})
+	h.as.FailAt("/token", 9, oauthtest.OAuthError(http.StatusBadRequest, "invalid_client", canaryWords))
+	h.problem(http.StatusConflict, "", "it and its secrets are the new ones now", http.MethodPut, clients+"/tracker", map[string]any{
+		"oauth_config": map[string]any{"client_secret": "canary-of-another", "scopes": []string{"mcp:write"}}})
+	if !strings.Contains(h.files["tracker"], "mcp:write") {
+		t.Errorf("%s", h.files["tracker"])
+	}
+	wantSecret(h, "canary-of-another")
+}
+
+// Nothing is revoked for a change that cannot be made; and where it fails all the same, that is told.
+func TestTokensAreNotRevokedInVain(t *testing.T) {
+	h := newHouse(t)
+	want[Initiation](h, http.StatusOK, http.MethodPost, clients, h.unattended(map[string]any{"oauth_config.revocation_url": h.as.RevocationURL()}))
+	h.MayEdit = func(name string) error { return fmt.Errorf("%s: %w", name, errDisk) }
+	none := map[string]any{"oauth_config": nil}
+	for _, r := range []string{"PUT " + clients + "/tracker", "DELETE " + clients + "/tracker", "DELETE /api/oauth/config/tracker"} {
+		method, path, _ := strings.Cut(r, " ")
+		h.problem(http.StatusConflict, "", "tracker: "+errDisk.Error(), method, path, none)
+	}
+	h.status("tracker", "authorized")
+	if n := len(h.as.RequestsTo("/revoke")); n != 0 {
+		t.Errorf("%d revocations", n)
+	}
+	h.MayEdit = func(string) error { return nil }
+	h.editing(func(*config.Server) error { return errDisk })
+	for _, r := range []string{"PUT " + clients + "/tracker", "DELETE " + clients + "/tracker", "DELETE /api/oauth/config/tracker"} {
+		method, path, _ := strings.Cut(r, " ")
+		h.problem(http.StatusConflict, "", "its tokens are revoked, but ", method, path, none)
+	}
+	if n := len(h.as.RequestsTo("/revoke")); n != 1 {
+		t.Errorf("%d revocations", n)
+	}
+}
+
+// A PUT that leaves no OAuth configuration revokes, as its DELETE does.
+func TestAChangeToNoOAuthRevokes(t *testing.T) {
+	for _, body := range []map[string]any{
+		{"oauth_config": nil}, {"auth_type": "none"}, {"auth_type": "headers", "headers": map[string]string{"X-A": "canary-a"}},
+	} {
+		h := newHouse(t)
+		h.hide("canary-a")
+		h.signIn(h.begin(map[string]any{"oauth_config.revocation_url": h.as.RevocationURL(), "oauth_config.token_url": h.as.TokenURL(),
+			"oauth_config.authorize_url": h.as.AuthorizationURL()}))
+		token := h.token("tracker")
+		before := h.files["tracker"]
+		h.problem(http.StatusBadRequest, "name", "make another", http.MethodPut, clients+"/tracker", map[string]any{"name": "x", "oauth_config": nil})
+		h.as.FailAt("/revoke", 1, oauthtest.OAuthError(http.StatusUnauthorized, "invalid_client", canaryWords))
+		h.problem(http.StatusBadGateway, "", "nothing was removed", http.MethodPut, clients+"/tracker", body)
+		if h.files["tracker"] != before || h.token("tracker") != token {
+			t.Error("something was changed")
+		}
+		done := want[Success](h, http.StatusOK, http.MethodPut, clients+"/tracker", body)
+		if done.Revoked == nil || *done.Revoked != 2 || done.Message != "MCP client updated successfully" {
+			t.Errorf("%+v", done)
+		}
+		if _, live := h.as.Introspect(token); live || h.Config().Server("tracker").OAuth != nil {
+			t.Error("the token is live still, or the OAuth configuration is there")
+		}
+	}
+}
+
+func TestAChangeToNoOAuthHereAlone(t *testing.T) {
+	h := newHouse(t)
+	want[Initiation](h, http.StatusOK, http.MethodPost, clients, h.unattended(map[string]any{"oauth_config.revocation_url": h.as.RevocationURL()}))
+	done := want[Success](h, http.StatusOK, http.MethodPut, clients+"/tracker?local=true", map[string]any{"oauth_config": nil})
+	if *done.Revoked != 0 || !strings.Contains(done.Told, "not told") || len(h.as.RequestsTo("/revoke")) != 0 {
+		t.Errorf("%+v", done)
+	}
+}
+
+// What has failed in the place of a sign-in has ended that, and says so.
+func TestASignInThatAFailureHasEnded(t *testing.T) {
+	for name, fails := range map[string]func(h *house){
+		"a PUT": func(h *house) {
+			h.problem(http.StatusBadGateway, "", "cannot be reached", http.MethodPut, clients+"/tracker", map[string]any{"oauth_config": map[string]any{
+				"server_url": "http://127.0.0.1:1/", "client_secret": canarySecret}})
+		},
+		"a reauthorize": func(h *house) {
+			if err := h.store.Delete(h.t.Context(), secrets.StoreKey(config.OwnSecret("tracker", "client_secret"))); err != nil {
+				h.t.Fatal(err)
+			}
+			h.Engine.Mended()
+			h.problem(http.StatusBadGateway, "", "cannot be read", http.MethodPost, clients+"/tracker/reauthorize", nil)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := newHouse(t)
+			in := h.begin(nil)
+			fails(h)
+			if st := h.status("tracker", "failed"); !strings.Contains(st.Error, "given up") || !strings.Contains(st.Remedy, "reauthorize") {
+				t.Errorf("%+v", st)
+			}
+			h.page(browser(t), in.AuthorizeURL, http.StatusNotFound, "another one has taken its place")
+		})
+	}
+}
+
+// What was revoked on purpose is not pending, and no link that is about signs in.
+func TestARevocationClosesTheSignIn(t *testing.T) {
+	for _, verb := range []string{"revoke", "logout"} {
+		h := newHouse(t)
+		h.signIn(h.begin(nil))
+		in := want[Initiation](h, http.StatusOK, http.MethodPost, clients+"/tracker/reauthorize", nil)
+		b := browser(t)
+		opened := want[Initiation](h, http.StatusOK, http.MethodPost, clients+"/tracker/reauthorize", nil)
+		back := h.goTo(b, opened)
+		want[Revoked](h, http.StatusOK, http.MethodPost, "/api/servers/tracker/"+verb, nil)
+		if st := h.status("tracker", "revoked"); st.Expires != nil {
+			t.Errorf("%+v", st)
+		}
+		h.page(browser(t), in.AuthorizeURL, http.StatusNotFound, "not valid")
+		h.page(b, opened.AuthorizeURL, http.StatusNotFound, "not valid")
+		if page := h.visit(b, back); page.status != http.StatusForbidden {
+			t.Errorf("the callback: %+v", page)
+		}
+		h.status("tracker", "revoked")
+		h.problem(http.StatusConflict, "", "exists", http.MethodPost, clients, h.wants(nil))
+	}
+}
+
+// What was killed between its file and its token can be made again.
+func TestAHalfMadeServerIsMadeAnew(t *testing.T) {
+	h := newHouse(t)
+	killed := errors.New("killed")
+	h.as.FailAt("/token", 1, oauthtest.OAuthError(http.StatusBadRequest, "invalid_client", canaryWords))
+	h.editing(func(s *config.Server) error {
+		if s == nil {
+			return killed // so it is not taken back
+		}
+		return nil
+	})
+	status, answer := h.send(http.MethodPost, clients, h.unattended(nil))
+	if status != http.StatusBadGateway || !strings.Contains(string(answer), "could not be put back") || h.files["tracker"] == "" {
+		t.Fatalf("%d %s", status, answer)
+	}
+	if in := want[Initiation](h, http.StatusOK, http.MethodPost, clients, h.unattended(nil)); in.Status != "authorized" {
+		t.Errorf("%+v", in)
+	}
+	h.problem(http.StatusConflict, "", "exists: change it", http.MethodPost, clients, h.unattended(nil))
+}
