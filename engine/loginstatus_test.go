@@ -101,3 +101,25 @@ func TestAFlightThatSawATombstoneLeavesANewerSignInAlone(t *testing.T) {
 		t.Errorf("the status is %+v", st)
 	}
 }
+
+// A dropped token whose refresh token is kept needs nobody.
+func TestStatusAfterAnInvalidation(t *testing.T) {
+	as, rs := protected(t)
+	s := start(t, delegated(rs)).source(t, "a")
+	signIn(t, as, s)
+	if err := s.Invalidate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if st := s.Status(); st.State != Pending || st.Error != "" || st.Remedy != "" {
+		t.Errorf("after the invalidation: %+v", st)
+	}
+	if _, err := s.Token(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if _, err := s.Revoke(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if st := s.Status(); st.State != Revoked || st.Remedy != "run `bearerd login a`" {
+		t.Errorf("after the revocation: %+v", st)
+	}
+}

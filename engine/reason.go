@@ -68,7 +68,7 @@ func remedy(w *oauth.Error) string {
 	case w.Op == "registration":
 		return "see what its provider wants of clients, register one there, and write OAUTH_CLIENT_ID"
 	case w.Op == "discovery" && kind(w) == "network":
-		return "verify url, and that the servers that its metadata names can be reached"
+		return "verify url or OAUTH_SERVER_URL, and that the servers that its metadata names can be reached"
 	case w.Op == "discovery":
 		return "verify url or OAUTH_SERVER_URL and what its metadata says, or write OAUTH_TOKEN_URL (and OAUTH_AUTHORIZATION_URL)"
 	}

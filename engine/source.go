@@ -46,6 +46,7 @@ type Source struct {
 	settled      *oauth.Challenge       // the one that was looked into
 	pin          string                 // the issuer that accepted what is configured
 	wanted       string                 // the scope that upstream wants and a person must approve
+	refreshKept  bool                   // no token is held, as it was dropped, but a refresh token is stored: the next use gets one
 	entered      uint64                 // the generation that the last sign-in here has brought
 	stepped      []time.Time            // when upstream wanted another scope
 	asking       bool                   // a person is asked now, for a request
@@ -206,6 +207,7 @@ func (s *Source) forget(ctx context.Context, revoked bool, kind EventKind) error
 		if err == nil {
 			emptied := g.emptied(revoked)
 			_, err = s.engine.save(ctx, &emptied, g.rev)
+			s.keeps(err == nil && emptied.Refresh != "")
 		}
 		switch {
 		case err == nil:
@@ -222,6 +224,13 @@ func (s *Source) forget(ctx context.Context, revoked bool, kind EventKind) error
 			return s.forgetRecord(ctx, revoked, err)
 		}
 	}
+}
+
+// keeps notes whether a refresh token is stored beside no access token.
+func (s *Source) keeps(refresh bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.refreshKept = refresh
 }
 
 // emptied is g without its access token and, when it is revoked, without its refresh token.

@@ -42,7 +42,7 @@ func (s *Source) wants(st *Status) {
 		return
 	case s.wanted != "":
 		e = s.needsPerson("upstream wants the scope " + s.wanted + ", which nobody has approved")
-	case t == nil && s.state == Pending && s.trouble == nil && s.flight == nil:
+	case t == nil && s.state == Pending && s.trouble == nil && s.flight == nil && !s.refreshKept:
 		e = s.needsPerson("nobody has signed in yet")
 	default:
 		return

@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -177,6 +179,9 @@ func TestAHalfMadeServerIsMadeAnew(t *testing.T) {
 		if s == nil {
 			return killed // so it is not taken back
 		}
+		if f, _, err := h.readFlow(t.Context(), "tracker"); err != nil || f.Created.IsZero() {
+			t.Errorf("before its file is there nothing is known of it: %+v %v", f, err)
+		}
 		return nil
 	})
 	status, answer := h.send(http.MethodPost, clients, h.unattended(nil))
@@ -187,4 +192,60 @@ func TestAHalfMadeServerIsMadeAnew(t *testing.T) {
 		t.Errorf("%+v", in)
 	}
 	h.problem(http.StatusConflict, "", "exists: change it", http.MethodPost, clients, h.unattended(nil))
+}
+
+// stubborn is a store that removes no more than a number of keys.
+type stubborn struct {
+	secrets.Store
+	left int
+}
+
+func (s *stubborn) Delete(ctx context.Context, key string) error {
+	if s.left--; s.left < 0 {
+		return secrets.ErrUnavailable
+	}
+	return s.Store.Delete(ctx, key)
+}
+
+// A change that is done stays, though what it leaves over cannot all be removed: the file of before refers to that.
+func TestAChangeWhoseRestCannotBeRemoved(t *testing.T) {
+	h := newHouse(t)
+	h.hide("canary-a")
+	want[Success](h, http.StatusOK, http.MethodPost, clients, map[string]any{
+		"name": "keyed", "connection_string": h.rs.URL(), "headers": map[string]string{"X-A": "canary-a", "X-B": "canary-a"}})
+	h.Store = &stubborn{h.store, 1}
+	h.problem(http.StatusBadGateway, "", "not used any more", http.MethodPut, clients+"/keyed", map[string]any{"headers": nil})
+	if s := h.Config().Server("keyed"); len(s.Headers) != 0 || len(h.own("keyed")) != 1 {
+		t.Errorf("%+v %q", s, h.own("keyed"))
+	}
+}
+
+// A request whose body does not come keeps no other from its turn.
+func TestASlowBodyTakesNoTurn(t *testing.T) {
+	h := newHouse(t)
+	h.begin(nil)
+	body, slowly := io.Pipe()
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		h.Handler().ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodPut, clients+"/tracker", body))
+	}()
+	if _, err := slowly.Write([]byte("{")); err != nil {
+		t.Fatal(err)
+	}
+	want[Success](h, http.StatusOK, http.MethodDelete, clients+"/tracker", nil)
+	_ = slowly.CloseWithError(io.ErrUnexpectedEOF)
+	<-ended
+}
+
+// One that is not enabled is no OAuth configuration to GET, and a change of something else leaves it.
+func TestAChangeLeavesAnOAuthConfigurationThatIsOff(t *testing.T) {
+	old := moving()
+	old.OAuth.Enabled = false
+	for _, body := range []string{`{"auth_type":"headers"}`, `{"headers":{"X-A":"1"}}`} {
+		d, err := readClient(httptest.NewRecorder(), httptest.NewRequest(http.MethodPut, "/", strings.NewReader(body)), old)
+		if err != nil || d.server.OAuth == nil {
+			t.Errorf("%s: %v", body, err)
+		}
+	}
 }
