@@ -125,6 +125,18 @@ func RemoveMade(path string) (undo func() error, err error) {
 	return func() error { return replaceFile(path, before, mode) }, nil
 }
 
+// MayPut says why a file that is there could not be replaced or removed now, as far as that can be told without doing it.
+func MayPut(path string) error {
+	if _, _, err := madeFile(path); err != nil {
+		return err
+	}
+	f, err := os.CreateTemp(filepath.Dir(path), ".bearerd-*")
+	if err != nil {
+		return noFolder(filepath.Dir(path), err)
+	}
+	return errors.Join(f.Close(), os.Remove(f.Name()))
+}
+
 func noFolder(dir string, err error) error {
 	return fmt.Errorf("%w: %s cannot be written: %w: let the user who runs bearerd write there, or set admin { conf_dir = \"…\" }",
 		ErrNoFolder, dir, err)

@@ -84,6 +84,16 @@ func TestTokensAreNotRevokedInVain(t *testing.T) {
 	}
 }
 
+// The sign-in has ended with the tokens, though the server could not be removed.
+func TestARemovalThatFailsClosesTheSignIn(t *testing.T) {
+	h := newHouse(t)
+	in := h.begin(nil)
+	h.editing(func(*config.Server) error { return errDisk })
+	h.problem(http.StatusConflict, "", "its tokens are revoked, but ", http.MethodDelete, clients+"/tracker", nil)
+	h.status("tracker", "revoked")
+	h.page(browser(t), in.AuthorizeURL, http.StatusNotFound, "not valid")
+}
+
 // A PUT that leaves no OAuth configuration revokes, as its DELETE does.
 func TestAChangeToNoOAuthRevokes(t *testing.T) {
 	for _, body := range []map[string]any{
@@ -159,6 +169,11 @@ func TestARevocationClosesTheSignIn(t *testing.T) {
 		want[Revoked](h, http.StatusOK, http.MethodPost, "/api/servers/tracker/"+verb, nil)
 		if st := h.status("tracker", "revoked"); st.Expires != nil {
 			t.Errorf("%+v", st)
+		}
+		if source, err := h.Engine.Source("tracker"); err != nil {
+			t.Fatal(err)
+		} else if _, _, waits := source.SigningIn(t.Context()); waits {
+			t.Error("who needs a token waits for it still")
 		}
 		h.page(browser(t), in.AuthorizeURL, http.StatusNotFound, "not valid")
 		h.page(b, opened.AuthorizeURL, http.StatusNotFound, "not valid")
@@ -248,4 +263,14 @@ func TestAChangeLeavesAnOAuthConfigurationThatIsOff(t *testing.T) {
 			t.Errorf("%s: %v", body, err)
 		}
 	}
+}
+
+// One that has got its token by itself since is whole.
+func TestAServerWithATokenDoesNotGiveWay(t *testing.T) {
+	h := newHouse(t)
+	want[Initiation](h, http.StatusOK, http.MethodPost, clients, h.unattended(nil))
+	if err := h.changeFlow(t.Context(), "tracker", func(f *flow) error { f.Outcome = ""; return nil }); err != nil {
+		t.Fatal(err)
+	}
+	h.problem(http.StatusConflict, "", "exists: change it", http.MethodPost, clients, h.unattended(nil))
 }

@@ -173,6 +173,7 @@ func (a *API) end(r *http.Request, name string, source *engine.Source) (*Success
 		}
 		return nil, err
 	}
+	a.closeFlow(r.Context(), name, source)
 	answer := success("")
 	answer.Revoked = &sent
 	switch {

@@ -72,3 +72,11 @@ func TestMetadataThatNamesAnAddressOutOfReach(t *testing.T) {
 		"oauth_config.token_url": nil, "oauth_config.server_url": nil}))
 	h.wantNothingOf("tracker")
 }
+
+// The names of fields are those of the request, in what is wrong as in what to do.
+func TestAReasonNamesTheFieldsOfTheRequest(t *testing.T) {
+	reason, remedy := reasonAndRemedy(&engine.Error{Server: "a", Reason: "OAUTH_TOKEN_URL is bad", Remedy: "verify OAUTH_TOKEN_URL"})
+	if reason != "oauth_config.token_url is bad" || remedy != "verify oauth_config.token_url" {
+		t.Errorf("%q, %q", reason, remedy)
+	}
+}

@@ -163,6 +163,7 @@ func (a *App) API(pid int) *admin.API {
 	}
 	if r := a.reload; r != nil {
 		api.Reload, api.LastReload, api.Edit, api.CanMake = r.now, r.report, r.edit, r.canMake
+		api.MayEdit = r.mayEdit
 		api.Upstream, api.Live = a.proxy.Last, a.live
 	}
 	return api

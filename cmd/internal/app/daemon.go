@@ -16,6 +16,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"bearerd/cmd/internal/admin"
 	"bearerd/cmd/internal/audit"
 	"bearerd/config"
 	"bearerd/inject/proxy"
@@ -24,6 +25,7 @@ import (
 
 // How long a stop may take.
 const (
+	undo   = 12 * time.Second // of changes that the API was making
 	drain  = 5 * time.Second
 	revoke = 10 * time.Second
 )
@@ -81,6 +83,7 @@ func Daemon(ctx context.Context, cfg *config.Config, service Service, log *slog.
 	log.Info("bearerd is ready", "servers", len(cfg.Servers), "state", cfg.Store.Path)
 	err = a.serve(ctx, work, service, door)
 	log.Info("stopping")
+	door.stopChanges()
 	a.reload.stop()
 	a.stop(p, door)
 	return err
@@ -152,6 +155,7 @@ func claim(dir string) (unlock func(), err error) {
 // door is the admin side of the daemon: the unix socket for the commands and, where configured, the one for other
 // users and TCP for the rest.
 type door struct {
+	api     *admin.API
 	servers []*http.Server
 	failed  chan error
 	served  sync.WaitGroup
@@ -166,6 +170,7 @@ func (a *App) openDoor(cfg *config.Config) (d *door, err error) {
 		}
 	}()
 	api := a.API(os.Getpid())
+	d.api = api
 	commands, err := proxy.ListenUnix(Socket(cfg.Store.Path))
 	if err != nil {
 		return d, err
@@ -219,6 +224,13 @@ func (d *door) serve(l net.Listener, h http.Handler, log *slog.Logger, who func(
 			d.failed <- fmt.Errorf("the listener on %s failed: %w", l.Addr(), err)
 		}
 	})
+}
+
+// stopChanges has the changes taken back that the API is making: half of one must not stay.
+func (d *door) stopChanges() {
+	ctx, cancel := context.WithTimeout(context.Background(), undo)
+	defer cancel()
+	d.api.Stop(ctx)
 }
 
 func (d *door) close(ctx context.Context) {

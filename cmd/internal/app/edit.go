@@ -14,7 +14,7 @@ func (r *reloader) edit(ctx context.Context, name string, s *config.Server) (con
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.stopped {
-		return nil, errStopping
+		return nil, admin.ErrStopping
 	}
 	if err := r.catchUp(ctx); err != nil {
 		return nil, err
@@ -83,6 +83,23 @@ func (r *reloader) write(name string, s *config.Server) (undo func() error, err 
 		return nil, diagnostics
 	}
 	return config.PutMade(path, text)
+}
+
+// mayEdit says why edit would fail now, as far as that can be told without doing it.
+func (r *reloader) mayEdit(name string) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.stopped {
+		return admin.ErrStopping
+	}
+	if err := r.catchUp(context.Background()); err != nil {
+		return err
+	}
+	path, err := r.watcher.MadePath(r.app.config.Load(), name)
+	if err != nil {
+		return err
+	}
+	return config.MayPut(path)
 }
 
 // canMake says why the API cannot make servers; nil: it can.

@@ -245,3 +245,33 @@ func TestAnErrorOfAnotherFileIsNotTheCallers(t *testing.T) {
 	}
 	r.wantServers("mended", "hand", "tracker")
 }
+
+// Tokens are revoked before a file is changed: whether it can be is asked before that.
+func TestWhetherAnEditWouldFailIsToldBefore(t *testing.T) {
+	r := newEdited(t, "")
+	if _, err := r.edit(t.Context(), "tracker", made("tracker", "https://mcp.example.com/mcp")); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.mayEdit("tracker"); err != nil {
+		t.Error(err)
+	}
+	if err := r.mayEdit("hand"); !errors.Is(err, config.ErrNotMade) {
+		t.Errorf("a hand-written server: %v", err)
+	}
+	if left, err := filepath.Glob(filepath.Join(filepath.Dir(r.fileOf("tracker")), ".*")); err != nil || len(left) != 0 {
+		t.Errorf("left behind: %v %v", left, err)
+	}
+	good, err := os.ReadFile(r.path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.write(string(good) + "server {")
+	if err := r.mayEdit("tracker"); !errors.Is(err, admin.ErrBroken) {
+		t.Errorf("a broken configuration: %v", err)
+	}
+	r.write(string(good))
+	r.stop()
+	if err := r.mayEdit("tracker"); !errors.Is(err, admin.ErrStopping) {
+		t.Errorf("at the end: %v", err)
+	}
+}

@@ -76,14 +76,12 @@ func (r *reloader) now(ctx context.Context, why string) (config.Changes, error) 
 	return r.apply(context.WithoutCancel(ctx), why, cfg, diagnostics) // who asked may go while old connections end
 }
 
-var errStopping = errors.New("bearerd is stopping")
-
 // apply puts cfg in force. Everything that can fail happens before anything that runs is touched.
 func (r *reloader) apply(ctx context.Context, why string, cfg *config.Config, diagnostics config.Diagnostics) (config.Changes, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.stopped {
-		return nil, errStopping
+		return nil, admin.ErrStopping
 	}
 	return r.put(ctx, why, cfg, diagnostics)
 }
