@@ -26,7 +26,9 @@ func (h *home) apply(servers ...string) {
 // metricsPage is what Prometheus is given, over the daemon's socket, which asks for no key.
 func (h *home) metricsPage() string {
 	h.t.Helper()
-	resp, err := h.door().Get("http://bearerd/metrics")
+	door := h.door()
+	defer door.CloseIdleConnections() // they would count as the daemon's
+	resp, err := door.Get("http://bearerd/metrics")
 	if err != nil {
 		h.t.Fatal(err)
 	}

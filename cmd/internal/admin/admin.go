@@ -131,7 +131,7 @@ func (a *API) find(name string) (*engine.Source, error) {
 		return s, nil
 	}
 	if a.Config().Server(name) != nil {
-		return nil, fmt.Errorf("%w: server %q has no oauth_config that is enabled", engine.ErrUnknown, name)
+		return nil, &absent{fmt.Sprintf("server %q gets no token: it has no oauth_config that is enabled", name)}
 	}
 	return nil, a.unknown(name)
 }
@@ -142,7 +142,7 @@ func (a *API) unknown(name string) error {
 	for _, s := range a.Config().Servers {
 		names = append(names, s.Name)
 	}
-	return fmt.Errorf("%w: server %q is not in the configuration, which has: %s", engine.ErrUnknown, name, strings.Join(names, ", "))
+	return &absent{fmt.Sprintf("server %q is not in the configuration, which has: %s", name, strings.Join(names, ", "))}
 }
 
 // Token is the answer that carries a token in clear, for `token --show` and `token --header`.

@@ -49,7 +49,7 @@ func (a *API) configured(r *http.Request) (*config.Server, *engine.Source, error
 	}
 	source, err := a.Engine.Source(s.Name)
 	if err != nil {
-		return nil, nil, fmt.Errorf("%w: server %q has no OAuth configuration", engine.ErrUnknown, s.Name)
+		return nil, nil, &absent{fmt.Sprintf("server %q has no OAuth configuration", s.Name)}
 	}
 	return s, source, nil
 }
@@ -136,7 +136,7 @@ func (a *API) removeOAuth(w http.ResponseWriter, r *http.Request) {
 	a.change(w, r, func(r *http.Request, s *config.Server) (any, error) {
 		source, err := a.Engine.Source(s.Name)
 		if err != nil {
-			return nil, fmt.Errorf("%w: server %q has no OAuth configuration", engine.ErrUnknown, s.Name)
+			return nil, &absent{fmt.Sprintf("server %q has no OAuth configuration", s.Name)}
 		}
 		answer, err := a.end(r, s.Name, source)
 		if err != nil {
@@ -147,7 +147,9 @@ func (a *API) removeOAuth(w http.ResponseWriter, r *http.Request) {
 		if _, err := a.Edit(r.Context(), s.Name, without); err != nil {
 			return nil, fmt.Errorf("its tokens are revoked, but its OAuth configuration could not be removed: %w", edited(err, s.Name))
 		}
-		answer.Message = "OAuth token revoked successfully"
+		if answer.Message = "OAuth token revoked successfully"; *answer.Revoked == 0 {
+			answer.Message = "OAuth configuration removed"
+		}
 		ctx, cancel := undoing(r.Context()) // it is done: who asked may go
 		defer cancel()
 		return answer, errors.Join(a.dropOwn(ctx, s.Name, without), a.changeFlow(ctx, s.Name, func(f *flow) error {
@@ -178,11 +180,11 @@ func (a *API) end(r *http.Request, name string, source *engine.Source) (*Success
 	answer.Revoked = &sent
 	switch {
 	case sent > 0:
-		answer.Told = fmt.Sprintf("it has taken back %d tokens", sent)
+		answer.Told = fmt.Sprintf("It was told of %d, and has taken them back.", sent)
 	case left:
-		answer.Told = "it was not told: the tokens are forgotten here, and it accepts them until they expire"
+		answer.Told = "It was not told: the tokens are forgotten here, and it accepts them until they expire."
 	default:
-		answer.Told = "no token was held"
+		answer.Told = "No token was held."
 	}
 	return answer, nil
 }

@@ -23,6 +23,11 @@ type badInput struct{ text string }
 
 func (e *badInput) Error() string { return e.text }
 
+// absent is a request for what is not there.
+type absent struct{ text string }
+
+func (e *absent) Error() string { return e.text }
+
 // notNow is a request that is right, and cannot be done as things are.
 type notNow struct{ text string }
 
@@ -73,10 +78,12 @@ func judged(err error) (status int, code string) {
 		return http.StatusBadGateway, Forgotten
 	case is(engine.ErrOtherFlow):
 		return http.StatusConflict, OtherFlow
-	case is(engine.ErrUnknown, secrets.ErrNotFound):
+	case errors.As(err, new(*absent)), is(engine.ErrUnknown, secrets.ErrNotFound):
 		return http.StatusNotFound, ""
 	case is(engine.ErrNoRevocation, secrets.ErrConflict, engine.ErrGone):
 		return http.StatusConflict, ""
+	case errors.As(err, &token) && token.Err == nil && (token.State == engine.NeedsReauth || token.State == engine.Revoked):
+		return http.StatusConflict, "" // nobody was asked: a person must act first
 	case errors.As(err, &token), is(secrets.ErrUnavailable, secrets.ErrDenied, context.DeadlineExceeded, context.Canceled):
 		return http.StatusBadGateway, ""
 	}
