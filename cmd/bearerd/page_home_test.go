@@ -123,7 +123,11 @@ func (c *console) pictures(name string) {
 		for _, scheme := range []string{"light", "dark"} {
 			c.scheme(scheme)
 			c.do("resizing", chromedp.EmulateViewport(width, 800))
-			picture := reads(c.tab, chromedp.FullScreenshot(100))
+			shot := chromedp.FullScreenshot(100)
+			if reads(c.tab, chromedp.Evaluate[bool](`document.querySelector("dialog[open]") !== null`)) {
+				shot = chromedp.CaptureScreenshot() // what is behind a dialog is dimmed as far as the window shows it
+			}
+			picture := reads(c.tab, shot)
 			path := filepath.Join(dir, fmt.Sprintf("%s-%d-%s.png", name, width, scheme))
 			if err := os.WriteFile(path, picture, 0o600); err != nil {
 				c.t.Fatal(err)
