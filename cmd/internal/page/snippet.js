@@ -6,7 +6,8 @@ const dialog = byId("snippet-dialog");
 
 // showSnippet opens the dialog when the key is there. It throws a Problem.
 export async function showSnippet({ name, connection_type: type }) {
-  const entry = type !== "http" ? { // the local proxy does not carry the older transport command: "bearerd", args: ["exec", name] } : await over(name);
+  const direct = type === "http"; // the local proxy does not carry the older transport
+  const entry = direct ? await over(name) : { command: "bearerd", args: ["exec", name] };
   write(byId("snippet-title"), `Client configuration for ${name}`);
   write(byId("snippet-says"), entry.headers
     ? "It holds a key that opens this server to whoever is on this host. Keep it like a password."
