@@ -193,7 +193,7 @@ func (a *API) takeBack(ctx context.Context, cause error, name string, old *confi
 	var failed []error
 	if changed {
 		source, unknown := a.Engine.Source(name)
-		if _, err := a.Edit(ctx, name, old); err != nil {
+		if err := a.putBack(ctx, name, old); err != nil {
 			return fmt.Errorf("%w; and the file of server %q could not be put back, so that it and its secrets are the new ones now: %w",
 				cause, name, errors.Join(err, a.loseFlow(ctx, name)))
 		}
@@ -214,6 +214,21 @@ func (a *API) takeBack(ctx context.Context, cause error, name string, old *confi
 		return fmt.Errorf("%w; and what was there before could not be put back: %w", cause, err)
 	}
 	return cause
+}
+
+// putBack is Edit, which waits while somebody saves other files.
+func (a *API) putBack(ctx context.Context, name string, old *config.Server) error {
+	for {
+		_, err := a.Edit(ctx, name, old)
+		if !errors.Is(err, config.ErrDoubt) {
+			return err
+		}
+		select {
+		case <-time.After(time.Second):
+		case <-ctx.Done():
+			return err
+		}
+	}
 }
 
 var errNoDaemon = &notNow{"no daemon runs: start it with `bearerd run`"}

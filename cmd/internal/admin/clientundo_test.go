@@ -59,6 +59,21 @@ func TestAFileStaysWithItsSecrets(t *testing.T) {
 	wantSecret(h, "canary-of-another")
 }
 
+// What has failed is taken back, though somebody saves another file just then.
+func TestTakingBackWaitsForASave(t *testing.T) {
+	h := newHouse(t)
+	edits := 0
+	h.editing(func(*config.Server) error {
+		if edits++; edits == 2 {
+			return fmt.Errorf("%w: %w", ErrBroken, config.ErrDoubt)
+		}
+		return nil
+	})
+	h.as.FailAt("/token", 9, oauthtest.OAuthError(http.StatusBadRequest, "invalid_client", canaryWords))
+	h.problem(http.StatusBadGateway, "", "invalid_client", http.MethodPost, clients, h.unattended(nil))
+	h.wantNothingOf("tracker")
+}
+
 // Nothing is revoked for a change that cannot be made; and where it fails all the same, that is told.
 func TestTokensAreNotRevokedInVain(t *testing.T) {
 	h := newHouse(t)
