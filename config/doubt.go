@@ -12,7 +12,11 @@ var ErrDoubt = errors.New("files of the configuration are being changed")
 // LoadSure is Load, but for what Run would doubt: then nothing is loaded, and the error is ErrDoubt. That edited is gone is
 // no doubt: the caller has written its file, and may remove it; "": no file was written yet.
 func (w *Watcher) LoadSure(ctx context.Context, edited string) (*Config, Diagnostics, error) {
-	r, ok := w.still(ctx)
+	settle := w.settle
+	if edited == "" { // what others have changed must have stayed as long as Run wants it to
+		settle = w.quiet
+	}
+	r, ok := w.still(ctx, settle)
 	if !ok {
 		return nil, nil, ErrDoubt
 	}

@@ -172,3 +172,25 @@ func TestLoadSureOfAFileThatIsBeingWritten(t *testing.T) {
 		w.wantSure(t, "then", "", "s0")
 	})
 }
+
+// A file that is cut off where it still parses is being written: who adds a server waits until it has stayed as it is.
+func TestHalfOfASaveIsNotLoaded(t *testing.T) {
+	home(t)
+	dir := t.TempDir()
+	whole := remote("a") + remote("b") + remote("c")
+	put(t, dir+"/all.hcl", whole)
+	synctest.Test(t, func(t *testing.T) {
+		w := NewWatcher(dir, slog.New(slog.DiscardHandler))
+		cfg, _ := w.Load(t.Context())
+		w.Follow(cfg)
+		put(t, dir+"/all.hcl", remote("a")+remote("b"))
+		go func() {
+			time.Sleep(150 * time.Millisecond)
+			put(t, dir+"/all.hcl", whole)
+		}()
+		got, _, err := w.LoadSure(t.Context(), "")
+		if err != nil || got == nil || len(got.Servers) != 3 {
+			t.Errorf("%v %v", got, err)
+		}
+	})
+}

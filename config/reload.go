@@ -13,7 +13,7 @@ const maxReadings = 20
 // Load is the function Load, for the first time and for whoever asks for it now: it waits for a file that is being written,
 // and for nothing else. Run tells of what changes from here on.
 func (w *Watcher) Load(ctx context.Context) (*Config, Diagnostics) {
-	r, _ := w.still(ctx)
+	r, _ := w.still(ctx, w.settle)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	cfg, attempted := w.finish(r)
@@ -21,13 +21,13 @@ func (w *Watcher) Load(ctx context.Context) (*Config, Diagnostics) {
 	return cfg, r.loader.diags
 }
 
-// still reads until two readings are equal; false: it has given up.
-func (w *Watcher) still(ctx context.Context) (r reading, ok bool) {
+// still reads until two readings, settle apart, are equal; false: it has given up.
+func (w *Watcher) still(ctx context.Context, settle time.Duration) (r reading, ok bool) {
 	r = read(w.path, w.paths())
 	w.mu.Lock()
 	ok = w.seen == "" || w.seen == r.text
 	w.mu.Unlock()
-	for i := 0; !ok && i < maxReadings && pause(ctx, w.settle); i++ {
+	for i := 0; !ok && i < maxReadings && pause(ctx, settle); i++ {
 		next := read(w.path, w.paths())
 		ok = next.same(r)
 		r = next

@@ -41,12 +41,8 @@ func (a *API) keepOwn(ctx context.Context, server string, own map[string]secrets
 		}
 		return failed
 	}
-	for field := range own {
-		name := config.OwnSecret(server, field)
-		if other := a.otherUser(server, name); other != "" {
-			return nil, &notNow{fmt.Sprintf("server %q uses the secret %s, which this request would write over: "+
-				"choose another name for this server, or have that one use another secret", other, name)}
-		}
+	if err := a.mayKeepOwn(ctx, server, own); err != nil {
+		return nil, err
 	}
 	for _, field := range slices.Sorted(maps.Keys(own)) {
 		key := secrets.StoreKey(config.OwnSecret(server, field))
@@ -64,6 +60,29 @@ func (a *API) keepOwn(ctx context.Context, server string, own map[string]secrets
 	return undo, nil
 }
 
+// mayKeepOwn refuses to write over a secret that another server uses, here or on another host that has the store too.
+func (a *API) mayKeepOwn(ctx context.Context, server string, own map[string]secrets.Secret) error {
+	for field := range own {
+		name := config.OwnSecret(server, field)
+		if other := a.otherUser(server, name); other != "" {
+			return &notNow{fmt.Sprintf("server %q uses the secret %s, which this request would write over: "+
+				"choose another name for this server, or have that one use another secret", other, name)}
+		}
+	}
+	if a.Store == a.Local || len(own) == 0 || a.Config().Server(server) != nil {
+		return nil
+	}
+	left, err := a.Store.List(ctx, secrets.StoreKey(config.OwnSecret(server, "")))
+	if err != nil {
+		return fmt.Errorf("looking for secrets of a server %q in the shared store: %w", server, err)
+	}
+	if len(left) > 0 {
+		return &notNow{fmt.Sprintf("the shared store has secrets of a server %q that another host has made: choose another name, or, "+
+			"if no host uses them, remove them with `bearerd secret rm %s`", server, strings.TrimPrefix(left[0], secrets.StoreKey("")))}
+	}
+	return nil
+}
+
 // dropOwn removes the secrets of a server that s does not refer to; nil: all of them. Those that another server uses stay.
 func (a *API) dropOwn(ctx context.Context, server string, s *config.Server) error {
 	keys, err := a.Store.List(ctx, secrets.StoreKey(config.OwnSecret(server, "")))
@@ -74,7 +93,8 @@ func (a *API) dropOwn(ctx context.Context, server string, s *config.Server) erro
 		}
 	}
 	if err != nil {
-		return fmt.Errorf("removing the secrets of server %q that are not used any more: %w", server, err)
+		return fmt.Errorf("all else is done, but the secrets of server %q that are not used any more could not be removed "+
+			"(`bearerd secret rm %s` does it): %w", server, config.OwnSecret(server, "…"), err)
 	}
 	return nil
 }

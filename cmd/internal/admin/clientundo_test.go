@@ -6,14 +6,17 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"path/filepath"
 	"strings"
 	"testing"
 
 	"bearerd/config"
 	"bearerd/engine/oauth/oauthtest"
 	"bearerd/secrets"
+	"bearerd/secrets/sealed"
 )
 
 func asJSON(t *testing.T, v any) string {
@@ -288,4 +291,44 @@ func TestAServerWithATokenDoesNotGiveWay(t *testing.T) {
 		t.Fatal(err)
 	}
 	h.problem(http.StatusConflict, "", "exists: change it", http.MethodPost, clients, h.unattended(nil))
+}
+
+// On a store that hosts share, the secrets of another host's server are not written over.
+func TestAnotherHostsSecretsStay(t *testing.T) {
+	h := newHouse(t)
+	shared, err := sealed.Open(filepath.Join(t.TempDir(), "shared"), nil, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.Store = shared
+	key := secrets.StoreKey(config.OwnSecret("tracker", "client_secret"))
+	if _, err := shared.Put(t.Context(), key, []byte("canary-of-the-other-host"), ""); err != nil {
+		t.Fatal(err)
+	}
+	h.hide("canary-of-the-other-host")
+	h.problem(http.StatusConflict, "", "another host", http.MethodPost, clients, h.unattended(nil))
+	if value, _, err := shared.Get(t.Context(), key); err != nil || string(value) != "canary-of-the-other-host" {
+		t.Errorf("the other host's secret: %v", err)
+	}
+}
+
+// A sign-in whose browser is at the provider when another takes its place is over, and says so at once.
+func TestASignInThatAnotherHasEnded(t *testing.T) {
+	h := newHouse(t)
+	in := h.begin(nil)
+	source, err := h.Engine.Source("tracker")
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.goTo(browser(t), in)
+	h.status("tracker", "pending")
+	if _, err := source.BeginLogin(t.Context(), "http://127.0.0.1:7413/callback", false); err != nil { // as `bearerd login` does
+		t.Fatal(err)
+	}
+	if err := source.EndLogin(t.Context(), ""); err != nil {
+		t.Fatal(err)
+	}
+	if g := h.status("tracker", "failed"); !strings.Contains(g.Error, "given up") || !strings.Contains(g.Remedy, "reauthorize") {
+		t.Errorf("%+v", g)
+	}
 }

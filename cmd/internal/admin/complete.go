@@ -2,7 +2,9 @@ package admin
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"maps"
 	"mime"
 	"net"
 	"net/http"
@@ -88,7 +90,10 @@ func (a *API) probe(ctx context.Context, s *config.Server) error {
 	c := &caller{at: at, key: a.Keys.Issue(s.Name, probeClient).Reveal(), client: &http.Client{
 		Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}
-	resp, err := c.send(ctx, http.MethodPost, initialize, "")
+	resp, err := c.send(ctx, http.MethodPost, initialize, nil)
+	if errors.Is(err, context.DeadlineExceeded) {
+		return &theirs{fmt.Sprintf("server %q has not answered within %s", s.Name, probeLimit)}
+	}
 	if err != nil {
 		return &theirs{fmt.Sprintf("server %q could not be called through the local proxy at %s", s.Name, address)}
 	}
@@ -97,7 +102,7 @@ func (a *API) probe(ctx context.Context, s *config.Server) error {
 		return &theirs{fmt.Sprintf("server %q answers HTTP %d, but with neither JSON nor a stream of events: is connection_string the "+
 			"address of an MCP server?", s.Name, resp.StatusCode)}
 	}
-	if succeeded(resp) || older(resp.StatusCode) && c.streams(ctx) {
+	if succeeded(resp) || resp.StatusCode == http.StatusBadRequest && c.discovers(ctx) || older(resp.StatusCode) && c.streams(ctx) {
 		c.end(ctx, resp.Header.Get("Mcp-Session-Id"))
 		return nil
 	}
@@ -132,17 +137,25 @@ func older(status int) bool {
 const initialize = `{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},` +
 	`"clientInfo":{"name":"bearerd","version":"1"}}}`
 
+// discover is the first request of the wire that has no sessions (MCP 2026-07-28), with what its headers must repeat.
+const discover = `{"jsonrpc":"2.0","id":1,"method":"server/discover","params":{"_meta":{` +
+	`"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{},` +
+	`"io.modelcontextprotocol/clientInfo":{"name":"bearerd","version":"1"}}}}`
+
+var discoverHeader = http.Header{"Mcp-Protocol-Version": {"2026-07-28"}, "Mcp-Method": {"server/discover"}}
+
 // caller makes the calls of a probe.
 type caller struct {
 	client  *http.Client
 	at, key string
 }
 
-func (c *caller) send(ctx context.Context, method, body, session string) (*http.Response, error) {
+func (c *caller) send(ctx context.Context, method, body string, header http.Header) (*http.Response, error) {
 	req, err := http.NewRequestWithContext(ctx, method, c.at, strings.NewReader(body))
 	if err != nil {
 		return nil, err
 	}
+	maps.Copy(req.Header, header)
 	req.Header.Set("Authorization", "Bearer "+c.key)
 	req.Header.Set("Accept", "application/json, text/event-stream")
 	if method == http.MethodGet {
@@ -151,15 +164,22 @@ func (c *caller) send(ctx context.Context, method, body, session string) (*http.
 	if body != "" {
 		req.Header.Set("Content-Type", "application/json")
 	}
-	if session != "" {
-		req.Header.Set("Mcp-Session-Id", session)
-	}
 	return c.client.Do(req)
+}
+
+// discovers reports whether the server takes the wire without sessions.
+func (c *caller) discovers(ctx context.Context) bool {
+	resp, err := c.send(ctx, http.MethodPost, discover, discoverHeader)
+	if err != nil {
+		return false
+	}
+	_ = resp.Body.Close()
+	return succeeded(resp) && speaks(resp)
 }
 
 // streams reports whether the server begins a stream of events.
 func (c *caller) streams(ctx context.Context) bool {
-	resp, err := c.send(ctx, http.MethodGet, "", "")
+	resp, err := c.send(ctx, http.MethodGet, "", nil)
 	if err != nil {
 		return false
 	}
@@ -174,7 +194,7 @@ func (c *caller) end(ctx context.Context, session string) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, partLimit)
 	defer cancel()
-	if resp, err := c.send(ctx, http.MethodDelete, "", session); err == nil {
+	if resp, err := c.send(ctx, http.MethodDelete, "", http.Header{"Mcp-Session-Id": {session}}); err == nil {
 		_ = resp.Body.Close()
 	}
 }

@@ -9,6 +9,7 @@ import (
 
 	"bearerd/config"
 	"bearerd/engine"
+	"bearerd/secrets"
 )
 
 // OAuthStatus is how the grant of a server is.
@@ -78,8 +79,11 @@ func (a *API) grant(ctx context.Context, name string, source *engine.Source) (*O
 	case string(engine.Failed), string(engine.NeedsReauth), expired:
 		g.Error, g.Remedy = reasonOf(f, st), remedyOf(name, st.Remedy)
 	}
-	if g.Status == string(refused) && f.Outcome == refused {
+	switch {
+	case g.Status == string(refused) && f.Outcome == refused:
 		g.Remedy = f.Remedy
+	case g.Status == string(refused) && f.open():
+		g.Error, g.Remedy = "the sign-in was given up, for another one or because the settings were edited", "begin again: reauthorize"
 	}
 	return g, nil
 }
@@ -88,6 +92,9 @@ func (a *API) grant(ctx context.Context, name string, source *engine.Source) (*O
 func (a *API) grantStatus(ctx context.Context, f *flow, st engine.Status, source *engine.Source) string {
 	switch {
 	case f.open() && !a.overtaken(ctx, f, st, source):
+		if a.lost(ctx, f, st, source) && !valid(st) {
+			return string(refused)
+		}
 		return string(waiting)
 	case valid(st):
 		return string(signedIn)
@@ -102,6 +109,16 @@ func (a *API) grantStatus(ctx context.Context, f *flow, st engine.Status, source
 // overtaken reports whether a sign-in that is open here was finished otherwise, as by `bearerd login`.
 func (a *API) overtaken(ctx context.Context, f *flow, st engine.Status, source *engine.Source) bool {
 	if !valid(st) || st.CreatedAt == nil || st.CreatedAt.Before(f.Began) {
+		return false
+	}
+	at, _, waits := source.SigningIn(ctx)
+	return !waits || at != a.Redirect
+}
+
+// lost reports whether no answer can finish a sign-in that is open here: its browser is at the provider, but another one has
+// taken its place, or its settings were edited.
+func (a *API) lost(ctx context.Context, f *flow, st engine.Status, source *engine.Source) bool {
+	if len(f.Cookie) == 0 || st.SigningIn { // its address can still begin it; or its answer is being looked at
 		return false
 	}
 	at, _, waits := source.SigningIn(ctx)
@@ -169,7 +186,7 @@ func (a *API) end(r *http.Request, name string, source *engine.Source) (*Success
 	sent, left, err := source.Logout(r.Context(), r.URL.Query().Get("local") == "true")
 	if err != nil {
 		var e *engine.Error
-		if errors.As(err, &e) {
+		if errors.As(err, &e) && !errors.Is(err, secrets.ErrUnavailable) && !errors.Is(err, secrets.ErrDenied) {
 			return nil, &theirs{fmt.Sprintf("server %q: its provider could not be told to revoke the tokens (%s): nothing was removed; "+
 				"try again, or remove them here alone with ?local=true", name, e.Reason)}
 		}
