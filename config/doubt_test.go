@@ -102,8 +102,8 @@ func TestLoadSure(t *testing.T) {
 		w.wantSure(t, "emptied while another was edited", "e")
 		must(t, os.Remove(dir+"/e.hcl"))
 		w.wantSure(t, "emptied", "")
-		for range 4 {
-			time.Sleep(time.Second)
+		for range 4 { // each look takes a quarter of a second
+			time.Sleep(700 * time.Millisecond)
 			w.wantSure(t, "still", "")
 		}
 		time.Sleep(1200 * time.Millisecond)
@@ -161,7 +161,7 @@ func TestLoadSureOfAFileThatIsBeingWritten(t *testing.T) {
 		done := make(chan struct{})
 		go func() {
 			defer close(done)
-			for i := range 200 {
+			for i := range 600 { // longer than anybody waits
 				put(t, path, version(1, 1)+strings.Repeat("#", i)+"\n")
 				time.Sleep(10 * time.Millisecond)
 			}

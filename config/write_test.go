@@ -235,7 +235,7 @@ func TestMakeIsFast(t *testing.T) {
 			s, begin := whole(), time.Now()
 			s.OAuth.ClientID = strings.Repeat(x, length/len(x))
 			text, diags := Make(s, Admin{})
-			if took := time.Since(begin); took > 500*time.Millisecond || (text != nil) != (length == 400) {
+			if took := time.Since(begin); took > 3*time.Second || (text != nil) != (length == 400) {
 				t.Errorf("%d bytes of %q took %s: %v", length, x, took, diags)
 			}
 		}
