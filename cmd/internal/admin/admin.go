@@ -62,6 +62,8 @@ type API struct {
 	refused   quota // lines of the audit log for requests that were not let in
 	visited   quota // those for visitors
 	unwritten quota // of the log, for lines that could not be written
+
+	unreadable quota // of the log, for readings of the metrics key
 }
 
 // Edit writes the file of a server that the API makes, or removes it if s is nil, and puts that in force. An error has left

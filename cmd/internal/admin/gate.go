@@ -150,7 +150,10 @@ func (a *API) admit(w http.ResponseWriter, req *http.Request, r route, next http
 	actor, err := a.actor(req.Context(), key, r.who)
 	switch {
 	case err != nil:
-		a.refuse(w, http.StatusServiceUnavailable, r.pattern, err.Error())
+		if a.Log != nil && a.unreadable.take(1) { // who has no key is told no path and no address
+			a.Log.Warn("/metrics cannot be had with metrics_key", "error", err)
+		}
+		a.refuse(w, http.StatusServiceUnavailable, r.pattern, "metrics_key cannot be read now: see the log of bearerd")
 	case actor == "" && !a.brake.hold(req.Context()):
 		w.Header().Set("Connection", "close")
 		w.Header().Set("Retry-After", "5")

@@ -298,8 +298,9 @@ func TestMetricsListener(t *testing.T) {
 		if c.shown != "" {
 			r.Header.Set("Authorization", "Bearer "+c.shown)
 		}
-		if got := answerTo(g.Metrics(), r).StatusCode; got != c.want {
-			t.Errorf("%s: %d, not %d", name, got, c.want)
+		resp := answerTo(g.Metrics(), r)
+		if body, err := io.ReadAll(resp.Body); err != nil || resp.StatusCode != c.want || strings.Contains(string(body), "no Vault") {
+			t.Errorf("%s: %d, not %d: %s %v", name, resp.StatusCode, c.want, body, err)
 		}
 	}
 }
