@@ -116,7 +116,7 @@ func (l *loader) roots(t *tree, sources []*source) {
 func defaults() *Config {
 	return &Config{
 		Log:   Log{Level: "info", Format: "auto"},
-		Proxy: Proxy{Listen: defaultProxyListen, Local: Local{LocalAuth: "key"}},
+		Proxy: DefaultProxy(),
 	}
 }
 
@@ -192,7 +192,18 @@ func (l *loader) server(s *source, hb *hcl.Block) *written {
 func DefaultServer(name string) *Server {
 	return &Server{
 		Name: name, TokenFileMode: "0600", Via: "proxy", Login: "command", StopGrace: 2 * time.Second, KillGrace: 5 * time.Second,
-		OnRotate: "replay", OnRotateBusy: "error", Signal: "SIGHUP",
+		OnRotate: "replay", OnRotateBusy: "error", Signal: "SIGHUP", Replay: "challenge",
+	}
+}
+
+// DefaultProxy is a proxy block in which nothing is written.
+func DefaultProxy() Proxy {
+	return Proxy{
+		Listen: defaultProxyListen, Local: Local{LocalAuth: "key"}, FastPath: true,
+		Limits: Limits{
+			MaxConnections: 4096, MaxHeadBytes: 64 << 10, MaxBodyBytes: 64 << 20, MaxAnswerHead: 256 << 10, ReplayBytes: 4 << 20,
+			HeadTimeout: 10 * time.Second, BodyTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute, WriteTimeout: 2 * time.Minute,
+		},
 	}
 }
 

@@ -53,12 +53,29 @@ type Local struct {
 	AllowHosts   []string `hcl:"allow_hosts" reload:"live"`    // beside loopback names
 	AllowOrigins []string `hcl:"allow_origins" reload:"live"`  // beside loopback origins
 	AllowRemote  bool     `hcl:"allow_remote" reload:"rebind"` // listen on other than loopback addresses
+	SocketMode   string   `hcl:"socket_mode" reload:"live"`    // octal, of a unix socket; "": 0600, and 0660 with a group
+	SocketGroup  string   `hcl:"socket_group" reload:"live"`   // name or number; "": that of the daemon
+}
+
+// Limits bound what callers of the proxy, and its upstreams, may use.
+type Limits struct {
+	MaxConnections int           `hcl:"max_connections" reload:"live"` // of callers, over all listeners
+	MaxHeadBytes   int           `hcl:"max_head_bytes" reload:"live"`  // of a request line with its headers
+	MaxBodyBytes   int           `hcl:"max_body_bytes" reload:"live"`  // of a request body
+	MaxAnswerHead  int           `hcl:"max_answer_head_bytes" reload:"live"`
+	ReplayBytes    int           `hcl:"replay_bytes" reload:"live"`  // of a request body that are kept, so that it can be sent again
+	HeadTimeout    time.Duration `hcl:"head_timeout" reload:"live"`  // for a request line with its headers, from its first byte or the connection on
+	BodyTimeout    time.Duration `hcl:"body_timeout" reload:"live"`  // without a byte of a request body
+	IdleTimeout    time.Duration `hcl:"idle_timeout" reload:"live"`  // of a connection between two requests
+	WriteTimeout   time.Duration `hcl:"write_timeout" reload:"live"` // without a caller taking a byte of an answer that is there
 }
 
 // Proxy is the proxy block: the one listener that serves each url server at /NAME.
 type Proxy struct {
 	Listen string `hcl:"listen" reload:"rebind"` // HOST:PORT or unix:PATH
 	Local
+	FastPath bool `hcl:"fast_path" reload:"live"` // common requests to http upstreams do not go through net/http
+	Limits
 }
 
 // Admin is the admin block: the REST API and the page.
@@ -93,6 +110,7 @@ type Server struct {
 
 	URL     string                 `hcl:"url" reload:"retoken"` // a Streamable HTTP server
 	Headers map[string]secrets.Ref `hcl:"headers" reload:"live"`
+	Replay  string                 `hcl:"replay" reload:"live"`   // challenge, always, never: when a refused request is sent again
 	Listen  string                 `hcl:"listen" reload:"rebind"` // a listener of its own, at the path of URL
 	Local
 

@@ -68,7 +68,8 @@ func withServer(t *testing.T, start func() (*oauthtest.Server, error)) *fixture 
 	f := &fixture{t: t, as: as, log: out, keys: NewKeys(), resolve: &secrets.Resolver{Store: store}}
 	f.engine = engine.New(context.Background(), store, engine.Local{Store: store, Lock: store.Lock}, f.resolve, log)
 	f.proxy = New(f.keys, f.resolve, log)
-	f.cfg = &config.Config{Proxy: config.Proxy{Listen: "127.0.0.1:0"}}
+	f.cfg = &config.Config{Proxy: config.DefaultProxy()}
+	f.cfg.Proxy.Listen = "127.0.0.1:0"
 	f.client = &http.Client{
 		Transport:     &http.Transport{DisableCompression: true},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },

@@ -138,10 +138,10 @@ func (c *child) openProxy(ctx context.Context, s *config.Server, source *engine.
 		c.proxy.Observe(c.app.record.delivered)
 	}
 	remote := &config.Server{
-		Name: s.Name, URL: s.Args[at], Listen: anyPort, OAuth: s.OAuth, Local: config.Local{LocalAuth: "key"},
+		Name: s.Name, URL: s.Args[at], Listen: anyPort, OAuth: s.OAuth, Local: config.Local{LocalAuth: "key"}, Replay: s.Replay,
 		Made: s.Made, AllowPrivate: s.AllowPrivate,
 	}
-	cfg := &config.Config{Servers: []*config.Server{remote}}
+	cfg := &config.Config{Proxy: config.DefaultProxy(), Servers: []*config.Server{remote}}
 	plan, err := c.proxy.Prepare(cfg, func(string) *engine.Source { return source })
 	if err != nil {
 		return "", secrets.Secret{}, err
