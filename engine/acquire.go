@@ -48,6 +48,7 @@ func (s *Source) acquire(ctx context.Context, f *flight, g *reading, stored *Tok
 func (s *Source) ask(ctx context.Context, o *oauth.Target, request func(log *slog.Logger, id string) (*oauth.Token, error)) (*oauth.Token, error) {
 	id, log := uuid.NewString(), s.engine.log.With("server", s.name)
 	log.Info("[OAuthService] Token request correlation_id="+id+" for "+s.name, "correlation_id", id)
+	o.Certificate = s.present(ctx)
 	start := time.Now()
 	t, err := request(log, id)
 	if err == nil || !(&Error{Err: err}).unsent() {
@@ -115,6 +116,7 @@ func (s *Source) logFailure(ctx context.Context, log *slog.Logger, id string, er
 // another host was faster, its token is taken: all share one.
 func (s *Source) keep(ctx context.Context, f *flight, answer *oauth.Token, g *reading) (*Token, error) {
 	r, kind := s.renewed(f, &g.record, answer), TokenAcquired
+	t := s.granted(&r, answer)
 	_, err := s.engine.save(ctx, &r, g.rev)
 	for try := 1; errors.Is(err, secrets.ErrConflict) && try < maxTries && sleep(ctx, leasePoll/10); try++ {
 		now, readErr := s.load(ctx)
@@ -125,14 +127,14 @@ func (s *Source) keep(ctx context.Context, f *flight, answer *oauth.Token, g *re
 		if now.Revoked {
 			return nil, s.tooLate(ctx, answer)
 		}
-		if t := now.token(s.buffer()); t != nil && t.Generation > f.after && t.fresh(time.Now()) {
-			r, kind, err = now.record, Changed, nil
+		if theirs := s.tokenOf(&now.record); theirs != nil && theirs.Generation > f.after && theirs.fresh(time.Now()) {
+			r, t, kind, err = now.record, theirs, Changed, nil
 			break
 		}
 		r = s.renewed(f, &now.record, answer)
+		t = s.granted(&r, answer)
 		_, err = s.engine.save(ctx, &r, now.rev)
 	}
-	t := r.token(s.buffer())
 	s.acquired(r)
 	s.adopt(t)
 	s.happened(t.event(kind))
@@ -158,6 +160,7 @@ func (s *Source) renewed(f *flight, r *record, answer *oauth.Token) record {
 		n.Rotation++
 	}
 	n.AccessToken, n.Refresh, n.Scope = answer.AccessToken.Reveal(), answer.RefreshToken.Reveal(), answer.Scope
+	n.Certificate = oauth.Thumbprint(answer.Certificate)
 	n.Issued, n.Expires, n.Correlation = answer.Requested, expires, answer.CorrelationID
 	s.pinTo(&n)
 	return n

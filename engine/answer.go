@@ -176,7 +176,7 @@ func (s *Source) begun(ctx context.Context, p *pending, answer *oauth.Token, put
 		if errors.Is(err, secrets.ErrConflict) && try < maxTries && sleep(ctx, leasePoll) {
 			continue // another process has just renewed what this replaces
 		}
-		t := r.token(s.buffer())
+		t := s.granted(&r, answer)
 		s.enter(t)
 		s.acquired(r)
 		if err != nil {
@@ -203,6 +203,7 @@ func (s *Source) unwelcome(ctx context.Context, p *pending, answer *oauth.Token)
 
 // enter puts the token of a new grant in service, whatever went before. The caller tells.
 func (s *Source) enter(t *Token) {
+	s.believe()
 	s.mu.Lock()
 	s.floor, s.wanted, s.entered = 0, lacking(s.wanted, t.Scope), t.Generation
 	s.mu.Unlock()

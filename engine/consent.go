@@ -109,7 +109,7 @@ func (s *Source) hasNewer(ctx context.Context, f *flight) bool {
 	if err != nil || g.Generation <= f.after {
 		return false
 	}
-	t := g.token(s.buffer())
+	t := s.tokenOf(&g.record)
 	return t != nil && t.valid(time.Now()) && lacking(f.scope, g.Asked) == ""
 }
 
@@ -189,7 +189,7 @@ func (s *Source) adoptNewer(ctx context.Context, f *flight) {
 		return
 	}
 	if g, err := s.load(ctx); err == nil && g.Generation > generation(s.current.Load()) && !g.Revoked {
-		if t := g.token(s.buffer()); t != nil && t.valid(time.Now()) {
+		if t := s.tokenOf(&g.record); t != nil && t.valid(time.Now()) {
 			s.adopt(t)
 			s.changed()
 		}

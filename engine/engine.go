@@ -118,6 +118,7 @@ func (s *Source) use(server *config.Server) {
 	if reflect.DeepEqual(old, server) {
 		return
 	}
+	s.usePair(server)
 	s.mu.Lock()
 	defer s.unlock()
 	s.retryAt, s.rejected = time.Time{}, refused{}
@@ -155,6 +156,7 @@ func (p *Plan) Commit() {
 func (e *Engine) KeepFresh() {
 	if e.eager.CompareAndSwap(false, true) {
 		e.spawn(e.watchClock)
+		e.spawn(e.watchCertificates)
 	}
 	e.wakeAll()
 	if e.shared {

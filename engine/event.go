@@ -62,6 +62,7 @@ type shown struct {
 	retryAt                   time.Time
 	store, storeError, wanted string
 	uncommitted, signingIn    bool
+	doubted                   time.Time // until when it stays so
 }
 
 // shows is what Status would show now. mu is held.
@@ -72,6 +73,9 @@ func (s *Source) shows() shown {
 	}
 	if s.trouble != nil {
 		now.retryAt = s.retryAt
+	}
+	if s.disbelief.doubts(now.token) {
+		now.doubted = s.disbelief.next()
 	}
 	return now
 }

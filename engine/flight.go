@@ -165,12 +165,13 @@ func (s *Source) once(ctx context.Context, f *flight) (*Token, error) {
 	if err := s.takeMoved(ctx); err != nil {
 		return nil, err
 	}
+	s.present(ctx)
 	g, err := s.recallSoon(ctx, f)
 	if errors.Is(err, errLeased) {
 		return nil, err
 	}
 	g.locked = locked
-	stored := g.token(s.buffer())
+	stored := s.tokenOf(&g.record)
 	if err != nil {
 		stored = s.withoutStore(ctx, err)
 	}
@@ -248,7 +249,7 @@ const copyPatience = 3 * time.Second
 // recallSoon is recall, which does not wait long for a store that hangs while there is a copy to serve.
 func (s *Source) recallSoon(ctx context.Context, f *flight) (*reading, error) {
 	if c := s.copied(ctx); s.engine.shared && !f.forced && c != nil {
-		if t := c.token(s.buffer()); t != nil && t.fresh(time.Now()) && t.Generation > f.after {
+		if t := s.tokenOf(c); t != nil && t.fresh(time.Now()) && t.Generation > f.after {
 			var cancel context.CancelFunc
 			ctx, cancel = context.WithTimeout(ctx, copyPatience)
 			defer cancel()

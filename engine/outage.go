@@ -81,7 +81,7 @@ func (s *Source) withoutStore(ctx context.Context, err error) *Token {
 	if r == nil || r.Fingerprint != s.fingerprint {
 		return nil
 	}
-	t := r.token(s.buffer())
+	t := s.tokenOf(r)
 	if t != nil {
 		t.copied = true
 	}

@@ -36,6 +36,7 @@ type record struct {
 	Correlation string    `json:"correlation_id,omitempty"`
 	Backoff     time.Time `json:"backoff_until,omitzero"` // the last request failed: nobody asks before
 	Nonce       string    `json:"nonce,omitempty"`        // fresh for each write
+	Certificate string    `json:"certificate,omitempty"`  // the thumbprint of the one that the token may be bound to
 
 	// Of a chain of refresh tokens.
 	Chain    string `json:"chain,omitempty"`    // the fingerprint of what a refresh token belongs to

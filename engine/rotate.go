@@ -20,7 +20,7 @@ func (s *Source) rotate(ctx context.Context, f *flight, g *reading) (*Token, err
 		return nil, err
 	}
 	if s.leased(g) {
-		s.serveStored(f, g.token(s.buffer()))
+		s.serveStored(f, s.tokenOf(&g.record))
 		return nil, errLeased
 	}
 	if s.server.Load().OAuth.Delegated() && g.spent() { // nobody is asked anything until a person signs in
@@ -278,7 +278,7 @@ func (s *Source) giveBack(ctx context.Context, f *flight, g *reading, why error)
 	if !failed.final() && !failed.unsent() && !errors.Is(why, errLeased) {
 		g.Backoff = time.Now().Add(max(firstPause, min(failed.retryAfter(), longestPause)))
 	}
-	stored := g.token(s.buffer())
+	stored := s.tokenOf(&g.record)
 	_, err := s.engine.save(ctx, &g.record, g.rev)
 	if errors.Is(err, secrets.ErrConflict) { // an invalidation, say, has kept the lease in what it wrote
 		if now, readErr := s.load(ctx); readErr == nil && now.Lease != nil && now.Lease.Owner == s.owner {
@@ -312,7 +312,7 @@ func (s *Source) commit(ctx context.Context, f *flight, g *reading, answer *oaut
 		kind = TokenAcquired
 	}
 	s.writeJournal(ctx, r, put)
-	t := r.token(s.buffer())
+	t := s.granted(&r, answer)
 	s.acquired(r)
 	s.adopt(t)
 	s.letGo(f)

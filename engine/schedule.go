@@ -78,13 +78,14 @@ func (s *Source) plan() {
 // that was wished for has failed. mu is held.
 func (s *Source) next() (at time.Time, ok bool) {
 	t := s.current.Load()
-	if t != nil && !t.Expires.IsZero() {
+	outdated := t != nil && t.outdated.Load()
+	if t != nil && !t.Expires.IsZero() && !outdated {
 		at = s.due(t)
 	}
 	if s.trouble != nil && s.retryAt.After(at) {
 		at = s.retryAt
 	}
-	return at, t != nil && !t.Expires.IsZero() || t == nil && s.trouble != nil
+	return at, outdated || t != nil && !t.Expires.IsZero() || t == nil && s.trouble != nil
 }
 
 // wake begins a flight if one is due.
@@ -103,7 +104,9 @@ func (s *Source) wake() {
 }
 
 // Mended makes sources that failed try again at once: a secret that they may want has been set.
+// It looks at client certificates too.
 func (e *Engine) Mended() {
+	e.spawn(func(ctx context.Context) { e.attendCertificates(ctx, true) })
 	for _, s := range *e.sources.Load() {
 		s.mu.Lock()
 		failed := s.trouble != nil

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -19,49 +20,53 @@ type Source struct {
 	engine      *Engine
 	name        string
 	fingerprint string
-	chain       string                        // of refresh tokens; "": the grant has none
-	owner       string                        // of the leases that it takes
-	server      atomic.Pointer[config.Server] // its settings; those outside the fingerprint may be swapped
-	gone        chan struct{}                 // closed when it is retired
-	current     atomic.Pointer[Token]         // nil: none, or none that may be used
+	chain       string                          // of refresh tokens; "": the grant has none
+	owner       string                          // of the leases that it takes
+	server      atomic.Pointer[config.Server]   // its settings; those outside the fingerprint may be swapped
+	gone        chan struct{}                   // closed when it is retired
+	current     atomic.Pointer[Token]           // nil: none, or none that may be used
+	pair        atomic.Pointer[oauth.KeyPair]   // nil: no client certificate is presented
+	certificate atomic.Pointer[tls.Certificate] // that was read last; nil: none yet
+	looking     sync.Mutex                      // held while it is read
 	stats       stats
 
-	mu           sync.Mutex // guards what follows
-	flight       *flight
-	floor        uint64 // the generation that upstream refused: it and earlier ones are not taken from the store
-	state        State
-	trouble      *Error // why the last attempt failed; nil after a success
-	failures     int    // in a row
-	retryAt      time.Time
-	challengedAt time.Time
-	store        string   // what is wrong with the store; "": nothing
-	storeError   string   // the same in the store's words
-	seen         seen     // the lease of another process
-	uncommitted  *record  // the newest refresh token, while the store may not have it
-	unjournaled  bool     // nor the journal
-	locks        []func() // release the lock of this host, see release
-	rejected     refused
-	challenge    *oauth.Challenge       // what upstream asked for last; nil: it was not asked
-	heardAt      time.Time              // when that was
-	settled      *oauth.Challenge       // the one that was looked into
-	pin          string                 // the issuer that accepted what is configured
-	wanted       string                 // the scope that upstream wants and a person must approve
-	refreshKept  bool                   // no token is held, as it was dropped, but a refresh token is stored: the next use gets one
-	entered      uint64                 // the generation that the last sign-in here has brought
-	stepped      []time.Time            // when upstream wanted another scope
-	asking       bool                   // a person is asked now, for a request
-	reserved     time.Time              // until then a command begins a sign-in: no request does
-	yield        func() <-chan struct{} // ends that; nil: nobody listens for the answer
-	login        chan struct{}          // closed when the pending login ends that was begun here; nil: there is none
-	loginTimer   *time.Timer
-	timer        *time.Timer
-	retired      bool
-	told         shown // what Status showed when somebody was told last
+	mu          sync.Mutex // guards what follows
+	flight      *flight
+	floor       uint64 // the generation that upstream refused: it and earlier ones are not taken from the store
+	state       State
+	trouble     *Error // why the last attempt failed; nil after a success
+	failures    int    // in a row
+	retryAt     time.Time
+	disbelief   disbelief
+	store       string   // what is wrong with the store; "": nothing
+	storeError  string   // the same in the store's words
+	seen        seen     // the lease of another process
+	uncommitted *record  // the newest refresh token, while the store may not have it
+	unjournaled bool     // nor the journal
+	locks       []func() // release the lock of this host, see release
+	rejected    refused
+	challenge   *oauth.Challenge       // what upstream asked for last; nil: it was not asked
+	heardAt     time.Time              // when that was
+	settled     *oauth.Challenge       // the one that was looked into
+	pin         string                 // the issuer that accepted what is configured
+	wanted      string                 // the scope that upstream wants and a person must approve
+	refreshKept bool                   // no token is held, as it was dropped, but a refresh token is stored: the next use gets one
+	entered     uint64                 // the generation that the last sign-in here has brought
+	stepped     []time.Time            // when upstream wanted another scope
+	asking      bool                   // a person is asked now, for a request
+	reserved    time.Time              // until then a command begins a sign-in: no request does
+	yield       func() <-chan struct{} // ends that; nil: nobody listens for the answer
+	login       chan struct{}          // closed when the pending login ends that was begun here; nil: there is none
+	loginTimer  *time.Timer
+	timer       *time.Timer
+	retired     bool
+	told        shown // what Status showed when somebody was told last
 }
 
 func newSource(e *Engine, server *config.Server, fp string) *Source {
 	s := &Source{engine: e, name: server.Name, fingerprint: fp, chain: chain(server), owner: newOwner(), gone: make(chan struct{}), state: Pending}
 	s.server.Store(server)
+	s.usePair(server)
 	s.told = s.shows()
 	return s
 }
@@ -69,11 +74,19 @@ func newSource(e *Engine, server *config.Server, fp string) *Source {
 // Token gives a valid token: the cached one, or the one that the fetch in flight brings. It fails with *Error, with
 // ErrGone, or with ctx's error when ctx ends first; the fetch goes on then.
 func (s *Source) Token(ctx context.Context) (*Token, error) {
-	if t := s.current.Load(); t != nil && t.fresh(time.Now()) {
-		s.hit(ctx, t)
+	if t := s.Fresh(ctx); t != nil {
 		return t, nil
 	}
 	return s.slow(ctx, true)
+}
+
+// Fresh is the cached token, if it need not be renewed yet; nil: Token is the one to ask. It never waits.
+func (s *Source) Fresh(ctx context.Context) *Token {
+	if t := s.current.Load(); t != nil && t.fresh(time.Now()) {
+		s.hit(ctx, t)
+		return t
+	}
+	return nil
 }
 
 // hit counts a cache hit. The first one of each token is worth a line to people, the rest to debugging.
@@ -112,7 +125,7 @@ func (s *Source) fetched(ctx context.Context, asked bool) (*Token, error) {
 	}
 	valid := held != nil && held.valid(time.Now())
 	f, err := s.join(generation(held), asked)
-	if valid && !errors.Is(err, ErrGone) {
+	if valid && !errors.Is(err, ErrGone) && (err != nil || !held.outdated.Load()) {
 		s.hit(ctx, held)
 		return held, nil
 	}
@@ -122,6 +135,9 @@ func (s *Source) fetched(ctx context.Context, asked bool) (*Token, error) {
 	}
 	select {
 	case <-f.done:
+		if t := s.current.Load(); f.err != nil && t != nil && t.valid(time.Now()) {
+			return t, nil
+		}
 		return f.token, f.failure()
 	case <-f.fallback:
 		switch t := s.current.Load(); {
@@ -143,6 +159,7 @@ func (s *Source) fetched(ctx context.Context, asked bool) (*Token, error) {
 // Refresh gets a token newer than any known one, whatever the state of the source: it is a person's or an upstream's
 // explicit wish.
 func (s *Source) Refresh(ctx context.Context) (*Token, error) {
+	s.believe()
 	after := generation(s.current.Load())
 	if r, err := s.load(ctx); err == nil {
 		after = max(after, r.Generation)
@@ -290,8 +307,9 @@ func (s *Source) Sync(ctx context.Context) error {
 	if err != nil {
 		return err // of a file the next renewal tells
 	}
-	stored := g.token(s.buffer())
-	if !g.foreign && s.takeOver(g, stored) && stored != nil {
+	s.present(ctx)
+	stored := s.tokenOf(&g.record)
+	if !g.foreign && !s.boundElsewhere(&g.record) && s.takeOver(g, stored) && stored != nil {
 		s.keepShared(ctx, g, nil)
 	} else if s.engine.shared {
 		s.storeWritten()
@@ -336,14 +354,6 @@ func (s *Source) syncPause() time.Duration {
 	return max(sharedPause, time.Until(t.Expires)/10)
 }
 
-// publish swaps the current token; deliveries that hold the old one learn of it. mu is held.
-func (s *Source) publish(t *Token) {
-	if old := s.current.Swap(t); old != nil && old != t {
-		old.dropped.Store(t == nil)
-		close(old.superseded)
-	}
-}
-
 // retire ends a source whose server was removed or changed.
 func (s *Source) retire() {
 	s.mu.Lock()
@@ -357,13 +367,6 @@ func (s *Source) retire() {
 	if s.timer != nil {
 		s.timer.Stop()
 	}
-}
-
-func generation(t *Token) uint64 {
-	if t == nil {
-		return 0
-	}
-	return t.Generation
 }
 
 func (s *Source) buffer() time.Duration {

@@ -66,6 +66,10 @@ func (s *Source) Status() Status {
 	}
 	t := s.current.Load()
 	s.wants(&st)
+	if st.Error == "" && s.disbelief.doubts(t) {
+		at := s.disbelief.next()
+		st.Error, st.Remedy, st.NextTry = "upstream refuses this token, which was just renewed", checkAudience, &at
+	}
 	if t == nil {
 		return st
 	}

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"crypto/tls"
 	"math"
 	"sync/atomic"
 	"time"
@@ -15,6 +16,9 @@ type Token struct {
 	Expires    time.Time // zero: the authorization server gave no expires_in
 	Generation uint64    // counts the acquisitions of this grant, over restarts and processes
 
+	// Certificate is the one to present where the token is sent, as it may be bound to it (RFC 8705 §3); nil: none.
+	Certificate *tls.Certificate
+
 	correlation   string // the X-Correlation-ID of the request that brought it
 	access        secrets.Secret
 	authorization secrets.Secret // "Bearer …", built once so that a request allocates nothing
@@ -24,7 +28,10 @@ type Token struct {
 	renewable     bool           // its refresh token is kept
 	copied        bool           // from the local copy, while the shared store was away
 	superseded    chan struct{}
-	dropped       atomic.Bool // nothing took its place when it was superseded
+	dropped       atomic.Bool            // nothing took its place when it was superseded
+	taken         atomic.Bool            // by upstream
+	outdated      atomic.Bool            // it is bound to a certificate that has been replaced: use it only where a newer one cannot be had
+	doubted       atomic.Pointer[Source] // who wants to know when upstream takes it; nil: nobody
 }
 
 // Headers gives the Authorization value for a request. dpop is empty for a Bearer token; method and URL are what a
@@ -51,7 +58,7 @@ func (t *Token) Stale() time.Time {
 	return time.Unix(0, t.staleAt)
 }
 
-func (t *Token) fresh(now time.Time) bool { return now.UnixNano() < t.staleAt }
+func (t *Token) fresh(now time.Time) bool { return now.UnixNano() < t.staleAt && !t.outdated.Load() }
 func (t *Token) valid(now time.Time) bool { return now.UnixNano() < t.deadAt }
 
 // newToken sets the moments of renewal. A token that lives shorter than twice the buffer would always be stale or
@@ -71,4 +78,23 @@ func newToken(access secrets.Secret, scope string, issued, expires time.Time, ge
 	t.deadAt = expires.UnixNano()
 	t.staleAt = expires.Add(-buffer).UnixNano()
 	return t
+}
+
+func generation(t *Token) uint64 {
+	if t == nil {
+		return 0
+	}
+	return t.Generation
+}
+
+// publish swaps the current token; deliveries that hold the old one learn of it. mu is held.
+func (s *Source) publish(t *Token) {
+	s.outdate(t)
+	if old := s.current.Swap(t); old != nil && old != t {
+		old.dropped.Store(t == nil)
+		if old.taken.Load() {
+			s.disbelief.token, s.disbelief.inRow = nil, 0
+		}
+		close(old.superseded)
+	}
 }

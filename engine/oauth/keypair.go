@@ -2,11 +2,14 @@ package oauth
 
 import (
 	"context"
+	"crypto/sha256"
 	"crypto/tls"
+	"encoding/base64"
 	"os"
 	"sync"
 	"time"
 
+	"bearerd/config"
 	"bearerd/secrets"
 )
 
@@ -15,8 +18,9 @@ const (
 	rereadTimeout = 5 * time.Second // below the time that a handshake has, in which the pair before serves as well
 )
 
-// keyPair is a client certificate and its key.
-type keyPair struct {
+// KeyPair is a client certificate and its key (RFC 8705), read again when they may have changed. It is safe for many
+// goroutines.
+type KeyPair struct {
 	cert, key secrets.Ref
 	resolve   *secrets.Resolver
 
@@ -32,9 +36,41 @@ type stamp struct {
 	size     int64
 }
 
-// current reads the pair again when it may have changed. While the new one cannot be used, as in the middle of a rotation
+// NewKeyPair is the pair of a configuration; nothing is read yet. It is nil without OAUTH_USE_MTLS.
+func NewKeyPair(c *config.OAuth, r *secrets.Resolver) *KeyPair {
+	if !c.UseMTLS {
+		return nil
+	}
+	return &KeyPair{cert: c.ClientCertPath, key: c.ClientKeyPath, resolve: r}
+}
+
+// Same reports whether p is the pair that c names.
+func (p *KeyPair) Same(c *config.OAuth) bool {
+	if p == nil || !c.UseMTLS {
+		return p == nil && !c.UseMTLS
+	}
+	return p.cert.Identity() == c.ClientCertPath.Identity() && p.key.Identity() == c.ClientKeyPath.Identity()
+}
+
+// Thumbprint is the x5t#S256 that tokens are bound to (RFC 8705 §3.1); "" for nil.
+func Thumbprint(c *tls.Certificate) string {
+	if c == nil || len(c.Certificate) == 0 {
+		return ""
+	}
+	sum := sha256.Sum256(c.Certificate[0])
+	return base64.RawURLEncoding.EncodeToString(sum[:])
+}
+
+// Reread has the next call of Current read what is in no file, whatever its age.
+func (p *KeyPair) Reread() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.next = time.Time{}
+}
+
+// Current reads the pair again when it may have changed. While the new one cannot be used, as in the middle of a rotation
 // or when Vault is down, the pair read before stays in use; a missing file is always an error.
-func (p *keyPair) current(ctx context.Context) (*tls.Certificate, error) {
+func (p *KeyPair) Current(ctx context.Context) (*tls.Certificate, error) {
 	stamps, err := p.stat()
 	if err != nil {
 		return nil, err
@@ -63,7 +99,7 @@ func (p *keyPair) current(ctx context.Context) (*tls.Certificate, error) {
 
 // begin gives the pair that is held, and whether it is good as it is. If not, the caller reads it again; handshakes
 // that come meanwhile do not wait for a store.
-func (p *keyPair) begin(stamps [2]stamp) (kept *tls.Certificate, fresh bool) {
+func (p *KeyPair) begin(stamps [2]stamp) (kept *tls.Certificate, fresh bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	now := time.Now()
@@ -75,9 +111,9 @@ func (p *keyPair) begin(stamps [2]stamp) (kept *tls.Certificate, fresh bool) {
 	return p.pair, false
 }
 
-func (p *keyPair) remote() bool { return p.cert.Kind != secrets.File || p.key.Kind != secrets.File }
+func (p *KeyPair) remote() bool { return p.cert.Kind != secrets.File || p.key.Kind != secrets.File }
 
-func (p *keyPair) read(ctx context.Context) (*tls.Certificate, error) {
+func (p *KeyPair) read(ctx context.Context) (*tls.Certificate, error) {
 	cert, err := readPEM(ctx, clientCert, p.cert, p.resolve)
 	if err != nil {
 		return nil, err
@@ -94,7 +130,7 @@ func (p *keyPair) read(ctx context.Context) (*tls.Certificate, error) {
 }
 
 // stat looks at those of the two that are files.
-func (p *keyPair) stat() (stamps [2]stamp, err error) {
+func (p *KeyPair) stat() (stamps [2]stamp, err error) {
 	for i, f := range []struct {
 		what string
 		ref  secrets.Ref

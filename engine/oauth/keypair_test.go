@@ -15,7 +15,7 @@ import (
 
 // rotating is a pair in a Vault that a test changes.
 type rotating struct {
-	*keyPair
+	*KeyPair
 	t     *testing.T
 	as    *oauthtest.Server
 	dir   string
@@ -32,7 +32,7 @@ func newRotating(t *testing.T) *rotating {
 	t.Cleanup(as.Close)
 	p := &rotating{t: t, as: as, dir: t.TempDir()}
 	ref := func(field string) secrets.Ref { return secrets.Ref{Kind: secrets.Vault, Name: "tls", Field: field} }
-	p.keyPair = &keyPair{cert: ref("client.pem"), key: ref("client-key.pem"), resolve: &secrets.Resolver{Vault: p.vault}}
+	p.KeyPair = &KeyPair{cert: ref("client.pem"), key: ref("client-key.pem"), resolve: &secrets.Resolver{Vault: p.vault}}
 	return p
 }
 
@@ -54,7 +54,7 @@ func (p *rotating) rotate(subject string) {
 // check expects the certificate of subject, and how often the Vault was read since the last check.
 func (p *rotating) check(subject string, reads int) {
 	p.t.Helper()
-	pair, err := p.current(context.Background())
+	pair, err := p.Current(context.Background())
 	if err != nil {
 		p.t.Fatal(err)
 	}
@@ -99,7 +99,7 @@ func TestPairOfAFileAndAVault(t *testing.T) {
 	if err := os.Remove(p.cert.Name); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := p.current(t.Context()); !errors.Is(err, os.ErrNotExist) {
+	if _, err := p.Current(t.Context()); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("error %v", err)
 	}
 }

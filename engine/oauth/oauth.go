@@ -9,6 +9,7 @@ package oauth
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -36,6 +37,7 @@ type Token struct {
 	ExpiresGuessed bool           // the answer held an expires_in that cannot be read: ExpiresIn is 5 minutes
 	Requested      time.Time      // when the request was sent: the lifetime counts from here
 	CorrelationID  string
+	Certificate    *tls.Certificate // that it may be bound to (RFC 8705 §3): the one of the Target
 }
 
 // ClientCredentials asks the token endpoint once (RFC 6749 §4.4). id is the correlation id that goes out with the
@@ -80,7 +82,11 @@ func requestToken(
 	if err != nil {
 		return nil, w.asError(err, "OAUTH_TOKEN_URL")
 	}
-	return w.token(t, c.OAuth, requested)
+	granted, err := w.token(t, c.OAuth, requested)
+	if err == nil {
+		granted.Certificate = c.Certificate
+	}
+	return granted, err
 }
 
 // setParams adds to those of the grant what the configuration has, and the client's proof. Scope is set by x/oauth2.

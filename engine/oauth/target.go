@@ -1,6 +1,8 @@
 package oauth
 
 import (
+	"crypto/tls"
+
 	"bearerd/config"
 	"bearerd/secrets"
 )
@@ -13,6 +15,8 @@ type Target struct {
 	Method        string   // of client authentication, see Metadata.Method; "": as without metadata
 	Algs          []string // SigningAlgs of the metadata, of which private_key_jwt takes the usual one for the key; nil: any
 	Reach         Reach    // which addresses may be connected to
+
+	Certificate *tls.Certificate // of the client, see KeyPair; nil: it is read for the request
 }
 
 // The ways a client proves itself at the token endpoint (RFC 7591 §2, RFC 8705 §2.1).

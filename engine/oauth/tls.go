@@ -40,13 +40,33 @@ func TLSConfig(ctx context.Context, c *config.OAuth, r *secrets.Resolver) (*tls.
 	if !c.UseMTLS {
 		return conf, nil
 	}
-	pair := &keyPair{cert: c.ClientCertPath, key: c.ClientKeyPath, resolve: r}
-	if _, err := pair.current(ctx); err != nil {
+	pair := NewKeyPair(c, r)
+	if _, err := pair.Current(ctx); err != nil {
 		return nil, err
 	}
 	conf.GetClientCertificate = func(cri *tls.CertificateRequestInfo) (*tls.Certificate, error) {
-		return pair.current(cri.Context())
+		return pair.Current(cri.Context())
 	}
+	return conf, nil
+}
+
+// Present has conf present this very certificate, whatever authorities the other side names.
+func Present(conf *tls.Config, c *tls.Certificate) {
+	conf.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return c, nil }
+}
+
+// tlsConfig is TLSConfig with the certificate that the token is to be bound to, if that is known.
+func (t *Target) tlsConfig(ctx context.Context, r *secrets.Resolver) (*tls.Config, error) {
+	if t.Certificate == nil {
+		return TLSConfig(ctx, t.OAuth, r)
+	}
+	rest := *t.OAuth
+	rest.UseMTLS = false
+	conf, err := TLSConfig(ctx, &rest, r)
+	if err != nil {
+		return nil, err
+	}
+	Present(conf, t.Certificate)
 	return conf, nil
 }
 

@@ -49,7 +49,7 @@ type wire struct {
 func newWire(
 	ctx context.Context, log *slog.Logger, c *Target, r *secrets.Resolver, op, id string,
 ) (*wire, error) {
-	tlsConfig, err := TLSConfig(ctx, c.OAuth, r)
+	tlsConfig, err := c.tlsConfig(ctx, r)
 	if err != nil {
 		return nil, err
 	}

@@ -4,9 +4,11 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"encoding/base64"
 	"encoding/pem"
 	"math/big"
 	"net"
@@ -50,7 +52,7 @@ func template(commonName string) *x509.Certificate {
 	return &x509.Certificate{
 		SerialNumber: serial,
 		Subject:      pkix.Name{CommonName: commonName},
-		NotBefore:    time.Now().Add(-time.Hour),
+		NotBefore:    time.Date(1999, 12, 31, 0, 0, 0, 0, time.UTC), // testing/synctest begins a day later
 		NotAfter:     time.Now().Add(24 * time.Hour),
 		KeyUsage:     x509.KeyUsageDigitalSignature,
 	}
@@ -106,6 +108,19 @@ func (s *Server) WriteClientCert(dir, commonName string) (certPath, keyPath stri
 	}
 	cert := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: chain[0]})
 	return certPath, keyPath, replace(certPath, cert, 0o644)
+}
+
+// thumbprint is the x5t#S256 of a certificate (RFC 8705 §3.1).
+func thumbprint(c *x509.Certificate) string {
+	sum := sha256.Sum256(c.Raw)
+	return base64.RawURLEncoding.EncodeToString(sum[:])
+}
+
+// Holds reports whether a connection may use a token: the token is live, and bound to the client certificate that the
+// connection presented (RFC 8705 §3).
+func (s *Server) Holds(conn *tls.ConnectionState, token string) bool {
+	g, ok := s.Introspect(token)
+	return ok && conn != nil && len(conn.PeerCertificates) > 0 && g.Thumbprint == thumbprint(conn.PeerCertificates[0])
 }
 
 // replace writes beside the file and renames, as tools that rotate certificates do.

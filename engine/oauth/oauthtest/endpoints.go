@@ -20,6 +20,7 @@ type Request struct {
 	Form        url.Values // of the body alone
 	Body        string
 	CertSubject string // the common name of the verified client certificate; "": none
+	Thumbprint  string // its x5t#S256 (RFC 8705 §3.1)
 	CertSerial  string
 }
 
@@ -104,6 +105,7 @@ func read(r *http.Request) (Request, error) {
 	if r.TLS != nil && len(r.TLS.VerifiedChains) > 0 {
 		cert := r.TLS.VerifiedChains[0][0]
 		req.CertSubject, req.CertSerial = cert.Subject.CommonName, cert.SerialNumber.String()
+		req.Thumbprint = thumbprint(cert)
 	}
 	return req, err
 }
@@ -153,6 +155,7 @@ func (s *Server) token(w http.ResponseWriter, r Request) {
 	if refresh != "" {
 		answer["refresh_token"] = refresh
 	}
+	grant.Thumbprint = r.Thumbprint
 	token, lifetime := s.issue(grant)
 	answer["access_token"], answer["expires_in"] = token, int(lifetime/time.Second)
 	if grant.Scope != "" {

@@ -50,6 +50,8 @@ type Grant struct {
 	Audience string
 	Expiry   time.Time
 
+	Thumbprint string // x5t#S256 of the client certificate that it was given to (RFC 8705 §3.1); "": none
+
 	chain *chain // it ends with its chain; nil: it came from no refresh token
 }
 
