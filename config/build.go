@@ -76,6 +76,7 @@ func (l *loader) build(sources []*source) *Config {
 
 // assemble fills in what depends on other values, and validates. Nothing of it is cached.
 func (l *loader) assemble(t *tree) {
+	l.socket(t.single["proxy"], t.cfg.Proxy.Listen, &t.cfg.Proxy.Local)
 	slices.SortStableFunc(t.servers, func(a, b *written) int { return strings.Compare(a.Name, b.Name) })
 	for _, w := range t.servers {
 		w.inherit(t.cfg)
@@ -264,7 +265,7 @@ func (w *written) inherit(cfg *Config) {
 		w.AllowOrigins = proxy.AllowOrigins
 	}
 	if !w.block.has("listen") {
-		w.AllowRemote = proxy.AllowRemote
+		w.AllowRemote, w.SocketMode, w.SocketGroup = proxy.AllowRemote, proxy.SocketMode, proxy.SocketGroup
 	}
 }
 

@@ -38,6 +38,7 @@ func (l *loader) listeners(t *tree) {
 			continue
 		}
 		l.listen(b, &w.Listen, w.Local, `allow_remote = true`)
+		l.socket(b, w.Listen, &w.Local)
 		all = append(all, listener{b, "listen", fmt.Sprintf("server %q", w.Name), w.Listen})
 	}
 	taken := map[string]listener{}
@@ -62,6 +63,7 @@ func (l *loader) sharedListeners(t *tree) []listener {
 	if proxy != nil {
 		l.listen(proxy, &t.cfg.Proxy.Listen, t.cfg.Proxy.Local, "allow_remote = true")
 		l.local(proxy, t.cfg.Proxy.Local)
+		l.limits(proxy, t.cfg.Proxy.Limits)
 	}
 	all := []listener{{proxy, "listen", "the proxy", t.cfg.Proxy.Listen}}
 	if t.cfg.Use != nil {
@@ -80,9 +82,10 @@ func (l *loader) sharedListeners(t *tree) []listener {
 
 // onProxy checks a url server that the shared listener serves.
 func (l *loader) onProxy(t *tree, w *written) {
-	if w.block.has("allow_remote") {
-		l.report(Error, w.block.at("allow_remote"), "allow_remote needs a listen of its own",
-			"write it into the proxy block, or set listen")
+	for _, name := range []string{"allow_remote", "socket_mode", "socket_group"} {
+		if w.block.has(name) {
+			l.report(Error, w.block.at(name), name+" needs a listen of its own", "write it into the proxy block, or set listen")
+		}
 	}
 	if t.cfg.Proxy.AllowRemote && w.LocalAuth != "key" && w.block.has("local_auth") {
 		l.report(Error, w.block.at("local_auth"), `allow_remote = true needs local_auth = "key"`,

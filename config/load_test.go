@@ -41,14 +41,20 @@ func TestDefaults(t *testing.T) {
 	want := &Config{
 		Log:   Log{Level: "info", Format: "auto"},
 		Store: Store{Path: dir + "/.local/state/bearerd"},
-		Proxy: Proxy{Listen: "127.0.0.1:7411", Local: Local{LocalAuth: "key"}},
+		Proxy: Proxy{
+			Listen: "127.0.0.1:7411", Local: Local{LocalAuth: "key"}, FastPath: true,
+			Limits: Limits{
+				MaxConnections: 4096, MaxHeadBytes: 65536, MaxBodyBytes: 67108864, MaxAnswerHead: 262144, ReplayBytes: 4194304,
+				HeadTimeout: 10 * time.Second, BodyTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute, WriteTimeout: 2 * time.Minute,
+			},
+		},
 		Servers: []*Server{
 			{Name: "plain", Command: "uvx", TokenFileMode: "0600", Via: "proxy", Login: "command", StopGrace: 2 * time.Second, KillGrace: 5 * time.Second,
-				OnRotate: "replay", OnRotateBusy: "error", Signal: "SIGHUP"},
+				OnRotate: "replay", OnRotateBusy: "error", Signal: "SIGHUP", Replay: "challenge"},
 			{
 				Name: "u", URL: "https://mcp.example.com", Local: Local{LocalAuth: "key"},
 				TokenFileMode: "0600", Via: "proxy", Login: "command", StopGrace: 2 * time.Second, KillGrace: 5 * time.Second,
-				OnRotate: "replay", OnRotateBusy: "error", Signal: "SIGHUP",
+				OnRotate: "replay", OnRotateBusy: "error", Signal: "SIGHUP", Replay: "challenge",
 				OAuth: &OAuth{
 					Enabled: true, Version: "2.0", GrantType: "client_credentials", ClientID: "id",
 					ClientSecret: secrets.Ref{Kind: secrets.Env, Name: "S"}, TokenURL: "https://auth.example.com/token",

@@ -82,6 +82,7 @@ func (l *loader) validate(t *tree) {
 			c.urlOnly()
 			c.upstream()
 		}
+		c.oneOf(w.block, "replay", c.Replay, "challenge", "always", "never")
 		c.needsToken()
 		c.tokenFile()
 		if w.oauth != nil {
@@ -153,7 +154,7 @@ func (c check) refuse(why, remedy string, names ...string) {
 // stdioOnly refuses what has a meaning for url servers alone, and for the other way of delivery.
 func (c check) stdioOnly() {
 	c.refuse("has a meaning for url servers only", "remove it, or replace command by url",
-		"headers", "listen", "local_auth", "allow_hosts", "allow_origins", "allow_remote")
+		"headers", "listen", "local_auth", "allow_hosts", "allow_origins", "allow_remote", "socket_mode", "socket_group")
 	d, why := c.Delivery()
 	if d == DeliverArguments {
 		c.refuse("has a meaning for servers that get the token in their environment only",
@@ -161,6 +162,9 @@ func (c check) stdioOnly() {
 			"inject_env", "token_file", "token_file_mode", "token_file_group")
 	} else {
 		c.refuse("has a meaning for mcp-remote and other remote programs only", "remove it, or set is_remote = true", "via")
+	}
+	if d != DeliverArguments || c.Via != "proxy" || c.RemoteProgram() == "curl" {
+		c.refuse("has a meaning for url servers and for mcp-remote behind the local proxy only", "remove it", "replay")
 	}
 	if c.block.has("via") {
 		c.oneOf(c.block, "via", c.Via, "proxy", "header")
@@ -192,7 +196,7 @@ func (c check) needsToken() {
 	if !c.enabled() && !(c.oauth != nil && c.oauth.failed["enabled"]) {
 		c.refuse("needs an oauth_config that is enabled", "write oauth_config { enabled = true … }, or remove it",
 			"inject_env", "token_file", "token_file_mode", "token_file_group", "via", "revoke_on_shutdown", "allow_users", "allow_groups",
-			"login", "allow_step_up", "allow_private")
+			"login", "allow_step_up", "allow_private", "replay")
 		return
 	}
 	c.grants()

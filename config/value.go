@@ -99,8 +99,11 @@ func (c conversion) duration(p *time.Duration, v cty.Value) (message, remedy str
 		return c.wrong(`a duration such as "2s"`, v)
 	}
 	least, most, words := time.Duration(1), maxGrace, "over 0 and up to 10 minutes"
-	if c.name == "timeout" {
+	switch {
+	case c.name == "timeout":
 		least, most, words = time.Second, time.Minute, "from 1 second to 1 minute"
+	case strings.HasSuffix(c.name, "_timeout"):
+		least, words = time.Second, "from 1 second to 10 minutes"
 	}
 	d, err := time.ParseDuration(v.AsString())
 	if err != nil || d < least || d > most {

@@ -58,7 +58,7 @@ func noteSignIn(cmd *cobra.Command, s *config.Server) {
 }
 
 func httpEntry(s *config.Server, k admin.Key) map[string]any {
-	entry := map[string]any{"type": "http", "url": k.URL}
+	entry := map[string]any{"type": admin.Transport(s), "url": k.URL}
 	if strings.HasPrefix(k.Address, "unix:") {
 		entry["socket"] = strings.TrimPrefix(k.Address, "unix:")
 	} else if s.LocalAuth != "none" {

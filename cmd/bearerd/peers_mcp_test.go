@@ -37,8 +37,9 @@ func startServer(t testing.TB, script string, order any) string {
 // tokenCheck stands before an MCP server and lets only requests with a valid token pass.
 type tokenCheck struct {
 	*httptest.Server
-	mu   sync.Mutex
-	seen []string // guarded by mu
+	mu    sync.Mutex
+	seen  []string // guarded by mu
+	asked []string // guarded by mu
 }
 
 // startTokenCheck puts a token check before the server at upstream; it serves upstream's own path. Other requests are
@@ -80,6 +81,7 @@ func (c *tokenCheck) note(r *http.Request) string {
 	defer c.mu.Unlock()
 	header := strings.Join(r.Header.Values("Authorization"), ", ")
 	c.seen = append(c.seen, header)
+	c.asked = append(c.asked, r.Method+" "+r.URL.Path)
 	return header
 }
 
@@ -90,10 +92,18 @@ func (c *tokenCheck) Authorizations() []string {
 	return slices.Clone(c.seen)
 }
 
+// paths are the methods and paths of all requests so far, in order.
+func (c *tokenCheck) paths() []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Clone(c.asked)
+}
+
 // clientTarget is what client.mjs connects to: a URL, or a command that it starts and speaks to over stdio.
 type clientTarget struct {
 	URL     string            `json:"url,omitempty"`
 	Headers map[string]string `json:"headers,omitempty"`
+	SSE     bool              `json:"sse,omitempty"` // over the older HTTP+SSE transport
 	Command string            `json:"command,omitempty"`
 	Args    []string          `json:"args,omitempty"`
 	Env     map[string]string `json:"env,omitempty"` // nil: the test's own

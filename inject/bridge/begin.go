@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"sync"
+	"time"
 )
 
 // begin gives what enters the session that the server begins with its answer to initialize, and then closes begun.
@@ -59,17 +60,35 @@ func (b *Bridge) begun(run context.Context, line []byte, failed error) {
 	}
 }
 
-// attendSession opens the stream of what the server says unasked, once for each session.
+// headStart is how long what the client says next waits until the server has been asked for the stream of a session. A GET that
+// came in the midst of a call would look as if the answer to that call was resumed.
+const headStart = 100 * time.Millisecond
+
+// attendSession opens the stream of what the server says unasked, once for each session, and waits until it has been asked for.
 func (b *Bridge) attendSession(run context.Context, turn int) {
+	asked := make(chan struct{})
+	if !b.attendLater(run, turn, sync.OnceFunc(func() { close(asked) })) {
+		return
+	}
+	select {
+	case <-asked:
+	case <-time.After(headStart):
+	case <-run.Done():
+	}
+}
+
+// attendLater starts what attends the session called turn, which calls asked. It reports false if that is not to be.
+func (b *Bridge) attendLater(run context.Context, turn int, asked func()) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.session.turn != turn || b.session.old != nil || b.session.end != nil || b.session.moved() {
-		return
+		return false
 	}
 	ctx, cancel := context.WithCancel(run)
 	b.session.end = cancel
 	b.work.Go(func() {
 		defer cancel()
-		b.attend(run, ctx, turn)
+		b.attend(run, ctx, turn, asked)
 	})
+	return true
 }

@@ -6,6 +6,7 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"net/http/httptrace"
 	"strconv"
 	"time"
 )
@@ -181,8 +182,10 @@ func retryAfter(resp *http.Response) time.Duration {
 }
 
 // attend passes on what the server says unasked in the session called turn, until ctx is done or the server offers no stream
-// for that.
-func (b *Bridge) attend(run, ctx context.Context, turn int) {
+// for that. It calls asked when the server has got the first request for it, or does not get it.
+func (b *Bridge) attend(run, ctx context.Context, turn int, asked func()) {
+	defer asked()
+	traced := httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{WroteRequest: func(httptrace.WroteRequestInfo) { asked() }})
 	var at place
 	var ended time.Time // when the last stream was there; zero: none has been
 	for {
@@ -190,7 +193,8 @@ func (b *Bridge) attend(run, ctx context.Context, turn int) {
 		if s.turn != turn {
 			return
 		}
-		resp, err := b.get(ctx, &s, at.last)
+		resp, err := b.get(traced, &s, at.last)
+		asked()
 		switch {
 		case ctx.Err() != nil:
 			return

@@ -30,7 +30,7 @@ const ReasonHeader = "Bearerd-Reason"
 // its user the reason.
 func refuse(w http.ResponseWriter, status int, body []byte, server, message string) {
 	reason := "http_" + strconv.Itoa(status)
-	answer := refusalTo(body, server, reason, message)
+	answer := refusalTo(body, server, reason, message, slices.Contains(repeatable, reason))
 	for name, values := range refusalHeader(reason, answer) {
 		w.Header()[name] = values
 	}
@@ -57,7 +57,10 @@ var repeatable = []string{reasonUnreachable, reasonNoToken, reasonNeedsReauth, r
 
 // instead is a response in upstream's place.
 func (rt *route) instead(status int, body *body, reason, message string) *http.Response {
-	answer := refusalTo(body.bytes(), rt.name, reason, message)
+	return rt.response(status, reason, refusalTo(body.bytes(), rt.name, reason, message, slices.Contains(repeatable, reason)))
+}
+
+func (rt *route) response(status int, reason string, answer []byte) *http.Response {
 	header := refusalHeader(reason, answer)
 	header.Set("Date", time.Now().UTC().Format(http.TimeFormat))
 	return &http.Response{
@@ -66,7 +69,8 @@ func (rt *route) instead(status int, body *body, reason, message string) *http.R
 	}
 }
 
-func refusalTo(body []byte, server, reason, message string) []byte {
+// refusalTo is the JSON-RPC error for a request. retry says that upstream has certainly not acted on it.
+func refusalTo(body []byte, server, reason, message string, retry bool) []byte {
 	var request struct {
 		ID json.RawMessage `json:"id"`
 	}
@@ -78,7 +82,7 @@ func refusalTo(body []byte, server, reason, message string) []byte {
 		"id":      request.ID,
 		"error": map[string]any{
 			"code": codeProxy, "message": message,
-			"data": map[string]any{"server": server, "reason": reason, "retry": slices.Contains(repeatable, reason)},
+			"data": map[string]any{"server": server, "reason": reason, "retry": retry},
 		},
 	})
 	return answer
@@ -94,8 +98,12 @@ func refusalHeader(reason string, answer []byte) http.Header {
 // unread answers when the request body did not come, or not as HTTP.
 func (rt *route) unread(w http.ResponseWriter, body *body) int {
 	w.Header().Set("Connection", "close") // what follows on it is not known
-	if body.rest.stalled.Load() {
-		refuse(w, http.StatusRequestTimeout, nil, rt.name, fmt.Sprintf("no byte of the request body came for %v", bodyPatience))
+	switch {
+	case body.rest.tooLarge.Load():
+		refuse(w, http.StatusRequestEntityTooLarge, nil, rt.name, fmt.Sprintf("the request body has more than %d bytes: see max_body_bytes", rt.limits.MaxBodyBytes))
+		return http.StatusRequestEntityTooLarge
+	case body.rest.stalled.Load():
+		refuse(w, http.StatusRequestTimeout, nil, rt.name, fmt.Sprintf("no byte of the request body came for %v", rt.limits.BodyTimeout))
 		return http.StatusRequestTimeout
 	}
 	refuse(w, http.StatusBadRequest, nil, rt.name, "the request body could not be read")
@@ -126,9 +134,11 @@ type refusal string
 func (r refusal) Error() string { return string(r) }
 
 const (
-	errNotRetried refusal = "upstream refused it; it has been renewed, but this request was not retried: send it again"
-	errTooLarge   refusal = "upstream refused it; it has been renewed, but this request was not retried, because it was too " +
-		"large to send again (over 4 MiB): send it once more"
+	errNotRetried refusal = "upstream refused it, but did not say by a Bearer challenge that it was the reason, so that the server may have acted; " +
+		"it has been renewed, but this request was not retried (see replay): if it has not acted, send it again"
+	errNever    refusal = "upstream refused it; it has been renewed, but this request was not retried, as replay is \"never\": send it again"
+	errTooLarge refusal = "upstream refused it; it has been renewed, but this request was not retried, because it was too " +
+		"large to send again (see replay_bytes): send it once more"
 	errCrowded refusal = "upstream refused it; it has been renewed, but this request was not retried, because too many bytes " +
 		"of other requests were held: send it again"
 	errRefusedAgain refusal = "upstream refuses a freshly renewed one: check OAUTH_AUDIENCE, OAUTH_RESOURCE and OAUTH_SCOPE"
@@ -151,15 +161,21 @@ func (rt *route) dead(r *http.Request, body *body, status int, err error) (*http
 		return rt.failed(r, body, err)
 	}
 	rt.warn("upstream refused the token of a request", err)
-	if known != errNotRetried && known != errTooLarge && known != errCrowded { // those were refused a token that is renewed by now
+	if known == "" || known == errRefusedAgain { // with the others it was a token that is renewed by now
 		rt.noteStatus(status)
 	}
 	reason := reasonRenewed
 	switch {
 	case status == http.StatusForbidden:
 		return rt.instead(status, body, reasonScope, message), nil
+	case known == errNotRetried:
+		return rt.response(http.StatusBadGateway, reason, refusalTo(body.bytes(), rt.name, reason, message, false)), nil
 	case known == errRefusedAgain:
 		reason = reasonRefused
+	case errors.Is(err, engine.ErrNotHelped): // it was renewed too lately to be renewed again
+		resp := rt.instead(http.StatusBadGateway, body, reasonRefused, message)
+		resp.Header.Set("Retry-After", strconv.Itoa(int(e.RetryAfter.Round(time.Second).Seconds())))
+		return resp, nil
 	case known == "":
 		reason = reasonNoToken
 	}
@@ -198,7 +214,7 @@ func phaseOf(err error) phase {
 
 // failed answers when there is no answer of upstream's to pass on.
 func (rt *route) failed(r *http.Request, body *body, err error) (*http.Response, error) {
-	if body.rest.stalled.Load() {
+	if body.rest.failed() {
 		return nil, os.ErrDeadlineExceeded
 	}
 	if r.Context().Err() != nil {

@@ -9,13 +9,13 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"bearerd/config"
 )
 
 const (
-	replayLimit  = 4 << 20          // bytes of a request body that are kept so that it can be sent again
-	replayBudget = 64 << 20         // the same over all requests in flight
-	firstBuffer  = 64 << 10         // bytes that a caller gets for claiming a length; more comes with the bytes
-	bodyPatience = 30 * time.Second // how long a caller may send no byte of a body
+	replayBudget = 64 << 20 // bytes of request bodies that are kept so that they can be sent again, over all requests in flight
+	firstBuffer  = 64 << 10 // bytes that a caller gets for claiming a length; more comes with the bytes
 )
 
 // budget is what may still be kept of request bodies, over all requests, in bytes.
@@ -34,6 +34,7 @@ type body struct {
 	head   []byte
 	rest   *upload                       // what follows head
 	size   int64                         // as the caller says; -1: not known
+	most   int                           // bytes of it that are kept at the most
 	whole  bool                          // head, or what again gives, is all of it
 	again  func() (io.ReadCloser, error) // gives it from the start, in place of head; may be nil
 	budget *budget
@@ -70,16 +71,23 @@ func (b *body) bytes() []byte {
 }
 
 // newBody is w's request's body, of which nothing has been read. It must be released before the handler returns.
-func newBody(w http.ResponseWriter, r *http.Request, budget *budget) *body {
+func newBody(w http.ResponseWriter, r *http.Request, limits config.Limits, budget *budget) *body {
 	if r.Body == nil || r.Body == http.NoBody {
 		return &body{whole: true, rest: &upload{}, budget: budget}
 	}
-	rest := &upload{from: r.Body, setDeadline: http.NewResponseController(w).SetReadDeadline}
-	return &body{size: r.ContentLength, rest: rest, budget: budget}
+	rest := &upload{
+		from: r.Body, left: int64(limits.MaxBodyBytes), patience: limits.BodyTimeout,
+		setDeadline: http.NewResponseController(w).SetReadDeadline,
+	}
+	return &body{size: r.ContentLength, most: limits.ReplayBytes, rest: rest, budget: budget}
 }
 
 // keep reads as much of the body as may be kept.
 func (b *body) keep() error {
+	if b.size > b.rest.left {
+		b.rest.tooLarge.Store(true)
+		return errBodyTooLarge
+	}
 	for !b.whole {
 		if len(b.head) == cap(b.head) && !b.grow() {
 			return nil
@@ -87,7 +95,7 @@ func (b *body) keep() error {
 		n, err := b.rest.Read(b.head[len(b.head):cap(b.head)])
 		b.head = b.head[:len(b.head)+n]
 		if err == io.EOF {
-			b.whole = len(b.head) <= replayLimit
+			b.whole = len(b.head) <= b.most
 			return nil
 		}
 		if err != nil {
@@ -99,9 +107,9 @@ func (b *body) keep() error {
 
 // grow makes room for what comes, the one byte over the limit included that tells that a body is too large.
 func (b *body) grow() bool {
-	most, size := replayLimit+1, max(2*cap(b.head), 512)
+	most, size := b.most+1, max(2*cap(b.head), 512)
 	if b.size >= 0 {
-		most = int(min(b.size, replayLimit)) + 1
+		most = int(min(b.size, int64(b.most))) + 1
 	}
 	if cap(b.head) == 0 && b.size > 0 {
 		size = firstBuffer
@@ -124,7 +132,7 @@ func (b *body) release() {
 
 // unsent says why a body that is not whole cannot be sent again.
 func (b *body) unsent() error {
-	if len(b.head) > replayLimit {
+	if len(b.head) > b.most {
 		return errTooLarge
 	}
 	return errCrowded
@@ -153,17 +161,30 @@ func (b *body) attach(out *http.Request) {
 // answer may take as long as it likes.
 type upload struct {
 	from        io.Reader
+	left        int64 // bytes that may still come
+	patience    time.Duration
 	setDeadline func(time.Time) error
 	stalled     atomic.Bool
+	tooLarge    atomic.Bool
 
 	mu   sync.Mutex // guards over: the transport may read on when the handler has returned
 	over bool       // the deadline is net/http's own again
 }
 
+// errBodyTooLarge says that a request body is larger than max_body_bytes.
+var errBodyTooLarge = errors.New("the request body is too large")
+
+// failed reports whether the body is the reason that a request cannot be answered.
+func (u *upload) failed() bool { return u.stalled.Load() || u.tooLarge.Load() }
+
 func (u *upload) Read(p []byte) (int, error) {
-	u.limit(time.Now().Add(bodyPatience))
+	u.limit(time.Now().Add(u.patience))
 	n, err := u.from.Read(p)
+	u.left -= int64(n)
 	switch {
+	case u.left < 0:
+		u.tooLarge.Store(true)
+		return 0, errBodyTooLarge
 	case err == io.EOF:
 		u.limit(time.Time{})
 	case errors.Is(err, os.ErrDeadlineExceeded):

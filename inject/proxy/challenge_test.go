@@ -121,7 +121,7 @@ func TestReplayLimit(t *testing.T) {
 			req.ContentLength = -1
 		}
 		a := f.do(req)
-		for _, part := range []string{"not retried", "too large to send again (over 4 MiB)", `"id":null`} {
+		for _, part := range []string{"not retried", "too large to send again (see replay_bytes)", `"id":null`} {
 			if a.StatusCode != 502 || !strings.Contains(a.body, part) {
 				t.Errorf("no %q in %d %s", part, a.StatusCode, a.body)
 			}

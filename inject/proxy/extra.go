@@ -41,18 +41,24 @@ const (
 // remote reports whether reading a reference may use the network. A stored secret may be in Vault too.
 func remote(ref secrets.Ref) bool { return ref.Kind == secrets.Vault || ref.Kind == secrets.Stored }
 
-func (h *headers) set(ctx context.Context, out http.Header) error {
+// all are the values by name; none, without an error, where none are configured.
+func (h *headers) all(ctx context.Context) (map[string]secrets.Secret, error) {
 	if len(h.refs) == 0 {
-		return nil
+		return nil, nil
 	}
 	values, err := h.current(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	for name, v := range values.byName {
+	return values.byName, nil
+}
+
+func (h *headers) set(ctx context.Context, out http.Header) error {
+	values, err := h.all(ctx)
+	for name, v := range values {
 		out.Set(name, v.Reveal())
 	}
-	return nil
+	return err
 }
 
 // reread has the next request read the values again: a secret has changed.

@@ -187,7 +187,7 @@ func TestCertificatesOfAVaultAreReadByTheFirstRequest(t *testing.T) {
 	cfg := *f.cfg
 	cfg.Servers = []*config.Server{s}
 	source := f.engine.Prepare(&cfg).Source("search")
-	rt := must(f.proxy.newRoute("127.0.0.1:1", s, source))(t)
+	rt := must(f.proxy.newRoute(&f.cfg.Proxy, "127.0.0.1:1", s, source))(t)
 	if source == nil || reads.Load() != 0 || rt.transport.Load() != nil {
 		t.Errorf("source %v, %d reads", source, reads.Load())
 	}

@@ -4,6 +4,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 )
@@ -30,6 +31,7 @@ func requestHeaders(in http.Header) http.Header {
 	delete(h, "Authorization") // the local key
 	delete(h, "Origin")
 	delete(h, "Expect") // net/http has answered it
+	withoutOwnCookies(h)
 	if _, ok := h["User-Agent"]; !ok {
 		h["User-Agent"] = []string{""} // else net/http names itself
 	}
@@ -60,13 +62,23 @@ func (rt *route) pass(w http.ResponseWriter, resp *http.Response) {
 		// The one way net/http offers to cut the connection, so that a truncated answer is seen as such.
 		panic(http.ErrAbortHandler)
 	}
-	if rt.source != nil {
-		delete(resp.Trailer, "Www-Authenticate")
-	}
-	delete(resp.Trailer, ReasonHeader)
 	for name, values := range resp.Trailer {
-		h[http.TrailerPrefix+name] = values
+		if rt.passesBehind(name) {
+			h[http.TrailerPrefix+name] = values
+		}
 	}
+}
+
+// passesBehind reports whether a field of upstream's may stand behind a body. What changes the framing of a message or the
+// state of a caller counts before it only (RFC 9110 §6.5.1).
+func (rt *route) passesBehind(name string) bool {
+	switch name = http.CanonicalHeaderKey(name); name {
+	case ReasonHeader, "Content-Length", "Set-Cookie", "Expect":
+		return false
+	case "Www-Authenticate":
+		return rt.source == nil
+	}
+	return !slices.Contains(hopByHop, name)
 }
 
 var buffers = sync.Pool{New: func() any { return new([32 << 10]byte) }}

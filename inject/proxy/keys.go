@@ -1,63 +1,91 @@
 package proxy
 
 import (
-	"context"
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
+	"crypto/subtle"
 	"encoding/base64"
-	"errors"
-	"fmt"
+	"io"
 	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
 
 	"bearerd/secrets"
 )
 
-// rootKey is where the root of the local keys is kept: in the local store, which never leaves the host.
-const rootKey = "local/proxy-root"
-
 // Keys issues and checks what local callers show the proxy: a key for each server and client, derived from a root, so
-// that nothing has to be kept for each of them and one server's key opens no other.
-type Keys struct{ root secrets.Secret }
+// that nothing has to be kept for each of them and one server's key opens no other. Copies are the same keys.
+type Keys struct{ ring *ring }
 
-// LoadKeys reads the root from the local store and makes it at first use.
-func LoadKeys(ctx context.Context, local secrets.Store) (Keys, error) {
-	for {
-		root, _, err := local.Get(ctx, rootKey)
-		if err == nil {
-			return Keys{secrets.New(string(root))}, nil
-		}
-		if !errors.Is(err, secrets.ErrNotFound) {
-			return Keys{}, fmt.Errorf("reading the root of the local keys: %w", err)
-		}
-		fresh := make([]byte, 32)
-		_, _ = rand.Read(fresh) // never fails (crypto/rand)
-		if _, err := local.Put(ctx, rootKey, fresh, ""); err != nil && !errors.Is(err, secrets.ErrConflict) {
-			return Keys{}, fmt.Errorf("keeping the root of the local keys: %w", err)
-		}
-	}
+// ring holds the roots that are in force.
+type ring struct {
+	mu    sync.Mutex // held by Rotate
+	roots atomic.Pointer[roots]
+}
+
+// roots are what keys are derived from. They are never changed, but replaced.
+type roots struct {
+	present secrets.Secret
+	before  secrets.Secret // zero: the keys before are not taken
+	until   time.Time      // of before
+}
+
+func newKeys(r *roots) Keys {
+	k := Keys{&ring{}}
+	k.ring.roots.Store(r)
+	return k
 }
 
 // NewKeys makes keys that live as long as the process.
-func NewKeys() Keys {
+func NewKeys() Keys { return newKeys(&roots{present: newRoot()}) }
+
+func newRoot() secrets.Secret {
 	fresh := make([]byte, 32)
-	_, _ = rand.Read(fresh)
-	return Keys{secrets.New(string(fresh))}
+	_, _ = rand.Read(fresh) // never fails (crypto/rand)
+	return secrets.New(string(fresh))
 }
 
 // Issue derives the key of a client, whose name holds no dot and at most 64 characters, for a server.
 func (k Keys) Issue(server, client string) secrets.Secret {
-	mac := hmac.New(sha256.New, []byte(k.root.Reveal()))
-	_, _ = fmt.Fprintf(mac, "%s\x00%s", strings.ToLower(server), client)
-	return secrets.New("brd_" + client + "." + base64.RawURLEncoding.EncodeToString(mac.Sum(nil)))
+	return keyOf(k.ring.roots.Load().present, server, client)
 }
 
-// client checks an Authorization value and tells whose key it is.
-func (k Keys) client(server, authorization string) (client string, ok bool) {
-	scheme, key, _ := strings.Cut(authorization, " ")
-	name, _, found := strings.Cut(strings.TrimPrefix(key, "brd_"), ".")
-	if !found || len(name) > 64 || !strings.EqualFold(scheme, "Bearer") {
-		return "", false
-	}
-	return name, k.Issue(server, name).Equal(secrets.New(key))
+func keyOf(root secrets.Secret, server, client string) secrets.Secret {
+	sum := sign(root, strings.ToLower(server), client)
+	return secrets.New("brd_" + client + "." + base64.RawURLEncoding.EncodeToString(sum))
 }
+
+// sign is the MAC of words of which none but the last can hold a NUL.
+func sign(root secrets.Secret, words ...string) []byte {
+	mac := hmac.New(sha256.New, []byte(root.Reveal()))
+	_, _ = io.WriteString(mac, strings.Join(words, "\x00"))
+	return mac.Sum(nil)
+}
+
+// mark is what the proxy puts into an address of a server that it hands out itself, so that it knows it again.
+func (k Keys) mark(server, path string) string {
+	return markOf(k.ring.roots.Load().present, server, path)
+}
+
+// marked reports whether mark is that of a server's path.
+func (k Keys) marked(server, path, mark string) bool {
+	r := k.ring.roots.Load()
+	ok := equal(mark, markOf(r.present, server, path))
+	if r.graced() {
+		ok |= equal(mark, markOf(r.before, server, path))
+	}
+	return ok == 1
+}
+
+// markOf begins with a word that no server's name can be, so that no mark is a key.
+func markOf(root secrets.Secret, server, path string) string {
+	return base64.RawURLEncoding.EncodeToString(sign(root, "", "path", strings.ToLower(server), path)[:16])
+}
+
+// graced reports whether the keys before are still taken.
+func (r *roots) graced() bool { return !r.before.IsZero() && time.Now().Before(r.until) }
+
+// equal compares in constant time: 1 if both are the same.
+func equal(a, b string) int { return subtle.ConstantTimeCompare([]byte(a), []byte(b)) }

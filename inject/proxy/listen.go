@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -91,7 +92,7 @@ func ListenUnix(path string) (net.Listener, error) {
 	if err := makeWay(path); err != nil {
 		return nil, fmt.Errorf("cannot listen on unix socket %s: %w", path, err)
 	}
-	l, err := net.Listen("unix", path)
+	l, err := (&net.ListenConfig{Control: private}).Listen(context.Background(), "unix", path)
 	if err != nil {
 		return nil, fmt.Errorf("cannot listen on unix socket %s: %w", path, cause(err))
 	}

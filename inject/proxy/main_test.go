@@ -37,7 +37,11 @@ const (
 	clientID     = "client-123"
 	clientSecret = "canary-client-secret"
 	patient      = 20 * time.Second // for what must happen: far longer than it takes
+	replayLimit  = 4 << 20          // bytes: the default of replay_bytes
 )
+
+// fastPath is what new fixtures are for.
+var fastPath = true
 
 // fixture is a proxy on a free port with a real engine and an authorization server behind it.
 type fixture struct {
@@ -70,6 +74,7 @@ func withServer(t *testing.T, start func() (*oauthtest.Server, error)) *fixture 
 	f.proxy = New(f.keys, f.resolve, log)
 	f.cfg = &config.Config{Proxy: config.DefaultProxy()}
 	f.cfg.Proxy.Listen = "127.0.0.1:0"
+	f.cfg.Proxy.FastPath = fastPath
 	f.client = &http.Client{
 		Transport:     &http.Transport{DisableCompression: true},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },

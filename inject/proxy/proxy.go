@@ -5,10 +5,8 @@ package proxy
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/http"
 	"reflect"
 	"sync"
@@ -26,6 +24,7 @@ type Proxy struct {
 	resolve *secrets.Resolver
 	log     *slog.Logger
 	budget  budget
+	conns   *conns
 	fronts  map[string]*front // by configured address; touched by Prepare, Commit and Close only
 	closing sync.WaitGroup    // the listeners that a plan has ended
 
@@ -36,24 +35,22 @@ type Proxy struct {
 	servers   atomic.Pointer[map[string]*route] // by name, as of the last Commit
 }
 
-// front is one configured address: one or two sockets and the routes behind them.
-type front struct {
-	address string
-	sockets []net.Listener
-	routes  atomic.Pointer[table]
-	server  *http.Server
-	served  sync.WaitGroup
-}
-
-// table finds a route by its exact path. Everything else is 404, above all /.well-known/*, which would make a client
-// start an OAuth of its own.
+// table finds a route by its exact path, or by an address for messages below it. Everything else is 404, above all
+// /.well-known/*, which would make a client start an OAuth of its own.
 type table map[string]*route
 
 func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.ContentLength != 0 { // net/http drains what nobody reads, if need be for ever
-		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyPatience))
+		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(f.limits.Load().BodyTimeout))
 	}
-	if rt, ok := (*f.routes.Load())[r.URL.EscapedPath()]; ok {
+	if c := connOf(r.Context()); c != nil {
+		if e := c.early.Swap(nil); e != nil {
+			defer e.close()
+			e.route.ServeHTTP(w, r.WithContext(e.in(r.Context())))
+			return
+		}
+	}
+	if rt := f.routes.Load().find(r.URL.EscapedPath()); rt != nil {
 		rt.ServeHTTP(w, r)
 		return
 	}
@@ -63,7 +60,8 @@ func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // New makes a proxy without listeners.
 func New(keys Keys, resolve *secrets.Resolver, log *slog.Logger) *Proxy {
-	p := &Proxy{keys: keys, resolve: resolve, log: log, fronts: map[string]*front{}, ending: map[*front]bool{}}
+	p := &Proxy{keys: keys, resolve: resolve, log: log, fronts: map[string]*front{}, ending: map[*front]bool{},
+		conns: &conns{open: map[*conn]struct{}{}}}
 	p.budget.left.Store(replayBudget)
 	p.servers.Store(&map[string]*route{})
 	return p
@@ -72,6 +70,7 @@ func New(keys Keys, resolve *secrets.Resolver, log *slog.Logger) *Proxy {
 // Plan is what a configuration asks of the proxy, with its new listeners bound.
 type Plan struct {
 	proxy  *Proxy
+	limits config.Limits
 	tables map[string]*table
 	bound  map[string]*front // new ones
 }
@@ -79,22 +78,26 @@ type Plan struct {
 // Prepare builds the routes of cfg's url servers and then binds the addresses that are not bound yet. An error leaves
 // everything as it was.
 func (p *Proxy) Prepare(cfg *config.Config, source func(server string) *engine.Source) (*Plan, error) {
-	plan := &Plan{proxy: p, tables: map[string]*table{}, bound: map[string]*front{}}
+	plan := &Plan{proxy: p, limits: cfg.Proxy.Limits, tables: map[string]*table{}, bound: map[string]*front{}}
 	for _, s := range cfg.Servers {
 		if s.URL == "" {
 			continue
 		}
 		address, _ := Local(cfg, s)
-		rt := p.unchanged(address, s, source(s.Name))
+		rt := p.unchanged(&cfg.Proxy, address, s, source(s.Name))
 		if rt == nil {
 			var err error
-			if rt, err = p.newRoute(address, s, source(s.Name)); err != nil {
+			if rt, err = p.newRoute(&cfg.Proxy, address, s, source(s.Name)); err != nil {
 				return nil, fmt.Errorf("server %q: %w", s.Name, err)
 			}
 		}
 		plan.add(address, rt)
 	}
-	for address := range plan.tables {
+	for address, t := range plan.tables {
+		if err := adjustable(address, t.socket()); err != nil {
+			plan.Discard()
+			return nil, err
+		}
 		if _, ok := p.fronts[address]; ok {
 			continue
 		}
@@ -110,13 +113,13 @@ func (p *Proxy) Prepare(cfg *config.Config, source func(server string) *engine.S
 
 // unchanged finds the present route of a server that is served as before: it keeps its connections, but no secret. Nil: there
 // is none.
-func (p *Proxy) unchanged(address string, s *config.Server, source *engine.Source) *route {
+func (p *Proxy) unchanged(of *config.Proxy, address string, s *config.Server, source *engine.Source) *route {
 	f, ok := p.fronts[address]
 	if !ok {
 		return nil
 	}
 	path := localPath(s)
-	if rt := (*f.routes.Load())[path]; rt != nil && rt.source == source && reflect.DeepEqual(rt.server, s) {
+	if rt := (*f.routes.Load())[path]; rt != nil && rt.source == source && rt.limits == of.Limits && rt.fast == of.FastPath && reflect.DeepEqual(rt.server, s) {
 		rt.headers.reread()
 		return rt
 	}
@@ -181,9 +184,14 @@ func (plan *Plan) Commit(ctx context.Context) {
 		}
 	}
 	p.servers.Store(&servers)
+	for address, t := range plan.tables {
+		if err := adjust(address, t.socket()); err != nil {
+			p.log.Error("a unix socket keeps the mode and the group that it has", "address", address, "error", err)
+		}
+	}
 	for address, f := range plan.bound {
 		f.routes.Store(plan.tables[address])
-		f.serve()
+		f.serve(&plan.limits)
 		p.fronts[address] = f
 		for _, bound := range p.Bound(address) {
 			p.log.Info("listening", "address", bound)
@@ -194,6 +202,7 @@ func (plan *Plan) Commit(ctx context.Context) {
 			if old := f.routes.Swap(t); old != t {
 				old.rest(t)
 			}
+			f.serve(&plan.limits)
 			continue
 		}
 		delete(p.fronts, address)
@@ -240,37 +249,6 @@ func (p *Proxy) Reread() {
 	}
 }
 
-func (p *Proxy) bind(address string) (*front, error) {
-	sockets, err := Listen(address)
-	if err != nil {
-		return nil, err
-	}
-	f := &front{address: address, sockets: sockets}
-	f.server = &http.Server{
-		Handler:           f,
-		ReadHeaderTimeout: 10 * time.Second,
-		IdleTimeout:       2 * time.Minute,
-		MaxHeaderBytes:    64 << 10,
-		ErrorLog:          slog.NewLogLogger(p.log.Handler(), slog.LevelDebug),
-	}
-	return f, nil
-}
-
-func (f *front) serve() {
-	for _, s := range f.sockets {
-		f.served.Go(func() { _ = f.server.Serve(s) }) // it always ends with the error of being closed
-	}
-}
-
-// close lets requests in flight finish until ctx ends, then cuts them.
-func (f *front) close(ctx context.Context) {
-	if err := f.server.Shutdown(ctx); errors.Is(err, ctx.Err()) && err != nil {
-		_ = f.server.Close()
-	}
-	f.served.Wait()
-	f.routes.Load().rest(&table{})
-}
-
 // rest closes the connections to upstream of the routes that are not in next: the idle ones now, those in use once they
 // are.
 func (t *table) rest(next *table) {
@@ -278,8 +256,9 @@ func (t *table) rest(next *table) {
 		if (*next)[path] == rt {
 			continue
 		}
-		if transport := rt.transport.Load(); transport != nil {
-			transport.CloseIdleConnections()
+		rt.closeIdle()
+		if rt.quick != nil {
+			rt.quick.pool.close()
 		}
 	}
 }

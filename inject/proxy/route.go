@@ -33,9 +33,13 @@ type route struct {
 	source    *engine.Source // nil: delivered without a token
 	inQuery   bool           // send the token as ?access_token= (RFC 6750 §2.3)
 	headers   *headers
+	quick     *quick // nil: its requests are never common
 	transport atomic.Pointer[http.Transport]
+	bound     bound         // that present the certificates of tokens
 	oauth     *config.OAuth // the certificates for upstream; nil: none
 	resolve   *secrets.Resolver
+	limits    config.Limits
+	fast      bool // common requests may take the fast path
 	budget    *budget
 	log       *slog.Logger
 	warned    atomic.Int64 // when, in Unix nanoseconds
@@ -46,14 +50,14 @@ type route struct {
 
 // newRoute prepares a server; source may be nil. With certificates that cannot be read it is unavailable until they can.
 // Those that may come over the network are read by the first request.
-func (p *Proxy) newRoute(address string, s *config.Server, source *engine.Source) (*route, error) {
+func (p *Proxy) newRoute(of *config.Proxy, address string, s *config.Server, source *engine.Source) (*route, error) {
 	target, err := url.Parse(s.URL)
 	if err != nil {
 		return nil, err // the loader has parsed it before
 	}
 	rt := &route{
 		name: s.Name, address: address, server: s, path: localPath(s), target: target, source: source,
-		budget: &p.budget, log: p.log, resolve: p.resolve, clients: p.deliveredBefore(s.Name, source), delivered: p.delivered,
+		limits: of.Limits, fast: of.FastPath, budget: &p.budget, log: p.log, resolve: p.resolve, clients: p.deliveredBefore(s.Name, source), delivered: p.delivered,
 		guard:   guard{server: s.Name, keys: p.keys, local: s.Local, unix: isUnix(address)},
 		headers: &headers{server: s.Name, refs: s.Headers, resolve: p.resolve, log: p.log},
 		inQuery: source != nil && !s.OAuth.TokenInHeaderOnly,
@@ -67,6 +71,7 @@ func (p *Proxy) newRoute(address string, s *config.Server, source *engine.Source
 	if err := rt.connect(context.Background()); err != nil { // it reads files at the most
 		p.log.Error("requests to this server are answered with 502 until its certificates can be used", "server", s.Name, "error", err)
 	}
+	rt.quick = newQuick(rt)
 	return rt, nil
 }
 
@@ -91,6 +96,7 @@ func (rt *route) renew(ctx context.Context) {
 	}
 	if old := rt.transport.Swap(t); old != nil {
 		old.CloseIdleConnections()
+		rt.closeIdle()
 	}
 }
 
@@ -107,6 +113,8 @@ func (rt *route) newTransport(ctx context.Context) (*http.Transport, error) {
 		MaxIdleConnsPerHost:   1024,
 		IdleConnTimeout:       50 * time.Second, // below the minute after which many servers close
 		ExpectContinueTimeout: time.Second,
+
+		MaxResponseHeaderBytes: int64(rt.limits.MaxAnswerHead),
 	}
 	if rt.server.Made {
 		reach := oauth.NewReach(rt.server)
@@ -144,7 +152,7 @@ func upstreamPath(rawURL string) string {
 
 func (rt *route) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	start := time.Now()
-	client, why := rt.guard.refusal(r)
+	client, why := rt.guard.refusal(callerOf(r))
 	if why != "" {
 		refuse(w, http.StatusForbidden, nil, rt.name, why)
 		return
@@ -154,7 +162,7 @@ func (rt *route) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusMethodNotAllowed, nil, rt.name, "the method must be POST, GET or DELETE")
 		return
 	}
-	body := newBody(w, r, rt.budget)
+	body := newBody(w, r, rt.limits, rt.budget)
 	defer body.release()
 	if err := body.keep(); err != nil {
 		rt.unread(w, body)
@@ -168,11 +176,10 @@ func (rt *route) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // serve answers with what upstream, or bearerd in its place, says.
 func (rt *route) serve(w http.ResponseWriter, r *http.Request, client string, body *body) (status int) {
-	u := *rt.target
-	u.RawQuery = joinQuery(u.RawQuery, withoutToken(r.URL.RawQuery))
-	resp, err := rt.forward(r, &u, client, body)
+	to := rt.to(r)
+	resp, err := rt.forward(r, to, client, body)
 	if next := rt.successor(err); next != nil {
-		client, why := next.guard.refusal(r)
+		client, why := next.guard.refusal(callerOf(r))
 		if why != "" {
 			refuse(w, http.StatusForbidden, body.bytes(), next.name, why)
 			return http.StatusForbidden
@@ -181,13 +188,14 @@ func (rt *route) serve(w http.ResponseWriter, r *http.Request, client string, bo
 	}
 	switch {
 	case err == nil:
-	case body.rest.stalled.Load(): // the context has ended too: net/http ends it when reading fails
+	case body.rest.failed(): // the context may have ended too: net/http ends it when reading fails
 		return rt.unread(w, body)
 	case r.Context().Err() != nil:
 		return http.StatusBadGateway
 	default:
 		resp = rt.noToken(body, err)
 	}
+	rt.localize(r.Method, to, resp)
 	defer resp.Body.Close()
 	rt.pass(w, resp)
 	return resp.StatusCode
@@ -207,15 +215,17 @@ func (rt *route) forward(r *http.Request, u *url.URL, client string, body *body)
 	}
 	wait, cancel := context.WithTimeout(r.Context(), patience)
 	defer cancel()
-	token, err := rt.token(wait)
-	if err != nil {
-		if r.Context().Err() != nil || errors.Is(err, engine.ErrGone) {
-			return nil, err
+	token, resp, err := begun(r.Context())
+	if token == nil && resp == nil && err == nil {
+		if token, err = rt.token(wait); err != nil {
+			if r.Context().Err() != nil || errors.Is(err, engine.ErrGone) {
+				return nil, err
+			}
+			return rt.noToken(body, err), nil
 		}
-		return rt.noToken(body, err), nil
+		rt.deliver(client, token)
+		resp, err = rt.send(r, u, body, token)
 	}
-	rt.deliver(client, token)
-	resp, err := rt.send(r, u, body, token)
 	for refused := 0; err == nil && rt.source != nil && wantsToken(resp); refused++ {
 		next, why := rt.challenged(wait, body, token, resp, refused)
 		if resp.StatusCode == http.StatusForbidden && errors.Is(why, engine.ErrNotHelped) {
@@ -233,11 +243,14 @@ func (rt *route) forward(r *http.Request, u *url.URL, client string, body *body)
 	if err != nil {
 		return rt.failed(r, body, err)
 	}
-	return rt.accept(r, body, resp)
+	return rt.accept(r, body, token, resp)
 }
 
-// accept gives upstream's answer, unless it is one that no client may see.
-func (rt *route) accept(r *http.Request, body *body, resp *http.Response) (*http.Response, error) {
+// accept gives upstream's answer to a request with token, unless it is one that no client may see.
+func (rt *route) accept(r *http.Request, body *body, token *engine.Token, resp *http.Response) (*http.Response, error) {
+	if token != nil && resp.StatusCode != http.StatusUnauthorized {
+		token.Taken()
+	}
 	if resp.StatusCode < http.StatusOK { // 101, or none that HTTP knows
 		_ = resp.Body.Close()
 		return rt.failed(r, body, &unanswered{fmt.Errorf("it answered with the status %d", resp.StatusCode), sending})
@@ -285,14 +298,21 @@ func wantsToken(resp *http.Response) bool {
 // challenged gives the token to send the request with again, or says why there is none; refused counts the refusals before.
 func (rt *route) challenged(ctx context.Context, body *body, token *engine.Token, resp *http.Response, refused int) (*engine.Token, error) {
 	if refused == maxRefusals || refused > 0 && resp.StatusCode == http.StatusUnauthorized {
+		if token != nil {
+			rt.source.Refused(token)
+		}
 		return nil, errRefusedAgain
 	}
 	next, again, err := rt.source.Challenged(ctx, token, resp.StatusCode, resp.Header)
 	if err != nil {
 		return nil, err
 	}
-	if !again {
+	unauthorized := resp.StatusCode == http.StatusUnauthorized
+	switch {
+	case !again && rt.server.Replay != "always":
 		return nil, errNotRetried
+	case unauthorized && rt.server.Replay == "never":
+		return nil, errNever
 	}
 	if !body.whole {
 		return nil, body.unsent()
@@ -309,7 +329,7 @@ func (rt *route) send(r *http.Request, to *url.URL, body *body, token *engine.To
 		return nil, err
 	}
 	if token == nil {
-		return rt.exchange(out)
+		return rt.exchange(out, token)
 	}
 	authorization, _, err := token.Headers(r.Method, u.String())
 	if err != nil {
@@ -322,12 +342,12 @@ func (rt *route) send(r *http.Request, to *url.URL, body *body, token *engine.To
 	} else {
 		out.Header.Set("Authorization", authorization)
 	}
-	return rt.exchange(out)
+	return rt.exchange(out, token)
 }
 
-func (rt *route) exchange(out *http.Request) (*http.Response, error) {
+func (rt *route) exchange(out *http.Request, token *engine.Token) (*http.Response, error) {
 	start := time.Now()
-	resp, err := rt.transport.Load().RoundTrip(out)
+	resp, err := rt.transportFor(token).RoundTrip(out)
 	if err != nil {
 		return nil, &unanswered{oauth.PlainError(rt.target.Host, time.Since(start), err), phaseOf(err)}
 	}

@@ -137,7 +137,7 @@ func TestNoLimitOnTheTimeOfAnAnswer(t *testing.T) {
 	f := newFixture(t)
 	f.serve(f.server("search", "http://127.0.0.1:1/mcp"))
 	front := f.proxy.fronts[f.cfg.Proxy.Listen]
-	if s := front.server; s.WriteTimeout != 0 || s.ReadTimeout != 0 || s.ReadHeaderTimeout == 0 {
+	if s := front.base.Load().server; s.WriteTimeout != 0 || s.ReadTimeout != 0 || s.ReadHeaderTimeout == 0 {
 		t.Errorf("timeouts: write %v, read %v, head %v", s.WriteTimeout, s.ReadTimeout, s.ReadHeaderTimeout)
 	}
 	if d := (*front.routes.Load())["/search"].transport.Load().ResponseHeaderTimeout; d != 0 {

@@ -28,7 +28,8 @@ type Upstream struct {
 // NewUpstream prepares a url server; source may be nil: it is sent no token. With certificates that cannot be read it answers
 // 502 until they can.
 func NewUpstream(s *config.Server, source *engine.Source, resolve *secrets.Resolver, log *slog.Logger) (*Upstream, error) {
-	rt, err := New(Keys{}, resolve, log).newRoute("", s, source)
+	of := config.DefaultProxy()
+	rt, err := New(Keys{}, resolve, log).newRoute(&of, "", s, source)
 	if err != nil {
 		return nil, fmt.Errorf("server %q: %w", s.Name, err)
 	}
@@ -80,11 +81,7 @@ func sameOrigin(a, b *url.URL) bool {
 func (u *Upstream) Renew(ctx context.Context, paths []string) { u.route.follow(ctx, paths) }
 
 // Close closes the connections that are idle.
-func (u *Upstream) Close() {
-	if t := u.route.transport.Load(); t != nil {
-		t.CloseIdleConnections()
-	}
-}
+func (u *Upstream) Close() { u.route.closeIdle() }
 
 // follow reads the CA bundle again when it is among paths.
 func (rt *route) follow(ctx context.Context, paths []string) {

@@ -157,7 +157,7 @@ func TestAnswersPassByteForByte(t *testing.T) {
 		"404":  {"404 Not Found", body, []string{modern, "Content-Type: application/json", "Date: Thu, 01 Jan 1970 00:00:00 GMT"}, nil},
 		"405":  {"405 Method Not Allowed", "no", []string{"Content-Length: 2", "Allow: POST", "Server: u"}, nil},
 		"429":  {"429 Too Many Requests", "", []string{"Content-Length: 0", "Retry-After: 9"}, nil},
-		"204":  {"204 No Content", "", []string{"Set-Cookie: a=1; Path=/", "Set-Cookie: b=2"}, nil},
+		"204":  {"204 No Content", "", []string{"X-Twice: a", "X-Twice: b"}, nil},
 		"gzip": {"200 OK", "\x1f\x8b\x00", []string{"Content-Length: 3", "Content-Encoding: gzip"}, nil},
 		"hops": {"200 OK", "x", []string{"Content-Length: 1", "X-Kept: 1"}, []string{"Connection: X-Hop",
 			"X-Hop: 1", "Keep-Alive: timeout=5", "Proxy-Authenticate: Basic", "Upgrade: h2c"}},

@@ -12,6 +12,7 @@ import (
 
 	"bearerd/cmd/internal/login"
 	"bearerd/engine"
+	"bearerd/inject/proxy"
 )
 
 // The places of a browser's way to a provider and back.
@@ -23,7 +24,7 @@ const (
 )
 
 // cookiePrefix and a server's name make the name of the cookie that binds a sign-in to a browser.
-const cookiePrefix = "bearerd_flow_"
+const cookiePrefix = proxy.OwnCookies
 
 // maxCookies bounds how many of them are looked at. Any port of this host can set more, of any name.
 const maxCookies = 256

@@ -94,8 +94,10 @@ func newHouse(t *testing.T, servers ...*config.Server) *house {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(sockets) })
+	listener := config.DefaultProxy()
+	listener.Listen = "unix:" + filepath.Join(sockets, "p")
 	h.cfg.Store(&config.Config{
-		Proxy: config.Proxy{Listen: "unix:" + filepath.Join(sockets, "p"), Local: config.Local{LocalAuth: "key"}},
+		Proxy: listener,
 		Admin: config.Admin{Listen: "127.0.0.1:7412", AllowPrivate: []string{"127.0.0.1"}}, Servers: servers,
 	})
 	resolve := &secrets.Resolver{Store: h.store}

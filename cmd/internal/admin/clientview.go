@@ -158,6 +158,12 @@ func authType(s *config.Server) string {
 	return authNone
 }
 
+// Transport is how clients reach a server: http, sse (the older HTTP+SSE) or stdio.
+func Transport(s *config.Server) string {
+	kind, _ := connection(s)
+	return kind
+}
+
 // connection is how a server is reached. The proxy carries both HTTP transports alike, and nothing but the usual end of its
 // path tells the older one.
 func connection(s *config.Server) (kind, address string) {

@@ -52,6 +52,7 @@ func (a *API) routes() []route {
 		{"POST /api/servers/{name}/device", local, a.on(a.beginDevice)},
 		{"POST /api/servers/{name}/device/token", local, a.on(a.finishDevice)},
 		{"GET /api/servers/{name}/key/{client}", keyed, a.key},
+		{"POST /api/keys/rotate", keyed, a.rotateKeys},
 		{"POST /api/reload", keyed, a.reload},
 		{"GET /api/plan", local, a.plan},
 		{"GET /api/secrets", keyed, a.listSecrets},

@@ -205,8 +205,8 @@ func (a *App) open(address string, h http.Handler, d *door, what string) error {
 func asPeer(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		actor := "socket" // this system does not tell who connects
-		if c, ok := r.Context().Value(callerKey{}).(caller); ok && c.err == nil {
-			actor = "uid " + strconv.Itoa(c.uid)
+		if u := callerOf(r.Context()); u != nil {
+			actor = "uid " + u.Number()
 		}
 		h.ServeHTTP(w, r.WithContext(audit.WithActor(r.Context(), actor)))
 	})

@@ -141,7 +141,9 @@ func (c *child) openProxy(ctx context.Context, s *config.Server, source *engine.
 		Name: s.Name, URL: s.Args[at], Listen: anyPort, OAuth: s.OAuth, Local: config.Local{LocalAuth: "key"}, Replay: s.Replay,
 		Made: s.Made, AllowPrivate: s.AllowPrivate,
 	}
-	cfg := &config.Config{Proxy: config.DefaultProxy(), Servers: []*config.Server{remote}}
+	settings := config.DefaultProxy() // who may call, and where, is no matter of the configuration
+	settings.Limits, settings.FastPath = c.app.config.Load().Proxy.Limits, c.app.config.Load().Proxy.FastPath
+	cfg := &config.Config{Proxy: settings, Servers: []*config.Server{remote}}
 	plan, err := c.proxy.Prepare(cfg, func(string) *engine.Source { return source })
 	if err != nil {
 		return "", secrets.Secret{}, err

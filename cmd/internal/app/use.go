@@ -8,15 +8,13 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"os/user"
 	"slices"
 	"strconv"
-	"strings"
-	"syscall"
 	"time"
 
 	"bearerd/config"
 	"bearerd/engine"
+	"bearerd/inject/peer"
 	"bearerd/inject/proxy"
 )
 
@@ -39,7 +37,7 @@ func (a *App) openUse(cfg *config.Config, d *door) error {
 	if cfg.Use == nil {
 		return nil
 	}
-	if !tellsPeers {
+	if !peer.Told {
 		return errors.New("use: this system does not tell who connects to a socket: remove the use block")
 	}
 	l, err := proxy.ListenUnix(cfg.Use.Socket)
@@ -60,7 +58,7 @@ func (a *App) openUse(cfg *config.Config, d *door) error {
 // letIn gives a socket that only its owner may use its group and mode.
 func letIn(use *config.Use) error {
 	if use.Group != "" {
-		gid, ok := groupID(use.Group)
+		gid, ok := peer.GroupID(use.Group)
 		if !ok {
 			return fmt.Errorf("there is no group %q: create it, or name another one in group", use.Group)
 		}
@@ -76,102 +74,34 @@ func letIn(use *config.Use) error {
 	return os.Chmod(use.Socket, os.FileMode(mode))
 }
 
-// caller is the user at the other end of a connection, as the kernel tells it.
-type caller struct {
-	uid, gid int // of the process that has connected
-	err      error
-}
-
 type callerKey struct{}
 
 func withCaller(ctx context.Context, conn net.Conn) context.Context {
-	c := caller{err: errors.New("no unix socket")}
-	if s, ok := conn.(syscall.Conn); ok {
-		raw, err := s.SyscallConn()
-		if err == nil {
-			c.err = raw.Control(func(fd uintptr) { c.uid, c.gid, err = peerOf(int(fd)) })
-		}
-		if err != nil {
-			c.err = err
-		}
-		if c.err == nil && nobody(c.uid) {
-			c.err = errors.New("the user cannot be told from others in this user namespace")
-		}
-	}
-	return context.WithValue(ctx, callerKey{}, c)
+	u, _ := peer.Of(conn) // who is not known gets nothing
+	return context.WithValue(ctx, callerKey{}, u)
 }
 
-// nobody reports whether a uid is the one that the kernel shows for every user whom this user namespace does not have.
-func nobody(uid int) bool {
-	const usual = 65534
-	b, err := os.ReadFile("/proc/sys/kernel/overflowuid")
-	if err != nil {
-		return uid == usual
-	}
-	n, err := strconv.Atoi(strings.TrimSpace(string(b)))
-	return uid == usual || err == nil && uid == n
+// callerOf is the user at the other end of a connection; nil: not known.
+func callerOf(ctx context.Context) *peer.User {
+	u, _ := ctx.Value(callerKey{}).(*peer.User)
+	return u
 }
 
-// name is for people: the user's name, else its number.
-func (c caller) name() string {
-	if c.err != nil {
-		return "unknown"
-	}
-	if u, err := user.LookupId(strconv.Itoa(c.uid)); err == nil {
-		return u.Username
-	}
-	return strconv.Itoa(c.uid)
-}
-
-// may reports whether the user may have the token of s: the daemon's own may, and who is listed. s is nil for a server that
+// may reports whether a user may have the token of s: the daemon's own may, and who is listed. s is nil for a server that
 // is not there.
-func (c caller) may(s *config.Server) bool {
+func may(u *peer.User, s *config.Server) bool {
 	switch {
-	case c.err != nil || s == nil:
+	case u == nil || s == nil:
 		return false
-	case c.uid == os.Geteuid():
+	case u.UID == os.Geteuid():
 		return true
-	case slices.ContainsFunc(s.AllowUsers, func(name string) bool { uid, ok := userID(name); return ok && uid == c.uid }):
+	case slices.ContainsFunc(s.AllowUsers, func(name string) bool { uid, ok := peer.UserID(name); return ok && uid == u.UID }):
 		return true
 	case len(s.AllowGroups) == 0:
 		return false
 	}
-	groups := c.groups()
-	return slices.ContainsFunc(s.AllowGroups, func(name string) bool { gid, ok := groupID(name); return ok && slices.Contains(groups, gid) })
-}
-
-// groups are the one that the process runs in and all that its user belongs to.
-func (c caller) groups() []int {
-	list := []int{c.gid}
-	u, err := user.LookupId(strconv.Itoa(c.uid))
-	if err != nil {
-		return list // a number without a name
-	}
-	ids, _ := u.GroupIds()
-	for _, id := range ids {
-		if gid, err := strconv.Atoi(id); err == nil {
-			list = append(list, gid)
-		}
-	}
-	return list
-}
-
-// userID is the number of a user who is given by name or number; false: there is none of that name.
-func userID(name string) (uid int, ok bool) {
-	if u, err := user.Lookup(name); err == nil {
-		name = u.Uid
-	}
-	uid, err := strconv.Atoi(name)
-	return uid, err == nil && uid >= 0
-}
-
-// groupID is userID for a group.
-func groupID(name string) (gid int, ok bool) {
-	if g, err := user.LookupGroup(name); err == nil {
-		name = g.Gid
-	}
-	gid, err := strconv.Atoi(name)
-	return gid, err == nil && gid >= 0
+	groups := u.Groups()
+	return slices.ContainsFunc(s.AllowGroups, func(name string) bool { gid, ok := peer.GroupID(name); return ok && slices.Contains(groups, gid) })
 }
 
 // Strangers are the users and groups that s lets have its token and that this host does not know.
@@ -179,20 +109,19 @@ func Strangers(s *config.Server) (users, groups []string) {
 	unknown := func(names []string, find func(string) (int, bool)) []string {
 		return slices.DeleteFunc(slices.Clone(names), func(name string) bool { _, ok := find(name); return ok })
 	}
-	return unknown(s.AllowUsers, userID), unknown(s.AllowGroups, groupID)
+	return unknown(s.AllowUsers, peer.UserID), unknown(s.AllowGroups, peer.GroupID)
 }
 
 // passOn hands the access token of a server to a user who may have it. A server that is not there is refused in the same
 // words as one that is not for this user.
 func (a *App) passOn(w http.ResponseWriter, r *http.Request) {
-	c, ok := r.Context().Value(callerKey{}).(caller)
-	name := r.PathValue("name")
+	u, name := callerOf(r.Context()), r.PathValue("name")
 	cfg := a.config.Load()
 	s := cfg.Server(name)
-	if !ok || !c.may(s) {
-		who := c.name()
+	if !may(u, s) {
+		who := u.Name()
 		if s != nil {
-			a.Log.Warn("a user may not have the token", "server", s.Name, "user", who, "uid", c.uid)
+			a.Log.Warn("a user may not have the token", "server", s.Name, "user", who, "uid", u.Number())
 		}
 		answerUse(w, http.StatusForbidden, refusal{
 			fmt.Sprintf("the bearerd service does not pass the token of server %q on to user %s", name, who),
@@ -206,8 +135,8 @@ func (a *App) passOn(w http.ResponseWriter, r *http.Request) {
 	case !a.inForce(cfg, name, source): // what was asked of the settings before says nothing about the token of these
 		answerUse(w, http.StatusServiceUnavailable, refusal{"the service has just been given other settings", "try again"})
 	case err == nil:
-		a.record.given("uid "+strconv.Itoa(c.uid), s.Name, t)
-		a.Log.Info("a user got the token", "server", s.Name, "user", c.name(), "uid", c.uid)
+		a.record.given("uid "+u.Number(), s.Name, t)
+		a.Log.Info("a user got the token", "server", s.Name, "user", u.Name(), "uid", u.Number())
 		answerUse(w, http.StatusOK, passedOn{t.Access().Reveal(), t.Expires, t.Scope, t.Issued})
 	case errors.Is(err, engine.ErrUnknown):
 		answerUse(w, http.StatusNotFound, refusal{"the server has no token in the service's configuration", "compare it with yours"})

@@ -1,4 +1,4 @@
-package app
+package peer
 
 import (
 	"errors"
@@ -6,10 +6,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// tellsPeers says whether this system tells who has connected to a unix socket.
-const tellsPeers = true
+// Told says whether this system tells who has connected to a unix socket.
+const Told = true
 
-func peerOf(fd int) (uid, gid int, err error) {
+func credentials(fd int) (uid, gid int, err error) {
 	c, err := unix.GetsockoptXucred(fd, unix.SOL_LOCAL, unix.LOCAL_PEERCRED)
 	if err != nil {
 		return 0, 0, err

@@ -1,11 +1,11 @@
-package app
+package peer
 
 import "golang.org/x/sys/unix"
 
-// tellsPeers says whether this system tells who has connected to a unix socket.
-const tellsPeers = true
+// Told says whether this system tells who has connected to a unix socket.
+const Told = true
 
-func peerOf(fd int) (uid, gid int, err error) {
+func credentials(fd int) (uid, gid int, err error) {
 	c, err := unix.GetsockoptUcred(fd, unix.SOL_SOCKET, unix.SO_PEERCRED)
 	if err != nil {
 		return 0, 0, err

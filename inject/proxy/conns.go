@@ -1,0 +1,145 @@
+package proxy
+
+import (
+	"context"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"bearerd/inject/peer"
+)
+
+// conn is a connection of a caller. It counts against max_connections until it is closed.
+//
+// It must not embed a *net.TCPConn: io.Copy would read around pending.
+type conn struct {
+	net.Conn
+	peer    *peer.User // of a unix socket; nil: not known
+	front   *front
+	pending []byte                // read already: net/http reads it first
+	early   atomic.Pointer[early] // what upstream has answered to the request in pending; nil: that was not sent
+	idle    atomic.Int64          // since when, in Unix nanoseconds; 0: a request is under way
+	fast    atomic.Bool           // it is not net/http's
+	once    sync.Once
+}
+
+func (c *conn) Read(p []byte) (int, error) {
+	if len(c.pending) > 0 {
+		n := copy(p, c.pending)
+		if c.pending = c.pending[n:]; len(c.pending) == 0 {
+			c.pending = nil
+		}
+		return n, nil
+	}
+	return c.Conn.Read(p)
+}
+
+// Write gives up on a caller that does not read.
+func (c *conn) Write(p []byte) (int, error) {
+	_ = c.Conn.SetWriteDeadline(time.Now().Add(c.front.limits.Load().WriteTimeout))
+	return c.Conn.Write(p)
+}
+
+func (c *conn) Close() error {
+	err := net.ErrClosed
+	c.once.Do(func() {
+		c.front.conns.leave(c)
+		if e := c.early.Swap(nil); e != nil {
+			e.close()
+		}
+		err = c.Conn.Close()
+	})
+	return err
+}
+
+// CloseWrite lets net/http end an answer to a request that it did not read to its end.
+func (c *conn) CloseWrite() error {
+	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
+		return half.CloseWrite()
+	}
+	return nil
+}
+
+// rests notes that the connection waits for a request, or that one is under way.
+func (c *conn) rests(idle bool) {
+	if idle {
+		c.idle.Store(time.Now().UnixNano())
+	} else {
+		c.idle.Store(0)
+	}
+}
+
+type connKey struct{}
+
+func withConn(ctx context.Context, c net.Conn) context.Context {
+	return context.WithValue(ctx, connKey{}, c)
+}
+
+// connOf is the connection that a request came on; nil: none of a front.
+func connOf(ctx context.Context) *conn {
+	c, _ := ctx.Value(connKey{}).(*conn)
+	return c
+}
+
+// conns are the open connections of all fronts.
+type conns struct {
+	mu   sync.Mutex
+	open map[*conn]struct{}
+}
+
+// enter takes a connection in. When there are most already, the one that has been idle the longest is closed for it; false:
+// none is idle.
+func (cs *conns) enter(c *conn, most int) bool {
+	c.rests(true)
+	cs.mu.Lock()
+	var oldest *conn
+	if len(cs.open) >= most {
+		if oldest = cs.oldest(); oldest == nil {
+			cs.mu.Unlock()
+			return false
+		}
+		delete(cs.open, oldest)
+	}
+	cs.open[c] = struct{}{}
+	cs.mu.Unlock()
+	if oldest != nil {
+		_ = oldest.Conn.Close() // whoever serves it finds that out and closes the rest
+	}
+	return true
+}
+
+func (cs *conns) oldest() (found *conn) {
+	var since int64
+	for c := range cs.open {
+		if idle := c.idle.Load(); idle != 0 && (found == nil || idle < since) {
+			found, since = c, idle
+		}
+	}
+	return found
+}
+
+func (cs *conns) leave(c *conn) {
+	cs.mu.Lock()
+	defer cs.mu.Unlock()
+	delete(cs.open, c)
+}
+
+// of lists the connections of a front.
+func (cs *conns) of(f *front) (list []*conn) {
+	cs.mu.Lock()
+	defer cs.mu.Unlock()
+	for c := range cs.open {
+		if c.front == f {
+			list = append(list, c)
+		}
+	}
+	return list
+}
+
+// wake ends the wait of a connection for its next request.
+func (c *conn) wake() {
+	if c.fast.Load() && c.idle.Load() != 0 {
+		_ = c.Conn.SetReadDeadline(time.Now())
+	}
+}

@@ -1,0 +1,263 @@
+package proxy
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+	"runtime"
+	"sync"
+	"time"
+
+	"bearerd/inject/proxy/h1"
+)
+
+const (
+	fastHead = 4 << 10  // bytes that are read at a time; a head that has more is not common
+	fastBody = 64 << 10 // bytes of a request body; one that has more is not common
+
+	atOnce = 100 * time.Millisecond // for the whole body, once its head is there; one that takes longer is not common
+)
+
+// lane is the fast path for one connection of a caller: it passes on one common request after the other, on connections to
+// upstream that are kept open. What is not common, in a request or in its answer, makes net/http take over for good, with the
+// bytes that were read. So there is nothing here that has to be right about unusual messages but telling them apart, which is
+// what h1 does.
+//
+// A request goes to upstream only when all of it is there, and never twice: with an answer that is not common, or none, net/http
+// goes on from what upstream has said.
+type lane struct {
+	front     *front
+	conn      *conn
+	watch     *watch
+	ctx       context.Context // ends when the caller leaves
+	in        []byte          // what the caller has sent and what was not passed on yet
+	out       *[]byte         // what is written next; nil between requests, as said
+	said      *[]byte         // what upstream has sent
+	body      int             // where the body begins in said
+	req       h1.Request
+	tolerated int // line ends that may still come before the next request
+	resp      h1.Response
+}
+
+// attend serves a connection until it ends, or until net/http has it.
+func (f *front) attend(c *conn) {
+	ctx, leave := context.WithCancel(context.Background())
+	defer leave()
+	l := &lane{front: f, conn: c, ctx: ctx, watch: newWatch(c.Conn, leave), in: make([]byte, 0, fastHead)}
+	c.fast.Store(true)
+	for first := true; l.next(first); first = false {
+	}
+}
+
+// next passes on one request; false: the connection is closed, or net/http has it.
+func (l *lane) next(first bool) bool {
+	head, err := l.readHead(first)
+	if errors.Is(err, h1.ErrUncommon) {
+		return l.handOver(nil)
+	}
+	if err != nil {
+		_ = l.conn.Close() // it left, or says nothing
+		return false
+	}
+	rt := (*l.front.routes.Load())[string(l.req.Path)]
+	if rt == nil || rt.quick == nil || !l.commonRequest() {
+		return l.handOver(nil)
+	}
+	client, why := rt.guard.refusal(l.caller())
+	if why != "" {
+		return l.handOver(nil)
+	}
+	end := head + int(l.req.Length)
+	if err := l.readBody(end); err != nil {
+		return l.handOver(nil) // net/http waits for the rest, or learns that the caller has left
+	}
+	return l.pass(rt, client, head, end)
+}
+
+// pass sends the request that is l.in up to end, with its body from head on, and answers it.
+func (l *lane) pass(rt *route, client string, head, end int) bool {
+	start := time.Now()
+	l.out, l.said = scratch.Get().(*[]byte), scratch.Get().(*[]byte)
+	defer l.done()
+	l.watch.start()
+	upstream, early := l.exchange(rt, client, l.in[head:end])
+	ok := upstream != nil && l.answer(rt, upstream)
+	more := l.watch.stop()
+	switch {
+	case upstream == nil && l.ctx.Err() == nil:
+		l.in = append(l.in, more...)
+		return l.handOver(early)
+	case !ok:
+		if early != nil {
+			early.close()
+		}
+		_ = l.conn.Close() // so that a truncated answer is seen as such
+		return false
+	}
+	if rt.log.Enabled(l.ctx, slog.LevelDebug) {
+		rt.log.Debug("proxied", "server", rt.name, "method", l.req.Method, "status", l.resp.Status, "duration", time.Since(start))
+	}
+	l.in = append(l.in, more...)
+	l.forget(end)
+	if l.tolerated = 0; l.req.Method == http.MethodPost {
+		l.tolerated = 4
+	}
+	return true
+}
+
+var scratch = sync.Pool{New: func() any {
+	b := make([]byte, 0, fastHead)
+	return &b
+}}
+
+// done gives back what only a request needs: of idle connections there may be many.
+func (l *lane) done() {
+	for _, b := range []**[]byte{&l.out, &l.said} {
+		if *b != nil && cap(**b) <= 4*fastHead {
+			**b = (**b)[:0]
+			scratch.Put(*b)
+		}
+		*b = nil
+	}
+}
+
+// forget drops a request from l.in.
+func (l *lane) forget(end int) {
+	rest := l.in[end:]
+	if cap(l.in) > 2*fastHead { // a large body is not what the next one is like
+		l.in = append(make([]byte, 0, max(fastHead, len(rest))), rest...)
+		return
+	}
+	l.in = l.in[:copy(l.in, rest)]
+}
+
+// readHead reads until l.in holds the head of a request, and gives its length.
+func (l *lane) readHead(first bool) (int, error) {
+	limits := l.front.limits.Load()
+	wait := limits.IdleTimeout
+	if first {
+		wait = limits.HeadTimeout
+	}
+	l.conn.rests(len(l.in) == 0)
+	_ = l.conn.Conn.SetReadDeadline(time.Now().Add(wait))
+	for {
+		l.skipLineEnds()
+		if len(l.in) > 0 {
+			n, err := l.req.Parse(l.in)
+			if err == nil {
+				return n, l.conn.Conn.SetReadDeadline(time.Time{})
+			}
+			if !errors.Is(err, h1.ErrIncomplete) || len(l.in) >= fastHead {
+				return 0, h1.ErrUncommon
+			}
+		} else if l.front.ending.Load() {
+			return 0, net.ErrClosed
+		}
+		begun := len(l.in) > 0
+		n, err := l.conn.Conn.Read(l.in[len(l.in):fastHead])
+		if err != nil {
+			return 0, err
+		}
+		l.in = l.in[:len(l.in)+n]
+		if !begun {
+			l.conn.rests(false)
+			_ = l.conn.Conn.SetReadDeadline(time.Now().Add(limits.HeadTimeout))
+		}
+	}
+}
+
+// skipLineEnds drops what old clients send behind the body of a POST, of which net/http takes as much.
+func (l *lane) skipLineEnds() {
+	for l.tolerated > 0 && len(l.in) > 0 && (l.in[0] == '\r' || l.in[0] == '\n') {
+		l.in = l.in[:copy(l.in, l.in[1:])]
+		l.tolerated--
+	}
+}
+
+// readBody reads until l.in has size bytes.
+func (l *lane) readBody(size int) error {
+	if size > cap(l.in) {
+		l.in = append(make([]byte, 0, size), l.in...)
+	}
+	if len(l.in) < size {
+		_ = l.conn.Conn.SetReadDeadline(time.Now().Add(atOnce))
+	}
+	for len(l.in) < size {
+		n, err := l.conn.Conn.Read(l.in[len(l.in):size])
+		l.in = l.in[:len(l.in)+n]
+		if err != nil {
+			return err
+		}
+	}
+	return l.conn.Conn.SetReadDeadline(time.Time{})
+}
+
+// handOver gives the connection to net/http, with what it has not passed on; e is what upstream has said to the first of it.
+func (l *lane) handOver(e *early) bool {
+	_ = l.conn.Conn.SetReadDeadline(time.Time{})
+	l.conn.fast.Store(false)
+	l.conn.pending = l.in
+	l.conn.early.Store(e)
+	l.front.base.Load().put(l.conn)
+	return false
+}
+
+// exchange sends a request and reads the head of its answer, with what came along, into l.said. Nil: the answer is no common
+// one, and net/http goes on from it; or nothing was sent, then early is nil too.
+func (l *lane) exchange(rt *route, client string, body []byte) (*pooled, *early) {
+	token, err := rt.tokenWithin(l.ctx)
+	if err == nil {
+		err = l.writeRequest(rt, token, body)
+	}
+	if err != nil {
+		return nil, nil // net/http says why
+	}
+	rt.deliver(client, token)
+	for start := time.Now(); ; {
+		upstream, err := rt.quick.pool.get(l.ctx)
+		if err != nil {
+			return nil, rt.earlyError(token, start, err)
+		}
+		l.watch.over(upstream.Conn)
+		sent, err := upstream.Write(*l.out)
+		*l.said = (*l.said)[:0]
+		if err == nil {
+			runtime.Gosched() // upstream may run at once, and the answer be there at the first look
+			err = l.readAnswer(upstream.Conn)
+		}
+		if err == nil && l.commonAnswer() {
+			rt.took(token, l.resp.Status)
+			return upstream, nil
+		}
+		if len(*l.said) > 0 {
+			e := rt.readEarly(token, l.req.Method, *l.said, upstream.Conn)
+			l.watch.over(nil)
+			return nil, e
+		}
+		_ = upstream.Close()
+		l.watch.over(nil)
+		if !upstream.reused || sent > 0 && l.req.Method != http.MethodGet { // it may have acted
+			return nil, rt.earlyError(token, start, err)
+		}
+	}
+}
+
+// readAnswer reads until l.said holds the head of an answer. An error with something in l.said is an answer that is not common.
+func (l *lane) readAnswer(upstream net.Conn) error {
+	for {
+		n, err := upstream.Read((*l.said)[len(*l.said):fastHead])
+		*l.said = (*l.said)[:len(*l.said)+n]
+		if err != nil {
+			return err
+		}
+		l.body, err = l.resp.Parse(*l.said)
+		if err == nil || !errors.Is(err, h1.ErrIncomplete) {
+			return err
+		}
+		if len(*l.said) == fastHead {
+			return h1.ErrUncommon
+		}
+	}
+}

@@ -1,0 +1,382 @@
+package proxy
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"log"
+	"log/slog"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"bearerd/config"
+	"bearerd/engine"
+	"bearerd/engine/oauth/oauthtest"
+	"bearerd/secrets"
+	"bearerd/secrets/sealed"
+)
+
+// FuzzProxy sends the same bytes to the proxy with the fast path and without it, and to net/http's own reverse proxy with the
+// same rules (see plainProxy). The first two must be the same, to upstream and to the caller; upstream must see the same of
+// the third. So no request gets through that net/http does not find in the bytes, and none is read otherwise.
+//
+// shape chooses a message out of the grammar in fuzzgrammar_test.go; noise then spoils it. Without a shape, noise is the message.
+// It is written in pieces of step bytes.
+func FuzzProxy(f *testing.F) {
+	rig := newRig(f)
+	rig.compare(f, rig.message([]byte{0}, nil), 0)
+	if rig.fast.route.quick.pool.last() == nil {
+		f.Fatal("a common request does not take the fast path")
+	}
+	for _, message := range rawSeeds {
+		f.Add([]byte{}, []byte(message), uint16(0))
+		f.Add([]byte{}, []byte(message), uint16(7))
+	}
+	random := rand.New(rand.NewPCG(8, 1))
+	for i := range 600 {
+		shape, noise := make([]byte, 40), make([]byte, 4*(i%3))
+		for j := range shape {
+			if random.IntN(3) == 0 { // else what is common
+				shape[j] = byte(random.Uint32())
+			}
+		}
+		for j := range noise {
+			noise[j] = byte(random.Uint32())
+		}
+		f.Add(shape, noise, uint16(random.IntN(4)*random.IntN(50)))
+	}
+	f.Fuzz(func(t *testing.T, shape, noise []byte, step uint16) {
+		message := rig.message(shape, noise)
+		if len(message) > 128<<10 || bytes.Contains(message, []byte("HEAD")) || bytes.Contains(message, []byte("PRI")) {
+			t.Skip() // how long an answer to HEAD is shows the request alone; PRI is HTTP/2
+		}
+		rig.compare(t, message, int(step))
+	})
+}
+
+// rig holds the three ways that a request can take to upstream, each to an upstream of its own.
+type rig struct {
+	key              string
+	fast, slow, pure *way
+}
+
+// way is where a request is sent and what comes of it.
+type way struct {
+	at    string // the address that callers connect to
+	route *route // nil: ReverseProxy's
+	*transcript
+}
+
+func newRig(f testing.TB) *rig {
+	as, err := oauthtest.NewPlain()
+	if err != nil {
+		f.Fatal(err)
+	}
+	as.Register(oauthtest.Client{ID: clientID, Secret: clientSecret})
+	log := slog.New(slog.DiscardHandler)
+	store, err := sealed.Open(filepath.Join(f.TempDir(), "state"), nil, log)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Cleanup(as.Close)
+	r, keys, resolve := &rig{}, NewKeys(), &secrets.Resolver{Store: store}
+	r.key = keys.Issue("s", "test").Reveal()
+	e := engine.New(context.Background(), store, engine.Local{Store: store, Lock: store.Lock}, resolve, log)
+	f.Cleanup(e.Close)
+
+	server := (&fixture{as: as}).server("s", "http://127.0.0.1/mcp")
+	plan := e.Prepare(&config.Config{Servers: []*config.Server{server}})
+	plan.Commit()
+	proxied := func(fast bool) *way {
+		u := newTranscript(f)
+		one := *server
+		one.URL = "http://" + u.address() + "/mcp?fixed=1"
+		cfg := &config.Config{Proxy: config.DefaultProxy(), Servers: []*config.Server{&one}}
+		cfg.Proxy.Listen, cfg.Proxy.FastPath = "127.0.0.1:0", fast
+		p := New(keys, resolve, log)
+		front, err := p.Prepare(cfg, plan.Source)
+		if err != nil {
+			f.Fatal(err)
+		}
+		front.Commit(context.Background())
+		f.Cleanup(func() {
+			ctx, cancel := context.WithTimeout(context.Background(), patient)
+			defer cancel()
+			p.Close(ctx)
+		})
+		return &way{p.Bound(cfg.Proxy.Listen)[0], (*p.servers.Load())["s"], u}
+	}
+	r.fast, r.slow = proxied(true), proxied(false)
+	r.pure = plainProxy(f, r.slow.route)
+	return r
+}
+
+// plainProxy is httputil.ReverseProxy for the requests that rt lets through. Whom it lets through is tested elsewhere; what
+// bearerd does otherwise than ReverseProxy by design stands in Rewrite.
+func plainProxy(f testing.TB, rt *route) *way {
+	u := newTranscript(f)
+	transport := &http.Transport{DisableCompression: true}
+	token, err := rt.token(context.Background())
+	if err != nil {
+		f.Fatal(err)
+	}
+	authorization, _, err := token.Headers("", "")
+	if err != nil {
+		f.Fatal(err)
+	}
+	proxy := &httputil.ReverseProxy{
+		Transport: transport, ErrorLog: log.New(io.Discard, "", 0),
+		Rewrite: func(pr *httputil.ProxyRequest) {
+			pr.Out.URL = &url.URL{Scheme: "http", Host: u.address(), Path: "/mcp", RawQuery: joinQuery("fixed=1", withoutToken(pr.In.URL.RawQuery))}
+			pr.Out.Host = ""
+			passed := pr.In.Header.Clone()
+			removeHopByHop(passed)
+			for _, name := range []string{"Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto"} { // bearerd leaves them alone
+				if v, ok := passed[name]; ok {
+					pr.Out.Header[name] = v
+				}
+			}
+			for _, name := range []string{"Te", "Upgrade", "Connection", "Expect", "Origin"} { // bearerd passes none of these
+				pr.Out.Header.Del(name)
+			}
+			pr.Out.Trailer = nil // nor trailers of requests
+			withoutOwnCookies(pr.Out.Header)
+			pr.Out.Header.Set("Authorization", authorization)
+		},
+	}
+	front := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, why := rt.guard.refusal(callerOf(r))
+		known := r.Method == http.MethodPost || r.Method == http.MethodGet || r.Method == http.MethodDelete
+		if r.URL.EscapedPath() != rt.path || !known || why != "" {
+			http.Error(w, "", http.StatusForbidden)
+			return
+		}
+		proxy.ServeHTTP(w, r)
+	}))
+	front.Config.ErrorLog = log.New(io.Discard, "", 0)
+	front.Start()
+	f.Cleanup(func() {
+		front.Close()
+		transport.CloseIdleConnections()
+	})
+	return &way{front.Listener.Addr().String(), nil, u}
+}
+
+// compare sends a message all three ways. A difference counts when it is there again with more patience: a busy machine makes
+// some of its own.
+func (r *rig) compare(t testing.TB, message []byte, step int) {
+	t.Helper()
+	for _, last := range []bool{false, true} {
+		quiet := 150 * time.Millisecond
+		if last {
+			quiet *= 20
+		}
+		var wg sync.WaitGroup
+		var answers [2][]string
+		for i, w := range []*way{r.fast, r.slow} {
+			wg.Go(func() {
+				all := send(t, w.at, message, step, quiet)
+				answers[i] = readAnswers(bytes.ReplaceAll(all, []byte(w.address()), []byte("127.0.0.1:UPSTR"))) // as long as that
+			})
+		}
+		wg.Go(func() { send(t, r.pure.at, message, step, quiet) })
+		wg.Wait()
+		fast, slow, pure := r.fast.take(), r.slow.take(), r.pure.take()
+		var differences []string
+		differ := func(what string, got, want any) {
+			if !reflect.DeepEqual(got, want) {
+				differences = append(differences, fmt.Sprintf("%s:\n got %+v\nwant %+v", what, got, want))
+			}
+		}
+		differ("the fast path shows upstream something else", fast, slow)
+		differ("the fast path shows the caller something else", answers[0], answers[1])
+		differ("ReverseProxy shows upstream something else", essence(slow, false), essence(pure, true))
+		if len(differences) == 0 {
+			return
+		}
+		if last {
+			t.Errorf("%q, written in pieces of %d:\n%s", message, step, strings.Join(differences, "\n"))
+		}
+	}
+}
+
+// send gives all that comes back for a message. Behind it goes a request that ends the connection. If that has become part of
+// what was there before, nothing comes, and the caller stops sending.
+func send(t testing.TB, address string, message []byte, step int, quiet time.Duration) []byte {
+	c, err := net.Dial("tcp", address)
+	if err != nil {
+		t.Error(err)
+		return nil
+	}
+	defer c.Close()
+	message = append(slices.Clone(message), "GET /end HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"...)
+	if step = max(step, len(message)/100); step == 0 {
+		step = len(message)
+	}
+	for piece := range slices.Chunk(message, step) {
+		if _, err := c.Write(piece); err != nil {
+			break // it was answered already
+		}
+	}
+	var got bytes.Buffer
+	buf := make([]byte, 16<<10)
+	for stopped := false; ; {
+		_ = c.SetReadDeadline(time.Now().Add(quiet))
+		n, err := c.Read(buf)
+		got.Write(buf[:n])
+		if timeout, ok := err.(net.Error); ok && timeout.Timeout() && !stopped {
+			_ = c.(*net.TCPConn).CloseWrite()
+			stopped, quiet = true, patient
+		} else if err != nil {
+			return got.Bytes()
+		}
+	}
+}
+
+// readAnswers are the answers in what a caller has got, without their dates.
+func readAnswers(all []byte) (list []string) {
+	for r := bufio.NewReader(bytes.NewReader(all)); ; {
+		if _, err := r.Peek(1); err != nil {
+			return list
+		}
+		resp, err := http.ReadResponse(r, nil)
+		if err != nil {
+			return append(list, fmt.Sprintf("no answer: %v", err))
+		}
+		body, err := io.ReadAll(resp.Body)
+		resp.Header.Del("Date")
+		list = append(list, fmt.Sprintf("%d %d %v %q %q %q cut: %v", resp.StatusCode, resp.ContentLength, resp.Close, fieldLines(resp.Header), body, fieldLines(resp.Trailer), err != nil))
+	}
+}
+
+func fieldLines(h http.Header) string {
+	var b strings.Builder
+	_ = h.Write(&b)
+	return b.String()
+}
+
+// recorded is a request as upstream has it.
+type recorded struct {
+	method, target, host, header, trailer string
+	length                                int64 // -1: chunked
+	body                                  string
+	fault                                 string // why it is none, or not all of one
+}
+
+// essence leaves out how a body is framed: bearerd gives the length of one that came in chunks. ReverseProxy, which keeps no
+// body, begins to pass on one that then turns out to be malformed; partial leaves those out.
+func essence(all []recorded, partial bool) (list []recorded) {
+	for _, s := range all {
+		if s.length = 0; !partial || s.fault == "" {
+			list = append(list, s)
+		}
+	}
+	return list
+}
+
+// transcript is an upstream that keeps what it is asked. The request chooses the answer: see upstreamAnswers.
+type transcript struct {
+	listener net.Listener
+	mu       sync.Mutex
+	seen     []recorded
+	open     map[net.Conn]bool
+}
+
+func newTranscript(f testing.TB) *transcript {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		f.Fatal(err)
+	}
+	u := &transcript{listener: l, open: map[net.Conn]bool{}}
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			u.mu.Lock()
+			u.open[c] = true
+			u.mu.Unlock()
+			wg.Go(func() { u.attend(c) })
+		}
+	})
+	f.Cleanup(func() {
+		_ = l.Close()
+		u.mu.Lock()
+		for c := range u.open {
+			_ = c.Close()
+		}
+		u.mu.Unlock()
+		wg.Wait()
+	})
+	return u
+}
+
+func (u *transcript) address() string { return u.listener.Addr().String() }
+
+func (u *transcript) attend(c net.Conn) {
+	defer func() {
+		_ = c.Close()
+		u.mu.Lock()
+		defer u.mu.Unlock()
+		delete(u.open, c)
+	}()
+	for r := bufio.NewReader(c); ; {
+		if _, err := r.Peek(1); err != nil {
+			return
+		}
+		req, err := http.ReadRequest(r)
+		if err != nil {
+			u.note(recorded{fault: err.Error()})
+			return
+		}
+		body, err := io.ReadAll(req.Body)
+		answer, known := upstreamAnswers[req.Header.Get("X-Answer")]
+		if !known {
+			answer = upstreamAnswers["0"]
+		}
+		req.Header.Del("Content-Length")
+		s := recorded{
+			method: req.Method, target: req.RequestURI, host: strings.Replace(req.Host, u.address(), "UPSTREAM", 1), header: fieldLines(req.Header),
+			trailer: fieldLines(req.Trailer), length: req.ContentLength, body: string(body),
+		}
+		if err != nil {
+			s.fault = err.Error()
+		}
+		u.note(s)
+		if err != nil {
+			return
+		}
+		_, _ = io.WriteString(c, answer)
+		if ends(answer) {
+			return
+		}
+	}
+}
+
+func (u *transcript) note(s recorded) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.seen = append(u.seen, s)
+}
+
+func (u *transcript) take() (list []recorded) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	list, u.seen = u.seen, nil
+	return list
+}
