@@ -55,8 +55,12 @@ examples: build ## run bearerd check on every example
 bench: ## cache hit, storm at expiry, start of exec, resident memory
 	go test -run '^$$' -bench . -benchmem ./engine ./secrets/sealed ./cmd/bearerd
 
-bench-proxy: build ## requests a second beside nginx (needs nginx and wrk)
-	inject/proxy/bench/run.sh
+bench-proxy: build peers ## the proxy beside nginx, ReverseProxy and mcp-remote (10 minutes; needs nginx and wrk; BENCH="-turns 9 -json")
+	go run ./inject/proxy/bench $(BENCH)
+
+.PHONY: figures-proxy
+figures-proxy: ## callers at the end of a token, hundreds of renewals under load, an authorization server that is away (20 minutes)
+	BEARERD_FIGURES=1 go test -count=1 -v -timeout 60m -run 'ProxyStorm|ProxyRotations|ProxyOutageAtEnd' ./cmd/bearerd
 
 .PHONY: figures-vault
 figures-vault: vaultdev ## start with a cold and a warm record, requests to Vault for each rotation, memory

@@ -1,7 +1,7 @@
 // An MCP client that knows no OAuth, over HTTP or stdio.
 //
-// Orders: first {url, headers} or {command, args, env}, each with wire "2025-11-25" or "2026-07-28", and handlers, whether
-// it answers what the server asks (handlers.mjs); answer: {wire, tools}. An answer {failed} is the last one, with exit
+// Orders: first {url, headers} (and sse: over the older HTTP+SSE) or {command, args, env}, each with wire "2025-11-25" or
+// "2026-07-28", and handlers, whether it answers what the server asks (handlers.mjs); answer: {wire, tools}. An answer {failed} is the last one, with exit
 // status 1. Then, in any order:
 // {name, arguments}: one call; answer: {text, progress, error}.
 // {loop: {calls: [{name, arguments}], callers, pause}}: each of the callers makes the calls in turn, again and again, with
@@ -10,7 +10,7 @@
 // last: {halted: true}.
 // {subscribe: URI}; answer: {}. {heard: true}; answer: what heard() gives. {list: true}; answer: {tools}.
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client';
+import { Client, SSEClientTransport, StreamableHTTPClientTransport } from '@modelcontextprotocol/client';
 import { StdioClientTransport } from '@modelcontextprotocol/client/stdio';
 import { answerRequests, faults, heard, listen } from './handlers.mjs';
 import { order, say } from './peer.mjs';
@@ -18,7 +18,8 @@ import { tap } from './tap.mjs';
 
 const modern = '2026-07-28';
 
-function transportTo({ url, headers, command, args, env }) {
+function transportTo({ url, headers, sse, command, args, env }) {
+  if (url && sse) return new SSEClientTransport(new URL(url), { requestInit: { headers } });
   if (url) return new StreamableHTTPClientTransport(new URL(url), { requestInit: { headers } });
   return new StdioClientTransport({ command, args, env: env ?? process.env, stderr: 'inherit' });
 }

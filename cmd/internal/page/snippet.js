@@ -6,8 +6,7 @@ const dialog = byId("snippet-dialog");
 
 // showSnippet opens the dialog when the key is there. It throws a Problem.
 export async function showSnippet({ name, connection_type: type }) {
-  const direct = type === "http"; // the local proxy does not carry the older transport
-  const entry = direct ? await over(name) : { command: "bearerd", args: ["exec", name] };
+  const entry = type === "stdio" ? { command: "bearerd", args: ["exec", name] } : await over(name, type);
   write(byId("snippet-title"), `Client configuration for ${name}`);
   write(byId("snippet-says"), entry.headers
     ? "It holds a key that opens this server to whoever is on this host. Keep it like a password."
@@ -17,10 +16,11 @@ export async function showSnippet({ name, connection_type: type }) {
   dialog.showModal();
 }
 
-async function over(name) {
+// over HTTP. The older transport goes by the same address, but most clients must be told.
+async function over(name, type) {
   const { address, url, key } = await call("GET", `/api/servers/${encodeURIComponent(name)}/key/default`);
-  if (address.startsWith("unix:")) return { type: "http", url, socket: address.slice("unix:".length) };
-  return { type: "http", url, headers: { Authorization: `Bearer ${key}` } };
+  if (address.startsWith("unix:")) return { type, url, socket: address.slice("unix:".length) };
+  return { type, url, headers: { Authorization: `Bearer ${key}` } };
 }
 
 async function copy() {

@@ -1,0 +1,14 @@
+# want: socket_group cannot be empty
+# want: socket_mode must be an octal mode within 0666, such as "0660"
+server "tickets" {
+  url = "https://mcp.example.com/mcp"
+  listen       = "unix:/run/bearerd/tickets.sock"
+  socket_mode  = "0460"
+  socket_group = ""
+  oauth_config {
+    enabled             = true
+    OAUTH_CLIENT_ID     = "client-123"
+    OAUTH_CLIENT_SECRET = env("CLIENT_SECRET")
+    OAUTH_TOKEN_URL     = "https://auth.example.com/oauth/token"
+  }
+}
