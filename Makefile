@@ -55,7 +55,7 @@ examples: build ## run bearerd check on every example
 bench: ## cache hit, storm at expiry, start of exec, resident memory
 	go test -run '^$$' -bench . -benchmem ./engine ./secrets/sealed ./cmd/bearerd
 
-bench-proxy: build peers ## the proxy beside nginx, ReverseProxy and mcp-remote (10 minutes; needs nginx and wrk; BENCH="-turns 9 -json")
+bench-proxy: build peers ## the proxy beside nginx, ReverseProxy and mcp-remote (10 minutes; needs nginx and wrk; flags in BENCH)
 	go run ./inject/proxy/bench $(BENCH)
 
 .PHONY: figures-proxy

@@ -110,9 +110,16 @@ func startJudged(t *testing.T, fast bool, life time.Duration, fault func(as *oau
 func onBothPaths(t *testing.T, test func(t *testing.T, fast bool)) {
 	for _, fast := range []bool{true, false} {
 		t.Run(fmt.Sprintf("fast_path=%t", fast), func(t *testing.T) {
-			t.Parallel()
+			alone(t)
 			test(t, fast)
 		})
+	}
+}
+
+// alone keeps what is to be measured from running beside other tests.
+func alone(t *testing.T) {
+	if !fullLength(t) {
+		t.Parallel()
 	}
 }
 

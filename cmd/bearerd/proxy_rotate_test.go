@@ -23,7 +23,7 @@ func TestProxyRotations(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it takes half a minute")
 	}
-	t.Parallel()
+	alone(t)
 	onBothPaths(t, func(t *testing.T, fast bool) {
 		rotations, pause := 36, callPause(t)
 		if fullLength(t) {
@@ -58,7 +58,7 @@ func (j *judged) judgment(got served, took time.Duration) {
 	j.t.Helper()
 	tokens, taken, refused := j.judge.verdict()
 	asked := len(j.as.RequestsTo("/token"))
-	j.t.Logf("%d renewals in %s under %d requests: %d failed, %d more while the machine had no time; upstream refused %d; the longest took %s; %d token requests",
+	j.t.Logf("%d renewals in %s under %d requests: %d failed, %d more are excused; upstream refused %d; the longest took %s; %d token requests",
 		tokens-1, took.Round(time.Second), got.requests, got.failed, got.excused, refused, got.longest.Round(time.Millisecond), asked)
 	failures, refusals, excuses := 0, 0, 0
 	if raceEnabled && got.starved { // a request may be on its way for longer than its token lives, be sent again, and be too late again
@@ -102,7 +102,7 @@ func TestProxyOutageAtEndOfEachToken(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it takes half a minute")
 	}
-	t.Parallel()
+	alone(t)
 	onBothPaths(t, func(t *testing.T, fast bool) {
 		o, rotations, pause := &outage{life: 6 * time.Second}, 4, callPause(t)
 		if fullLength(t) {

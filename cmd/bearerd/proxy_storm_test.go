@@ -34,14 +34,14 @@ func (j *judged) storm(then func()) {
 	then()
 	wg.Wait()
 	_, requests, refused := j.judge.verdict()
-	j.t.Logf("%d callers: %d failed, the last was answered after %s; upstream took %d requests so far and refused %d; %d token requests so far",
+	j.t.Logf("%d callers: %d failed, the last was answered after %s; so far upstream took %d and refused %d, and there were %d token requests",
 		stormCallers, failed.Load(), time.Since(start).Round(time.Millisecond), requests, refused, len(j.as.RequestsTo("/token")))
 }
 
 // The renewal takes longer than the rest of the token's life, and hundreds come at the moment of its end: there is one token
 // request, and nobody is turned away.
 func TestProxyStormAtExpiry(t *testing.T) {
-	t.Parallel()
+	alone(t)
 	onBothPaths(t, func(t *testing.T, fast bool) {
 		const life = 2 * time.Second
 		asked, release := make(chan time.Time, stormCallers), make(chan struct{})
@@ -74,7 +74,7 @@ func TestProxyStormAtExpiry(t *testing.T) {
 // The token is revoked behind bearerd's back, and hundreds are refused at once: there is one token request, and each request is
 // sent again with the new token.
 func TestProxyStormAtRevocation(t *testing.T) {
-	t.Parallel()
+	alone(t)
 	onBothPaths(t, func(t *testing.T, fast bool) {
 		j := startJudged(t, fast, time.Hour, nil)
 		if status, body, err := j.caller.post(context.WithoutCancel(t.Context())); status != http.StatusOK || body != "done" {

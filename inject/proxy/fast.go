@@ -36,6 +36,7 @@ type lane struct {
 	out       *[]byte         // what is written next; nil between requests, as said
 	said      *[]byte         // what upstream has sent
 	body      int             // where the body begins in said
+	end       int             // of the request in in
 	req       h1.Request
 	tolerated int // line ends that may still come before the next request
 	resp      h1.Response
@@ -79,6 +80,7 @@ func (l *lane) next(first bool) bool {
 // pass sends the request that is l.in up to end, with its body from head on, and answers it.
 func (l *lane) pass(rt *route, client string, head, end int) bool {
 	start := time.Now()
+	l.end = end
 	l.out, l.said = scratch.Get().(*[]byte), scratch.Get().(*[]byte)
 	defer l.done()
 	l.watch.start()
@@ -99,8 +101,8 @@ func (l *lane) pass(rt *route, client string, head, end int) bool {
 	if rt.log.Enabled(l.ctx, slog.LevelDebug) {
 		rt.log.Debug("proxied", "server", rt.name, "method", l.req.Method, "status", l.resp.Status, "duration", time.Since(start))
 	}
+	l.forget()
 	l.in = append(l.in, more...)
-	l.forget(end)
 	if l.tolerated = 0; l.req.Method == http.MethodPost {
 		l.tolerated = 4
 	}
@@ -123,14 +125,27 @@ func (l *lane) done() {
 	}
 }
 
-// forget drops a request from l.in.
-func (l *lane) forget(end int) {
-	rest := l.in[end:]
+// forget drops the request from l.in.
+func (l *lane) forget() {
+	rest := l.in[l.end:]
+	l.end = 0
 	if cap(l.in) > 2*fastHead { // a large body is not what the next one is like
 		l.in = append(make([]byte, 0, max(fastHead, len(rest))), rest...)
 		return
 	}
 	l.in = l.in[:copy(l.in, rest)]
+}
+
+// thin gives back what an answer that may be silent for long does not need: of such there may be many.
+func (l *lane) thin() {
+	if l.said == nil {
+		return
+	}
+	scratch.Put(l.said)
+	l.said = nil
+	if l.forget(); len(l.in) == 0 {
+		l.in, l.req.Fields, l.resp.Fields = nil, nil, nil
+	}
 }
 
 // readHead reads until l.in holds the head of a request, and gives its length.
@@ -142,6 +157,9 @@ func (l *lane) readHead(first bool) (int, error) {
 	}
 	l.conn.rests(len(l.in) == 0)
 	_ = l.conn.Conn.SetReadDeadline(time.Now().Add(wait))
+	if cap(l.in) < fastHead {
+		l.in = append(make([]byte, 0, fastHead), l.in...)
+	}
 	for {
 		l.skipLineEnds()
 		if len(l.in) > 0 {
@@ -216,6 +234,9 @@ func (l *lane) exchange(rt *route, client string, body []byte) (*pooled, *early)
 	}
 	rt.deliver(client, token)
 	for start := time.Now(); ; {
+		if l.ctx.Err() != nil {
+			return nil, nil // nobody waits for the answer
+		}
 		upstream, err := rt.quick.pool.get(l.ctx)
 		if err != nil {
 			return nil, rt.earlyError(token, start, err)

@@ -11,6 +11,7 @@ import (
 )
 
 const (
+	smallPiece = 1 << 10  // bytes of a chunked body that are waited for: events are small, and streams may be many
 	sizeRoom   = 10       // bytes for the size of a chunk, with its line end
 	pieceRoom  = 128      // bytes around the data of a chunk, where that is the last one too
 	largePiece = 64 << 10 // bytes that are read at a time when much comes
@@ -101,12 +102,12 @@ func (l *lane) sized(upstream *pooled) (keep, ok bool) {
 
 // chunked passes on a body of unknown length, each piece as it comes. Its end is upstream's own: it is never made up.
 func (l *lane) chunked(rt *route, upstream *pooled) (keep, ok bool) {
-	body := &chunkReader{rest: (*l.said)[l.body:], upstream: upstream, ready: l.flush}
+	body := &chunkReader{rest: (*l.said)[l.body:], upstream: upstream, ready: l.wait}
 	from := io.Reader(body)
 	if l.namesEndpoint() {
 		from = &opening{Closer: upstream, from: body, address: func(named string) (string, error) { return rt.localAddress(rt.target, named) }}
 	}
-	for room := fastHead; ; {
+	for room := smallPiece; ; {
 		n, err := l.readPiece(from, room)
 		if err != nil && err != io.EOF {
 			_ = l.flush() // what has come so far is the caller's
@@ -122,12 +123,18 @@ func (l *lane) chunked(rt *route, upstream *pooled) (keep, ok bool) {
 		if last {
 			return !body.excess, true
 		}
-		if room = fastHead; n >= fastHead { // more comes than a small buffer takes
+		if room = smallPiece; n >= smallPiece { // more comes than that
 			room = largePiece
-		} else if cap(*l.out) > 4*fastHead {
-			*l.out = make([]byte, 0, fastHead+pieceRoom) // a stream may be silent for long
+		} else if cap(*l.out) > 2*fastHead {
+			*l.out = make([]byte, 0, fastHead)
 		}
 	}
+}
+
+// wait prepares for a wait of any length for upstream.
+func (l *lane) wait() error {
+	l.thin()
+	return l.flush()
 }
 
 // flush writes what is in l.out.

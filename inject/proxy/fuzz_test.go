@@ -45,8 +45,11 @@ func FuzzProxy(f *testing.F) {
 		f.Add([]byte{}, []byte(message), uint16(0))
 		f.Add([]byte{}, []byte(message), uint16(7))
 	}
+	for _, shape := range oneByOne() {
+		f.Add(shape, []byte{}, uint16(0))
+	}
 	random := rand.New(rand.NewPCG(8, 1))
-	for i := range 600 {
+	for i := range 400 {
 		shape, noise := make([]byte, 40), make([]byte, 4*(i%3))
 		for j := range shape {
 			if random.IntN(3) == 0 { // else what is common

@@ -128,6 +128,20 @@ func (r *rig) message(shape, noise []byte) []byte {
 	return spoiled([]byte(b.String()), noise)
 }
 
+// oneByOne are shapes of two requests, the first of which is common but for one thing, each in turn.
+func oneByOne() (shapes [][]byte) {
+	for at, choices := range []int{
+		1: len(methods), len(targets), len(versions), len(hosts), len(authorizations), len(upstreamAnswers), 0, len(extras), len(framings), len(contents),
+	} {
+		for i := range choices {
+			shape := []byte{0: 1, 7: 1, 10: 0} // a second request; one more field
+			shape[at] = byte(i)
+			shapes = append(shapes, shape)
+		}
+	}
+	return shapes
+}
+
 // request writes one. What does not fit its method, such as a body, may be there all the same.
 func (d *dice) request(b *strings.Builder) {
 	method := d.one(methods)

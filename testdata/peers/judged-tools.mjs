@@ -97,23 +97,28 @@ function plainTools(tool, bare) {
   tool('json_schema_2020_12_tool', fromJsonSchema(rich), args => said(text(JSON.stringify(args))));
 }
 
-// askingTools ask the client something while they are called (2025-11-25).
+const elicit = (mcpReq, message, requestedSchema) =>
+  mcpReq.send({ method: 'elicitation/create', params: { mode: 'form', message, requestedSchema } });
+
+// askingTools ask the client something while they are called (2025-11-25), over the stream of that call: elicitInput and its
+// like use the session's own, and what they say is lost when the client's GET for it comes after the call.
 function askingTools(tool, bare) {
   bare('test_tool_with_logging', async ({ mcpReq }) => {
     for (const line of ['Tool execution started', 'Tool processing data', 'Tool execution completed']) {
-      await mcpReq.log('info', line);
+      await mcpReq.notify({ method: 'notifications/message', params: { level: 'info', data: line } });
       await sleep(50);
     }
     return said(text('done'));
   });
   tool('test_sampling', fields({ prompt: string }), async ({ prompt }, { mcpReq }) => {
-    const { content } = await mcpReq.requestSampling({ messages: [{ role: 'user', content: text(prompt) }], maxTokens: 100 });
+    const params = { messages: [{ role: 'user', content: text(prompt) }], maxTokens: 100 };
+    const { content } = await mcpReq.send({ method: 'sampling/createMessage', params });
     return said(text(`LLM response: ${content.text}`));
   });
   tool('test_elicitation', fields({ message: string }), async ({ message }, { mcpReq }) =>
-    outcome(await mcpReq.elicitInput({ message, requestedSchema: form({ username: string, email: string }) })));
+    outcome(await elicit(mcpReq, message, form({ username: string, email: string }))));
   for (const [name, requestedSchema] of [['sep1034_defaults', defaults], ['sep1330_enums', choices]]) {
-    bare(`test_elicitation_${name}`, async ({ mcpReq }) => outcome(await mcpReq.elicitInput({ message: name, requestedSchema })));
+    bare(`test_elicitation_${name}`, async ({ mcpReq }) => outcome(await elicit(mcpReq, name, requestedSchema)));
   }
   bare('test_reconnection', async ({ http }) => {
     http.closeSSE();

@@ -49,7 +49,8 @@ func (s *stack) load(ctx context.Context, t *target, kind string, conns, seconds
 		return found, err
 	}
 	r := t.routes[kind]
-	cmd := exec.CommandContext(ctx, "wrk", "-t1", "-c"+strconv.Itoa(conns), "-d"+strconv.Itoa(seconds)+"s", "--timeout", "10s", "-s", file, r.url)
+	cmd := exec.CommandContext(ctx, "wrk", "-t1", "-c"+strconv.Itoa(conns), "-d"+strconv.Itoa(seconds)+"s", "--timeout", "10s",
+		"-s", file, r.url)
 	cmd.Env = append(os.Environ(), "BENCH_BODY="+callBody, "BENCH_AUTHORIZATION="+r.authorization)
 	out, err := cmd.CombinedOutput()
 	if err != nil {

@@ -101,7 +101,8 @@ func firstEvent(conn net.Conn, u *url.URL, authorization string) error {
 	if err := conn.SetDeadline(time.Now().Add(10 * time.Second)); err != nil {
 		return err
 	}
-	_, err := fmt.Fprintf(conn, "GET %s HTTP/1.1\r\nHost: %s\r\nAccept: text/event-stream\r\nAuthorization: %s\r\n\r\n", u.Path, u.Host, authorization)
+	_, err := fmt.Fprintf(conn, "GET %s HTTP/1.1\r\nHost: %s\r\nAccept: text/event-stream\r\nAuthorization: %s\r\n\r\n",
+		u.Path, u.Host, authorization)
 	if err != nil {
 		return err
 	}

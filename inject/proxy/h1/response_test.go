@@ -12,18 +12,19 @@ func (r *Response) read() string {
 func TestResponse(t *testing.T) {
 	var r Response // the same for all: nothing stays of the one before
 	for head, want := range map[string]string{
-		"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n":                                        "200 OK 0 false ",
-		"HTTP/1.1 200 \r\nContent-Length: 0\r\n\r\n":                                          "200  0 false ",
-		"HTTP/1.1 404 Not \t Found!\r\ncontent-length: 12\r\n\r\n":                            "404 Not \t Found! 12 false ",
-		"HTTP/1.1 599 x\r\nTransfer-Encoding: chunked\r\n\r\n":                                "599 x -1 false ",
-		"HTTP/1.1 205 x\r\ntransfer-encoding:\tCHUNKED \r\n\r\n":                              "205 x -1 false ",
-		"HTTP/1.1 204 No Content\r\n\r\n":                                                     "204 No Content 0 false ",
-		"HTTP/1.1 204 No Content\r\nContent-Length: 0\r\n\r\n":                                "204 No Content 0 false ",
-		"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nConnection: Close\r\n\r\n":                   "200 OK 1 true ",
-		"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nConnection: keep-alive\r\n\r\n":              "200 OK 1 false ",
-		"HTTP/1.1 200 OK\r\nB: 1\r\nKeep-Alive: 5\r\nA:\r\nContent-Length: 1\r\nb: 2\r\n\r\n": "200 OK 1 false [B=1][A=][b=2]",
-		"HTTP/1.1 401 x\r\nWWW-Authenticate: Bearer\r\nContent-Length: 1\r\n\r\n":             "401 x 1 false [WWW-Authenticate=Bearer]",
-		"HTTP/1.1 307 x\r\nLocation: /\r\nContent-Length: 1\r\n\r\n":                          "307 x 1 false [Location=/]",
+		"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n":                                                "200 OK 0 false ",
+		"HTTP/1.1 200 \r\nContent-Length: 0\r\n\r\n":                                                  "200  0 false ",
+		"HTTP/1.1 404 Not \t Found!\r\ncontent-length: 12\r\n\r\n":                                    "404 Not \t Found! 12 false ",
+		"HTTP/1.1 599 x\r\nTransfer-Encoding: chunked\r\n\r\n":                                        "599 x -1 false ",
+		"HTTP/1.1 205 x\r\ntransfer-encoding:\tCHUNKED \r\n\r\n":                                      "205 x -1 false ",
+		"HTTP/1.1 204 No Content\r\n\r\n":                                                             "204 No Content 0 false ",
+		"HTTP/1.1 204 No Content\r\nContent-Length: 0\r\n\r\n":                                        "204 No Content 0 false ",
+		"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nConnection: Close\r\n\r\n":                           "200 OK 1 true ",
+		"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nConnection: close\r\nConnection: keep-alive\r\n\r\n": "200 OK 1 true ",
+		"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nConnection: keep-alive\r\n\r\n":                      "200 OK 1 false ",
+		"HTTP/1.1 200 OK\r\nB: 1\r\nKeep-Alive: 5\r\nA:\r\nContent-Length: 1\r\nb: 2\r\n\r\n":         "200 OK 1 false [B=1][A=][b=2]",
+		"HTTP/1.1 401 x\r\nWWW-Authenticate: Bearer\r\nContent-Length: 1\r\n\r\n":                     "401 x 1 false [WWW-Authenticate=Bearer]",
+		"HTTP/1.1 307 x\r\nLocation: /\r\nContent-Length: 1\r\n\r\n":                                  "307 x 1 false [Location=/]",
 	} {
 		n, err := r.Parse([]byte(head + "{}\r\n\r\n"))
 		if n != len(head) || err != nil || r.read() != want {
