@@ -72,10 +72,6 @@ func (c *conn) rests(idle bool) {
 
 type connKey struct{}
 
-func withConn(ctx context.Context, c net.Conn) context.Context {
-	return context.WithValue(ctx, connKey{}, c)
-}
-
 // connOf is the connection that a request came on; nil: none of a front.
 func connOf(ctx context.Context) *conn {
 	c, _ := ctx.Value(connKey{}).(*conn)

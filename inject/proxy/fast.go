@@ -31,12 +31,11 @@ type lane struct {
 	front     *front
 	conn      *conn
 	watch     *watch
-	ctx       context.Context // ends when the caller leaves
-	in        []byte          // what the caller has sent and what was not passed on yet
-	out       *[]byte         // what is written next; nil between requests, as said
-	said      *[]byte         // what upstream has sent
-	body      int             // where the body begins in said
-	end       int             // of the request in in
+	in        []byte  // what the caller has sent and what was not passed on yet
+	out       *[]byte // what is written next; nil between requests, as said
+	said      *[]byte // what upstream has sent
+	body      int     // where the body begins in said
+	end       int     // of the request in in
 	req       h1.Request
 	tolerated int // line ends that may still come before the next request
 	resp      h1.Response
@@ -44,16 +43,16 @@ type lane struct {
 
 // attend serves a connection until it ends, or until net/http has it.
 func (f *front) attend(c *conn) {
-	ctx, leave := context.WithCancel(context.Background())
+	ctx, leave := context.WithCancel(context.Background()) // ends when the caller leaves
 	defer leave()
-	l := &lane{front: f, conn: c, ctx: ctx, watch: newWatch(c.Conn, leave), in: make([]byte, 0, fastHead)}
+	l := &lane{front: f, conn: c, watch: newWatch(c.Conn, leave), in: make([]byte, 0, fastHead)}
 	c.fast.Store(true)
-	for first := true; l.next(first); first = false {
+	for first := true; l.next(ctx, first); first = false {
 	}
 }
 
 // next passes on one request; false: the connection is closed, or net/http has it.
-func (l *lane) next(first bool) bool {
+func (l *lane) next(ctx context.Context, first bool) bool {
 	head, err := l.readHead(first)
 	if errors.Is(err, h1.ErrUncommon) {
 		return l.handOver(nil)
@@ -74,21 +73,21 @@ func (l *lane) next(first bool) bool {
 	if err := l.readBody(end); err != nil {
 		return l.handOver(nil) // net/http waits for the rest, or learns that the caller has left
 	}
-	return l.pass(rt, client, head, end)
+	return l.pass(ctx, rt, client, head, end)
 }
 
 // pass sends the request that is l.in up to end, with its body from head on, and answers it.
-func (l *lane) pass(rt *route, client string, head, end int) bool {
+func (l *lane) pass(ctx context.Context, rt *route, client string, head, end int) bool {
 	start := time.Now()
 	l.end = end
 	l.out, l.said = scratch.Get().(*[]byte), scratch.Get().(*[]byte)
 	defer l.done()
 	l.watch.start()
-	upstream, early := l.exchange(rt, client, l.in[head:end])
+	upstream, early := l.exchange(ctx, rt, client, l.in[head:end])
 	ok := upstream != nil && l.answer(rt, upstream)
 	more := l.watch.stop()
 	switch {
-	case upstream == nil && l.ctx.Err() == nil:
+	case upstream == nil && ctx.Err() == nil:
 		l.in = append(l.in, more...)
 		return l.handOver(early)
 	case !ok:
@@ -98,7 +97,7 @@ func (l *lane) pass(rt *route, client string, head, end int) bool {
 		_ = l.conn.Close() // so that a truncated answer is seen as such
 		return false
 	}
-	if rt.log.Enabled(l.ctx, slog.LevelDebug) {
+	if rt.log.Enabled(ctx, slog.LevelDebug) {
 		rt.log.Debug("proxied", "server", rt.name, "method", l.req.Method, "status", l.resp.Status, "duration", time.Since(start))
 	}
 	l.forget()
@@ -224,20 +223,20 @@ func (l *lane) handOver(e *early) bool {
 
 // exchange sends a request and reads the head of its answer, with what came along, into l.said. Nil: the answer is no common
 // one, and net/http goes on from it; or nothing was sent, then early is nil too.
-func (l *lane) exchange(rt *route, client string, body []byte) (*pooled, *early) {
-	token, err := rt.tokenWithin(l.ctx)
+func (l *lane) exchange(ctx context.Context, rt *route, client string, body []byte) (*pooled, *early) {
+	token, err := rt.tokenWithin(ctx)
 	if err == nil {
-		err = l.writeRequest(rt, token, body)
+		err = l.writeRequest(ctx, rt, token, body)
 	}
 	if err != nil {
 		return nil, nil // net/http says why
 	}
 	rt.deliver(client, token)
 	for start := time.Now(); ; {
-		if l.ctx.Err() != nil {
+		if ctx.Err() != nil {
 			return nil, nil // nobody waits for the answer
 		}
-		upstream, err := rt.quick.pool.get(l.ctx)
+		upstream, err := rt.quick.pool.get(ctx)
 		if err != nil {
 			return nil, rt.earlyError(token, start, err)
 		}

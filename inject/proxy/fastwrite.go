@@ -72,8 +72,8 @@ func (l *lane) caller() caller {
 }
 
 // writeRequest puts what upstream gets into l.out: the same as send and requestHeaders make of it.
-func (l *lane) writeRequest(rt *route, token *engine.Token, body []byte) error {
-	extra, err := rt.headers.all(l.ctx)
+func (l *lane) writeRequest(ctx context.Context, rt *route, token *engine.Token, body []byte) error {
+	extra, err := rt.headers.all(ctx)
 	if err != nil {
 		return err
 	}

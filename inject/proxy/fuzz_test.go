@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"fmt"
 	"io"
 	"log"
@@ -17,6 +18,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -261,8 +263,17 @@ func readAnswers(all []byte) (list []string) {
 		}
 		body, err := io.ReadAll(resp.Body)
 		resp.Header.Del("Date")
-		list = append(list, fmt.Sprintf("%d %d %v %q %q %q cut: %v", resp.StatusCode, resp.ContentLength, resp.Close, fieldLines(resp.Header), body, fieldLines(resp.Trailer), err != nil))
+		list = append(list, fmt.Sprintf("%d %d %v %q %s %q cut: %v", resp.StatusCode, resp.ContentLength, resp.Close, fieldLines(resp.Header), shortened(body),
+			fieldLines(resp.Trailer), err != nil))
 	}
+}
+
+// shortened is a body for people; that of another is another.
+func shortened(body []byte) string {
+	if len(body) < 1<<10 {
+		return strconv.Quote(string(body))
+	}
+	return fmt.Sprintf("%d bytes, SHA-256 %x", len(body), sha256.Sum256(body))
 }
 
 func fieldLines(h http.Header) string {

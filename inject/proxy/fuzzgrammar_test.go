@@ -17,7 +17,7 @@ var upstreamAnswers = map[string]string{
 	"6":  "HTTP/1.1 200 OK\r\nX-Ends: now\r\n\r\nuntil the end",
 	"7":  "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}",
 	"8":  "HTTP/1.1 404 Nowhere to be found\r\nContent-Length: 2\r\nX-A:b\r\nx-a: \t c\t\r\nX-Empty:\r\nBearerd-Reason: x\r\nWWW-Authenticate: Bearer\r\nKeep-Alive: 5\r\n\r\n{}",
-	"9":  "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nSet-Cookie: a=b; Path=/; Domain=example.com\r\nSet-Cookie: c=d; Path=/other\r\nSet-Cookie: bearerd_flow_x=1\r\n\r\n{}",
+	"9":  "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nSet-Cookie: a=b; Path=/; Domain=example.com\r\nSet-Cookie: c=d; Path=/other\r\nSet-Cookie: bearerd_flow_x=1\r\nBearerd-Reason: x\r\n\r\n{}",
 	"10": "HTTP/1.1 302 Found\r\nLocation: http://example.com/\r\nContent-Length: 0\r\n\r\n",
 	"11": "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nPragma: no-cache\r\n\r\n{}",
 	"12": "HTTP/1.0 200 OK\r\nContent-Length: 2\r\nX-Ends: now\r\n\r\n{}",
@@ -33,9 +33,13 @@ var upstreamAnswers = map[string]string{
 	"22": "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX-A: caf\xc3\xa9\r\nDate: Sun, 22 Nov 2026 16:00:00 GMT\r\n\r\n{}",
 	"23": "HTTP/1.1 200 OK\r\nContent-Length : 2\r\nX-Ends: now\r\n\r\n{}",
 	"24": "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 2\r\nX-Ends: now\r\n\r\n0\r\n\r\n",
-	"25": "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n20\r\nevent: endpoint\r\ndata: /mcp?a=b\r\n\r\n\r\n0\r\n\r\n",
+	"25": "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n23\r\nevent: endpoint\r\ndata: /mcp?a=b\r\n\r\n\r\n0\r\n\r\n",
 	"26": "HTTP/1.1 204 No Content\r\nContent-Length: 0\r\n\r\n",
 	"27": "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+	"28": "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nContent-Length: 35\r\n\r\nevent: endpoint\r\ndata: /mcp?a=b\r\n\r\n",
+	"29": "HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 300000\r\n\r\n" + strings.Repeat("z", 300000),
+	"30": "HTTP/1.1 200 OK\r\nContent-Length: 300000\r\n\r\n" + strings.Repeat("z", 300000),
+	"31": "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n493e0\r\n" + strings.Repeat("z", 300000) + "\r\n0\r\n\r\n",
 }
 
 // ends reports whether upstream closes the connection behind an answer.
@@ -134,9 +138,11 @@ func oneByOne() (shapes [][]byte) {
 		1: len(methods), len(targets), len(versions), len(hosts), len(authorizations), len(upstreamAnswers), 0, len(extras), len(framings), len(contents),
 	} {
 		for i := range choices {
-			shape := []byte{0: 1, 7: 1, 10: 0} // a second request; one more field
-			shape[at] = byte(i)
-			shapes = append(shapes, shape)
+			for _, method := range []byte{0, 3} { // POST and GET
+				shape := []byte{0: 1, 1: method, 7: 1, 10: 0} // a second request; one more field
+				shape[at] = byte(i)
+				shapes = append(shapes, shape)
+			}
 		}
 	}
 	return shapes
