@@ -143,12 +143,10 @@ func (s *Source) fetched(ctx context.Context, asked bool) (*Token, error) {
 		switch t := s.current.Load(); {
 		case t != nil && t.valid(time.Now()):
 			return t, nil
-		case t != nil: // it has ended since the flight fell back
-			return s.await(ctx, f)
-		case s.isRetired():
+		case t == nil && s.isRetired():
 			return nil, ErrGone
 		}
-		return nil, s.explain()
+		return s.await(ctx, f) // it has ended, or upstream has refused it, since the flight fell back
 	case <-s.gone:
 		return nil, ErrGone
 	case <-ctx.Done():
