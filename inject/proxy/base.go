@@ -46,6 +46,10 @@ func (b *base) put(c *conn) {
 	select {
 	case b.inbox.conns <- c:
 	case <-b.inbox.done:
+		if now := c.front.base.Load(); now != b { // other limits hold by now
+			now.put(c)
+			return
+		}
 		_ = c.Close()
 	}
 }

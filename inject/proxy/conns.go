@@ -19,7 +19,8 @@ type conn struct {
 	front   *front
 	pending []byte                // read already: net/http reads it first
 	early   atomic.Pointer[early] // what upstream has answered to the request in pending; nil: that was not sent
-	idle    atomic.Int64          // since when, in Unix nanoseconds; 0: a request is under way
+	idle    atomic.Int64          // since when, in Unix nanoseconds, below 0 before its first request; 0: a request is under way
+	writing atomic.Int64          // since when a piece of an answer is written, in Unix nanoseconds; 0: none is
 	fast    atomic.Bool           // it is not net/http's
 	once    sync.Once
 }
@@ -35,10 +36,26 @@ func (c *conn) Read(p []byte) (int, error) {
 	return c.Conn.Read(p)
 }
 
-// Write gives up on a caller that does not read.
+// Write ends with an error when the caller does not read: see overdue.
 func (c *conn) Write(p []byte) (int, error) {
-	_ = c.Conn.SetWriteDeadline(time.Now().Add(c.front.limits.Load().WriteTimeout))
+	c.writing.Store(time.Now().UnixNano())
+	defer c.writing.Store(0)
 	return c.Conn.Write(p)
+}
+
+// overdue reports whether the connection has lasted for too long: while its caller takes nothing of an answer, or between two
+// requests, where net/http does not see to that.
+func (c *conn) overdue(now time.Time) bool {
+	limits, writing, idle := c.front.limits.Load(), c.writing.Load(), c.idle.Load()
+	switch {
+	case writing != 0:
+		return now.UnixNano()-writing > int64(limits.WriteTimeout)
+	case !c.fast.Load() || idle == 0:
+		return false
+	case idle < 0:
+		return now.UnixNano()+idle > int64(limits.HeadTimeout)
+	}
+	return now.UnixNano()-idle > int64(limits.IdleTimeout)
 }
 
 func (c *conn) Close() error {
@@ -80,14 +97,18 @@ func connOf(ctx context.Context) *conn {
 
 // conns are the open connections of all fronts.
 type conns struct {
-	mu   sync.Mutex
-	open map[*conn]struct{}
+	lookout lookout
+	busy    atomic.Int64 // requests that the fast path has under way
+
+	mu    sync.Mutex
+	open  map[*conn]struct{}
+	timer *time.Timer // guarded by mu: of the next sweep; it runs while there are connections
 }
 
 // enter takes a connection in. When there are most already, the one that has been idle the longest is closed for it; false:
 // none is idle.
 func (cs *conns) enter(c *conn, most int) bool {
-	c.rests(true)
+	c.idle.Store(-time.Now().UnixNano())
 	cs.mu.Lock()
 	var oldest *conn
 	if len(cs.open) >= most {
@@ -97,7 +118,11 @@ func (cs *conns) enter(c *conn, most int) bool {
 		}
 		delete(cs.open, oldest)
 	}
-	cs.open[c] = struct{}{}
+	if cs.open[c] = struct{}{}; cs.timer == nil {
+		cs.timer = time.AfterFunc(sweepEvery, cs.sweep)
+	} else if len(cs.open) == 1 {
+		cs.timer.Reset(sweepEvery)
+	}
 	cs.mu.Unlock()
 	if oldest != nil {
 		_ = oldest.Conn.Close() // whoever serves it finds that out and closes the rest
@@ -108,7 +133,7 @@ func (cs *conns) enter(c *conn, most int) bool {
 func (cs *conns) oldest() (found *conn) {
 	var since int64
 	for c := range cs.open {
-		if idle := c.idle.Load(); idle != 0 && (found == nil || idle < since) {
+		if idle := max(c.idle.Load(), -c.idle.Load()); idle != 0 && (found == nil || idle < since) {
 			found, since = c, idle
 		}
 	}
@@ -118,7 +143,32 @@ func (cs *conns) oldest() (found *conn) {
 func (cs *conns) leave(c *conn) {
 	cs.mu.Lock()
 	defer cs.mu.Unlock()
-	delete(cs.open, c)
+	if delete(cs.open, c); len(cs.open) == 0 {
+		cs.timer.Stop()
+	}
+}
+
+// sweepEvery is how exact the limits of time are that sweep holds.
+const sweepEvery = 500 * time.Millisecond
+
+// sweep cuts the connections that are overdue. Looking at all of them now and then costs less than deadlines, which each request
+// would have to move.
+func (cs *conns) sweep() {
+	var cut []*conn
+	cs.mu.Lock()
+	now := time.Now()
+	for c := range cs.open {
+		if c.overdue(now) {
+			cut = append(cut, c)
+		}
+	}
+	if len(cs.open) > 0 {
+		cs.timer.Reset(sweepEvery)
+	}
+	cs.mu.Unlock()
+	for _, c := range cut {
+		_ = c.Conn.Close() // as in enter
+	}
 }
 
 // of lists the connections of a front.

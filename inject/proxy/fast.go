@@ -45,15 +45,15 @@ type lane struct {
 func (f *front) attend(c *conn) {
 	ctx, leave := context.WithCancel(context.Background()) // ends when the caller leaves
 	defer leave()
-	l := &lane{front: f, conn: c, watch: newWatch(c.Conn, leave), in: make([]byte, 0, fastHead)}
+	l := &lane{front: f, conn: c, watch: &watch{conn: c.Conn, leave: leave, lookout: &f.conns.lookout, done: make(chan struct{}, 1)}, in: make([]byte, 0, fastHead)}
 	c.fast.Store(true)
-	for first := true; l.next(ctx, first); first = false {
+	for l.next(ctx) {
 	}
 }
 
 // next passes on one request; false: the connection is closed, or net/http has it.
-func (l *lane) next(ctx context.Context, first bool) bool {
-	head, err := l.readHead(first)
+func (l *lane) next(ctx context.Context) bool {
+	head, err := l.readHead()
 	if errors.Is(err, h1.ErrUncommon) {
 		return l.handOver(nil)
 	}
@@ -83,8 +83,10 @@ func (l *lane) pass(ctx context.Context, rt *route, client string, head, end int
 	l.out, l.said = scratch.Get().(*[]byte), scratch.Get().(*[]byte)
 	defer l.done()
 	l.watch.start()
+	l.front.conns.busy.Add(1)
 	upstream, early := l.exchange(ctx, rt, client, l.in[head:end])
 	ok := upstream != nil && l.answer(rt, upstream)
+	l.front.conns.busy.Add(-1)
 	more := l.watch.stop()
 	switch {
 	case upstream == nil && ctx.Err() == nil:
@@ -148,23 +150,20 @@ func (l *lane) thin() {
 }
 
 // readHead reads until l.in holds the head of a request, and gives its length.
-func (l *lane) readHead(first bool) (int, error) {
-	limits := l.front.limits.Load()
-	wait := limits.IdleTimeout
-	if first {
-		wait = limits.HeadTimeout
-	}
+func (l *lane) readHead() (int, error) {
 	l.conn.rests(len(l.in) == 0)
-	_ = l.conn.Conn.SetReadDeadline(time.Now().Add(wait))
 	if cap(l.in) < fastHead {
 		l.in = append(make([]byte, 0, fastHead), l.in...)
 	}
-	for {
+	for timed := false; ; {
 		l.skipLineEnds()
 		if len(l.in) > 0 {
 			n, err := l.req.Parse(l.in)
+			if err == nil && timed {
+				err = l.conn.Conn.SetReadDeadline(time.Time{})
+			}
 			if err == nil {
-				return n, l.conn.Conn.SetReadDeadline(time.Time{})
+				return n, nil
 			}
 			if !errors.Is(err, h1.ErrIncomplete) || len(l.in) >= fastHead {
 				return 0, h1.ErrUncommon
@@ -172,16 +171,16 @@ func (l *lane) readHead(first bool) (int, error) {
 		} else if l.front.ending.Load() {
 			return 0, net.ErrClosed
 		}
-		begun := len(l.in) > 0
+		if len(l.in) > 0 && !timed {
+			timed = true
+			_ = l.conn.Conn.SetReadDeadline(time.Now().Add(l.front.limits.Load().HeadTimeout))
+		}
 		n, err := l.conn.Conn.Read(l.in[len(l.in):fastHead])
 		if err != nil {
 			return 0, err
 		}
 		l.in = l.in[:len(l.in)+n]
-		if !begun {
-			l.conn.rests(false)
-			_ = l.conn.Conn.SetReadDeadline(time.Now().Add(limits.HeadTimeout))
-		}
+		l.conn.rests(false)
 	}
 }
 
@@ -198,9 +197,10 @@ func (l *lane) readBody(size int) error {
 	if size > cap(l.in) {
 		l.in = append(make([]byte, 0, size), l.in...)
 	}
-	if len(l.in) < size {
-		_ = l.conn.Conn.SetReadDeadline(time.Now().Add(atOnce))
+	if len(l.in) >= size {
+		return nil
 	}
+	_ = l.conn.Conn.SetReadDeadline(time.Now().Add(atOnce))
 	for len(l.in) < size {
 		n, err := l.conn.Conn.Read(l.in[len(l.in):size])
 		l.in = l.in[:len(l.in)+n]
@@ -244,7 +244,9 @@ func (l *lane) exchange(ctx context.Context, rt *route, client string, body []by
 		sent, err := upstream.Write(*l.out)
 		*l.said = (*l.said)[:0]
 		if err == nil {
-			runtime.Gosched() // upstream may run at once, and the answer be there at the first look
+			if l.front.conns.busy.Load() > 1 {
+				runtime.Gosched() // the others go on, and the answer may be there at the first look
+			}
 			err = l.readAnswer(upstream.Conn)
 		}
 		if err == nil && l.commonAnswer() {

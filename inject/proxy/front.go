@@ -5,6 +5,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -97,7 +98,7 @@ func (f *front) close(ctx context.Context) {
 		c.wake()
 	}
 	var wg sync.WaitGroup
-	for _, b := range append(f.former, f.base.Load()) {
+	for _, b := range slices.Concat(f.former, []*base{f.base.Load()}) {
 		if b != nil {
 			wg.Go(func() { b.close(ctx) })
 		}

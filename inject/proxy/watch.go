@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -13,28 +14,24 @@ const watchAfter = 15 * time.Millisecond
 
 // watch notices that a caller leaves while its request is under way. It has one owner, who starts and stops it in turn.
 type watch struct {
-	conn  net.Conn
-	leave context.CancelFunc // called when the caller has left
-	timer *time.Timer
-	done  chan struct{} // has a value when looking has ended
-	one   [1]byte       // what was read while looking
-	read  bool          // there is one
+	conn    net.Conn
+	leave   context.CancelFunc // called when the caller has left
+	lookout *lookout
+	turn    uint64        // counts the starts
+	awaited atomic.Uint64 // the turn that looking may begin for; 0: none
+	done    chan struct{} // has a value when looking has ended
+	one     [1]byte       // what was read while looking
+	read    bool          // there is one
 
 	mu       sync.Mutex
 	gone     bool     // guarded by mu
 	upstream net.Conn // guarded by mu: closed when the caller leaves; nil: none
 }
 
-func newWatch(conn net.Conn, leave context.CancelFunc) *watch {
-	return &watch{conn: conn, leave: leave, done: make(chan struct{}, 1)}
-}
-
 func (w *watch) start() {
-	if w.timer == nil {
-		w.timer = time.AfterFunc(watchAfter, w.look)
-	} else {
-		w.timer.Reset(watchAfter)
-	}
+	w.turn++
+	w.awaited.Store(w.turn)
+	w.lookout.add(w, w.turn)
 }
 
 // look waits for the caller to leave, or to send what belongs to its next request.
@@ -69,7 +66,7 @@ func (w *watch) over(upstream net.Conn) {
 
 // stop ends the watch, and gives what was read of the next request. The deadline of the connection is zero then.
 func (w *watch) stop() []byte {
-	if w.timer.Stop() {
+	if w.awaited.CompareAndSwap(w.turn, 0) {
 		return nil
 	}
 	_ = w.conn.SetReadDeadline(time.Unix(1, 0))
@@ -80,4 +77,47 @@ func (w *watch) stop() []byte {
 	}
 	w.read = false
 	return w.one[:]
+}
+
+// lookout begins the looks of requests that take longer than watchAfter. There is one for all: a timer for each request
+// would cost more than the rest of its way, as each wakes a thread.
+type lookout struct {
+	mu    sync.Mutex
+	queue []awaited   // guarded by mu: in the order of their starts
+	timer *time.Timer // guarded by mu: runs while there is a queue
+}
+
+type awaited struct {
+	watch *watch
+	turn  uint64
+	at    time.Time
+}
+
+func (o *lookout) add(w *watch, turn uint64) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.queue = append(o.queue, awaited{w, turn, time.Now().Add(watchAfter)})
+	switch {
+	case o.timer == nil:
+		o.timer = time.AfterFunc(watchAfter, o.begin)
+	case len(o.queue) == 1:
+		o.timer.Reset(watchAfter)
+	}
+}
+
+// begin begins the looks that are due.
+func (o *lookout) begin() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	due, now := 0, time.Now()
+	for ; due < len(o.queue) && !o.queue[due].at.After(now); due++ {
+		if a := o.queue[due]; a.watch.awaited.CompareAndSwap(a.turn, 0) {
+			go a.watch.look() // stop waits for it
+		}
+	}
+	o.queue = append(o.queue[:0], o.queue[due:]...)
+	clear(o.queue[len(o.queue):cap(o.queue)])
+	if len(o.queue) > 0 {
+		o.timer.Reset(time.Until(o.queue[0].at))
+	}
 }
