@@ -52,12 +52,13 @@ const (
 	reasonSettings    = "settings"
 )
 
-// repeatable are the reasons for which upstream has certainly not acted.
+// repeatable are the reasons for which upstream has certainly not acted, unless it may have done so before.
 var repeatable = []string{reasonUnreachable, reasonNoToken, reasonNeedsReauth, reasonRenewed}
 
 // instead is a response in upstream's place.
 func (rt *route) instead(status int, body *body, reason, message string) *http.Response {
-	return rt.response(status, reason, refusalTo(body.bytes(), rt.name, reason, message, slices.Contains(repeatable, reason)))
+	retry := slices.Contains(repeatable, reason) && !body.acted
+	return rt.response(status, reason, refusalTo(body.bytes(), rt.name, reason, message, retry))
 }
 
 func (rt *route) response(status int, reason string, answer []byte) *http.Response {
@@ -168,8 +169,6 @@ func (rt *route) dead(r *http.Request, body *body, status int, err error) (*http
 	switch {
 	case status == http.StatusForbidden:
 		return rt.instead(status, body, reasonScope, message), nil
-	case known == errNotRetried:
-		return rt.response(http.StatusBadGateway, reason, refusalTo(body.bytes(), rt.name, reason, message, false)), nil
 	case known == errRefusedAgain:
 		reason = reasonRefused
 	case errors.Is(err, engine.ErrNotHelped): // it was renewed too lately to be renewed again
@@ -186,6 +185,22 @@ func (rt *route) dead(r *http.Request, body *body, status int, err error) (*http
 type unanswered struct {
 	cause error // in plain words, which may be shown
 	phase phase
+}
+
+// errAnswerHead says that upstream's headers go on and on.
+var errAnswerHead = errors.New("the head of its answer is larger than max_answer_head_bytes")
+
+// unanswered puts err, which a request that was begun at start has met, into words.
+func (rt *route) unanswered(start time.Time, err error) *unanswered {
+	for _, said := range []string{"server response headers exceeded", "response header list larger"} { // net/http has no error of that name
+		if strings.Contains(err.Error(), said) {
+			err = errAnswerHead
+		}
+	}
+	if errors.Is(err, errAnswerHead) {
+		return &unanswered{fmt.Errorf("%s: %w", rt.target.Host, err), sending}
+	}
+	return &unanswered{oauth.PlainError(rt.target.Host, time.Since(start), err), phaseOf(err)}
 }
 
 func (u *unanswered) Error() string { return u.cause.Error() }
@@ -220,7 +235,7 @@ func (rt *route) failed(r *http.Request, body *body, err error) (*http.Response,
 	if r.Context().Err() != nil {
 		return nil, r.Context().Err()
 	}
-	rt.log.Warn("the request to upstream failed", "server", rt.name, "error", err)
+	rt.warn("the request to upstream failed", err)
 	reason, message := reasonSettings, fmt.Sprintf("the request to upstream of server %q failed: see the log of bearerd", rt.name)
 	if u, ok := errors.AsType[*unanswered](err); ok {
 		rt.note("no answer: " + u.Error())
@@ -251,12 +266,14 @@ func lacksScope(resp *http.Response) bool {
 		func(v string) bool { return strings.Contains(v, "insufficient_scope") })
 }
 
-// warn logs what only a person can mend, at most once a minute for each route: clients repeat what failed. err may be
-// nil.
+// warn logs what only a person can mend, each at most once a minute for a route: clients repeat what failed. what is a constant,
+// err may be nil.
 func (rt *route) warn(what string, err error) {
-	now, last := time.Now().UnixNano(), rt.warned.Load()
-	if last != 0 && now-last < int64(time.Minute) || !rt.warned.CompareAndSwap(last, now) {
-		return
+	now := time.Now()
+	if last, told := rt.warned.LoadOrStore(what, now); told {
+		if now.Sub(last.(time.Time)) < time.Minute || !rt.warned.CompareAndSwap(what, last, now) {
+			return
+		}
 	}
 	attrs := []any{"server", rt.name}
 	if err != nil {

@@ -26,13 +26,21 @@ func newBase(h http.Handler, limits *config.Limits, log *slog.Logger) *base {
 		MaxHeaderBytes:    limits.MaxHeadBytes,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 		Protocols:         &http.Protocols{},
-		ConnContext:       func(ctx context.Context, c net.Conn) context.Context { return context.WithValue(ctx, connKey{}, c) },
+		ConnContext:       attached,
 		ConnState:         noteState,
 	}
 	b.server.Protocols.SetHTTP1(true)
 	b.server.Protocols.SetUnencryptedHTTP2(true)
 	b.served.Go(func() { _ = b.server.Serve(b.inbox) }) // it always ends with the error of being closed
 	return b
+}
+
+// attached is the context of the requests on a connection. It ends with that: net/http does not see the end of one behind a
+// request that came too early.
+func attached(ctx context.Context, c net.Conn) context.Context {
+	ctx, cut := context.WithCancel(context.WithValue(ctx, connKey{}, c))
+	c.(*conn).cut.Store(func() { cut() })
+	return ctx
 }
 
 func noteState(c net.Conn, state http.ConnState) {
@@ -43,13 +51,10 @@ func noteState(c net.Conn, state http.ConnState) {
 
 // put leaves a connection to net/http.
 func (b *base) put(c *conn) {
+	c.base = b
 	select {
 	case b.inbox.conns <- c:
 	case <-b.inbox.done:
-		if now := c.front.base.Load(); now != b { // other limits hold by now
-			now.put(c)
-			return
-		}
 		_ = c.Close()
 	}
 }

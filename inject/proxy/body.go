@@ -38,6 +38,7 @@ type body struct {
 	whole  bool                          // head, or what again gives, is all of it
 	again  func() (io.ReadCloser, error) // gives it from the start, in place of head; may be nil
 	budget *budget
+	acted  bool // upstream may have acted on the request already
 }
 
 // bodyOf is the body of a request that the program itself makes: it is in memory already.

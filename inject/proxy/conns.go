@@ -17,11 +17,13 @@ type conn struct {
 	net.Conn
 	peer    *peer.User // of a unix socket; nil: not known
 	front   *front
+	base    *base                 // that has it; nil: the fast path
 	pending []byte                // read already: net/http reads it first
 	early   atomic.Pointer[early] // what upstream has answered to the request in pending; nil: that was not sent
 	idle    atomic.Int64          // since when, in Unix nanoseconds, below 0 before its first request; 0: a request is under way
 	writing atomic.Int64          // since when a piece of an answer is written, in Unix nanoseconds; 0: none is
 	fast    atomic.Bool           // it is not net/http's
+	cut     atomic.Value          // a func(), called when it is closed: ends what is under way for it
 	once    sync.Once
 }
 
@@ -44,13 +46,13 @@ func (c *conn) Write(p []byte) (int, error) {
 }
 
 // overdue reports whether the connection has lasted for too long: while its caller takes nothing of an answer, or between two
-// requests, where net/http does not see to that.
+// requests.
 func (c *conn) overdue(now time.Time) bool {
 	limits, writing, idle := c.front.limits.Load(), c.writing.Load(), c.idle.Load()
 	switch {
 	case writing != 0:
 		return now.UnixNano()-writing > int64(limits.WriteTimeout)
-	case !c.fast.Load() || idle == 0:
+	case idle == 0:
 		return false
 	case idle < 0:
 		return now.UnixNano()+idle > int64(limits.HeadTimeout)
@@ -62,12 +64,32 @@ func (c *conn) Close() error {
 	err := net.ErrClosed
 	c.once.Do(func() {
 		c.front.conns.leave(c)
-		if e := c.early.Swap(nil); e != nil {
+		err = c.Conn.Close() // first, so that no answer is made up for what is cut
+		if cut, ok := c.cut.Load().(func()); ok {
+			cut()
+		}
+		if e := c.takeEarly(); e != nil {
 			e.close()
 		}
-		err = c.Conn.Close()
 	})
 	return err
+}
+
+// owe notes what upstream has said to the request that net/http reads next; nil: nothing.
+func (c *conn) owe(e *early) {
+	if e != nil {
+		c.front.owed.Add(1)
+		c.early.Store(e)
+	}
+}
+
+// takeEarly is what upstream has said to the next request; nil: it was not sent.
+func (c *conn) takeEarly() *early {
+	e := c.early.Swap(nil)
+	if e != nil {
+		c.front.owed.Done()
+	}
+	return e
 }
 
 // CloseWrite lets net/http end an answer to a request that it did not read to its end.
@@ -125,7 +147,7 @@ func (cs *conns) enter(c *conn, most int) bool {
 	}
 	cs.mu.Unlock()
 	if oldest != nil {
-		_ = oldest.Conn.Close() // whoever serves it finds that out and closes the rest
+		_ = oldest.Close() // whoever serves it finds that out
 	}
 	return true
 }
@@ -151,14 +173,15 @@ func (cs *conns) leave(c *conn) {
 // sweepEvery is how exact the limits of time are that sweep holds.
 const sweepEvery = 500 * time.Millisecond
 
-// sweep cuts the connections that are overdue. Looking at all of them now and then costs less than deadlines, which each request
+// sweep cuts the connections that are overdue, and those whose caller has left where net/http does not see it: behind a request
+// that came too early. Looking at all of them now and then costs less than deadlines, which each request
 // would have to move.
 func (cs *conns) sweep() {
 	var cut []*conn
 	cs.mu.Lock()
 	now := time.Now()
 	for c := range cs.open {
-		if c.overdue(now) {
+		if c.overdue(now) || !c.fast.Load() && c.idle.Load() == 0 && c.hungUp() {
 			cut = append(cut, c)
 		}
 	}
@@ -167,7 +190,7 @@ func (cs *conns) sweep() {
 	}
 	cs.mu.Unlock()
 	for _, c := range cut {
-		_ = c.Conn.Close() // as in enter
+		_ = c.Close() // whoever serves it finds that out
 	}
 }
 

@@ -27,7 +27,11 @@ func withoutOwnCookies(h http.Header) {
 	}
 }
 
-func ownCookie(pair string) bool { return strings.HasPrefix(strings.TrimLeft(pair, " \t"), OwnCookies) }
+// ownCookie reports whether a pair is one of bearerd's own, or would be sent back as one: browsers keep "=a=b" as a cookie
+// without a name, and send it as "a=b" (RFC 6265bis).
+func ownCookie(pair string) bool {
+	return strings.HasPrefix(strings.TrimLeft(pair, " \t="), OwnCookies)
+}
 
 // confineCookies has the cookies of an answer to a request for the path asked of upstream count for this server alone, and
 // takes out those that are for other paths of upstream or named like bearerd's own. Browsers keep cookies by host, and every

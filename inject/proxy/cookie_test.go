@@ -33,6 +33,9 @@ func TestConfined(t *testing.T) {
 		{"a=1; Path=/V1", ""},
 		{OwnCookies + "search=1", ""},
 		{" " + OwnCookies + "search=1; Path=/v1", ""},
+		{"=" + OwnCookies + "search=1", ""}, // browsers send it back without the first =
+		{" =\t" + OwnCookies + "search=1; Path=/v1", ""},
+		{"==" + OwnCookies + "search=1", ""},
 	} {
 		got, ok := confined(tt.in, "/search", "/v1/message/x", "/v1/mcp")
 		if ok != (tt.want != "") || got != tt.want {

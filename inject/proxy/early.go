@@ -10,33 +10,30 @@ import (
 	"time"
 
 	"bearerd/engine"
-	"bearerd/engine/oauth"
 )
 
 // early is what upstream has answered to a request of the fast path, where that is no common answer: net/http's half is given
 // the connection with the request, and goes on from there instead of sending it once more.
 type early struct {
-	route *route
-	token *engine.Token
-	resp  *http.Response // its body ends with the connection to upstream
-	err   error
+	route  *route
+	client string // who has sent the request: it is not asked again
+	token  *engine.Token
+	resp   *http.Response // its body ends with the connection to upstream
+	err    error
 }
 
-// maxInformational is how many 1xx answers may come before the answer, as in net/http.
-const maxInformational = 5
-
 // readEarly reads an answer that has begun with said. It owns upstream.
-func (rt *route) readEarly(token *engine.Token, method string, said []byte, upstream net.Conn) *early {
-	start, e := time.Now(), &early{route: rt, token: token}
+func (rt *route) readEarly(client string, token *engine.Token, method string, said []byte, upstream net.Conn) *early {
+	start, e := time.Now(), &early{route: rt, client: client, token: token}
 	head := &io.LimitedReader{R: io.MultiReader(bytes.NewReader(bytes.Clone(said)), upstream), N: int64(rt.limits.MaxAnswerHead)}
 	r := bufio.NewReader(head)
-	for range maxInformational {
+	for e.resp == nil || informational(e.resp.StatusCode) {
 		if e.resp, e.err = http.ReadResponse(r, &http.Request{Method: method}); e.err != nil {
 			_ = upstream.Close()
-			return rt.earlyError(token, start, e.err)
-		}
-		if e.resp.StatusCode >= http.StatusOK || e.resp.StatusCode == http.StatusSwitchingProtocols {
-			break
+			if head.N <= 0 {
+				e.err = errAnswerHead
+			}
+			return rt.earlyError(client, token, start, e.err)
 		}
 	}
 	head.N = 1 << 62 // of the body there may be any number
@@ -45,9 +42,14 @@ func (rt *route) readEarly(token *engine.Token, method string, said []byte, upst
 	return e
 }
 
+// informational reports whether another answer follows (RFC 9110 §15.2).
+func informational(status int) bool {
+	return status >= http.StatusContinue && status < http.StatusOK && status != http.StatusSwitchingProtocols
+}
+
 // earlyError is a request that upstream did not answer.
-func (rt *route) earlyError(token *engine.Token, start time.Time, err error) *early {
-	return &early{route: rt, token: token, err: &unanswered{oauth.PlainError(rt.target.Host, time.Since(start), err), phaseOf(err)}}
+func (rt *route) earlyError(client string, token *engine.Token, start time.Time, err error) *early {
+	return &early{route: rt, client: client, token: token, err: rt.unanswered(start, err)}
 }
 
 func (e *early) close() {
@@ -58,7 +60,7 @@ func (e *early) close() {
 
 type earlyKey struct{}
 
-// in is a context in which begun finds e, whose answer ends when that does.
+// in is a context in which earlyOf finds e, whose answer ends when that does.
 func (e *early) in(ctx context.Context) context.Context {
 	if e.resp != nil {
 		body := e.resp.Body.(*earlyBody)
@@ -67,13 +69,10 @@ func (e *early) in(ctx context.Context) context.Context {
 	return context.WithValue(ctx, earlyKey{}, e)
 }
 
-// begun is what has come of a request that the fast path has sent; all nil: it has not.
-func begun(ctx context.Context) (*engine.Token, *http.Response, error) {
+// earlyOf is what has come of a request that the fast path has sent; nil: it has not.
+func earlyOf(ctx context.Context) *early {
 	e, _ := ctx.Value(earlyKey{}).(*early)
-	if e == nil {
-		return nil, nil, nil
-	}
-	return e.token, e.resp, e.err
+	return e
 }
 
 type earlyBody struct {

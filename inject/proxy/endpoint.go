@@ -222,7 +222,11 @@ func (rt *route) localAddress(base *url.URL, named string) (string, error) {
 		u = base.ResolveReference(u)
 	}
 	if err != nil || !sameOrigin(u, rt.target) {
-		const what = "named an address for messages that is not of its own origin: nothing is sent there, and the stream was ended"
+		what := "that is not of its own origin"
+		if err != nil {
+			what = "that cannot be read"
+		}
+		what = "named an address for messages " + what + ": nothing is sent there, and the stream was ended"
 		rt.warn("upstream "+what, nil)
 		rt.note("it " + what)
 		return "", errEndpoint
@@ -231,7 +235,7 @@ func (rt *route) localAddress(base *url.URL, named string) (string, error) {
 	if path == "" {
 		path = "/"
 	}
-	address := strings.TrimSuffix(rt.path, "/") + marker + rt.guard.keys.mark(rt.name, path) + path
+	address := strings.TrimSuffix(rt.path, "/") + marker + rt.mark(path) + path
 	if query := withoutToken(u.RawQuery); query != "" { // upstream may repeat its own
 		address += "?" + query
 	}
@@ -253,6 +257,11 @@ func parseReference(s string) (*url.URL, error) {
 		err = fmt.Errorf("%q is no path", u.Scheme)
 	}
 	return u, err
+}
+
+// mark is that of a path at the origin that the server has now.
+func (rt *route) mark(path string) string {
+	return rt.guard.keys.mark(rt.name, origin(rt.target), path)
 }
 
 // marker stands before the mark in the address for messages.
@@ -289,7 +298,7 @@ func (t table) find(path string) *route {
 		return rt
 	}
 	for _, rt := range t {
-		if mark, upstream, ok := rt.message(path); ok && rt.guard.keys.marked(rt.name, upstream, mark) {
+		if mark, upstream, ok := rt.message(path); ok && equal(mark, rt.mark(upstream)) == 1 {
 			return rt
 		}
 	}

@@ -123,7 +123,7 @@ func addressed(t *testing.T, f *fixture, local, target string) *route {
 
 func TestLocalAddress(t *testing.T) {
 	f := newFixture(t)
-	const at = "http://upstream.example/v1/sse?tenant=1"
+	const at, origin = "http://upstream.example/v1/sse?tenant=1", "http://upstream.example:80"
 	for _, tt := range []struct{ named, path, query string }{
 		{"/message?sessionId=a%2Fb+c", "/message", "?sessionId=a%2Fb+c"},
 		{"message", "/v1/message", ""},
@@ -148,7 +148,7 @@ func TestLocalAddress(t *testing.T) {
 		for local, target := range map[string]string{"/search": at, "/v1/sse": at, "/": "http://upstream.example/"} {
 			rt := addressed(t, f, local, target)
 			got, err := rt.localAddress(must(url.Parse(at))(t), tt.named)
-			path := strings.TrimSuffix(local, "/") + "/~" + f.keys.mark("search", tt.path) + tt.path
+			path := strings.TrimSuffix(local, "/") + "/~" + f.keys.mark("search", origin, tt.path) + tt.path
 			if err != nil || got != path+tt.query {
 				t.Errorf("%q is %q, %v at %s, want %q", tt.named, got, err, local, path+tt.query)
 				continue
@@ -189,15 +189,16 @@ func TestMarksCannotBeMade(t *testing.T) {
 	rt, other := addressed(t, f, "/search", "http://upstream.example/sse"), addressed(t, f, "/v1/sse", "http://upstream.example/v1/sse")
 	other.name = "other"
 	routes := table{"/search": rt, "/v1/sse": other}
-	mark := f.keys.mark("search", "/message")
+	const origin = "http://upstream.example:80"
+	mark := f.keys.mark("search", origin, "/message")
 	if routes.find("/search/~"+mark+"/message") != rt {
 		t.Fatal("the address itself is not found")
 	}
 	for _, path := range []string{
 		"/search/~" + mark + "/messages", "/search/~" + mark + "/", "/search/~" + mark, "/search/~" + mark + "/message/",
 		"/search/~/message", "/search/message", "/search~" + mark + "/message", "/~" + mark + "/message", "/search/" + mark + "/message",
-		"/v1/sse/~" + mark + "/message", "/search/~" + NewKeys().mark("search", "/message") + "/message", "/search/~x" + mark + "/message",
-		"/search/~" + mark + "/~" + mark + "/message", "/search/~" + f.keys.mark("search", "") + "", "/search/~" + mark[:21] + "/message",
+		"/v1/sse/~" + mark + "/message", "/search/~" + NewKeys().mark("search", origin, "/message") + "/message", "/search/~x" + mark + "/message",
+		"/search/~" + mark + "/~" + mark + "/message", "/search/~" + f.keys.mark("search", origin, "") + "", "/search/~" + mark[:21] + "/message",
 		"/other/~" + mark + "/message", "//search/~" + mark + "/message", "/SEARCH/~" + mark + "/message", "/search/~" + mark + "//message",
 	} {
 		if found := routes.find(path); found != nil {

@@ -47,6 +47,7 @@ func (f *front) attend(c *conn) {
 	defer leave()
 	l := &lane{front: f, conn: c, watch: &watch{conn: c.Conn, leave: leave, lookout: &f.conns.lookout, done: make(chan struct{}, 1)}, in: make([]byte, 0, fastHead)}
 	c.fast.Store(true)
+	c.cut.Store(l.watch.left)
 	for l.next(ctx) {
 	}
 }
@@ -151,7 +152,9 @@ func (l *lane) thin() {
 
 // readHead reads until l.in holds the head of a request, and gives its length.
 func (l *lane) readHead() (int, error) {
-	l.conn.rests(len(l.in) == 0)
+	if l.conn.idle.Load() == 0 { // it is no new one
+		l.conn.rests(len(l.in) == 0)
+	}
 	if cap(l.in) < fastHead {
 		l.in = append(make([]byte, 0, fastHead), l.in...)
 	}
@@ -216,7 +219,7 @@ func (l *lane) handOver(e *early) bool {
 	_ = l.conn.Conn.SetReadDeadline(time.Time{})
 	l.conn.fast.Store(false)
 	l.conn.pending = l.in
-	l.conn.early.Store(e)
+	l.conn.owe(e)
 	l.front.base.Load().put(l.conn)
 	return false
 }
@@ -238,7 +241,7 @@ func (l *lane) exchange(ctx context.Context, rt *route, client string, body []by
 		}
 		upstream, err := rt.quick.pool.get(ctx)
 		if err != nil {
-			return nil, rt.earlyError(token, start, err)
+			return nil, rt.earlyError(client, token, start, err)
 		}
 		l.watch.over(upstream.Conn)
 		sent, err := upstream.Write(*l.out)
@@ -254,14 +257,14 @@ func (l *lane) exchange(ctx context.Context, rt *route, client string, body []by
 			return upstream, nil
 		}
 		if len(*l.said) > 0 {
-			e := rt.readEarly(token, l.req.Method, *l.said, upstream.Conn)
+			e := rt.readEarly(client, token, l.req.Method, *l.said, upstream.Conn)
 			l.watch.over(nil)
 			return nil, e
 		}
 		_ = upstream.Close()
 		l.watch.over(nil)
 		if !upstream.reused || sent > 0 && l.req.Method != http.MethodGet { // it may have acted
-			return nil, rt.earlyError(token, start, err)
+			return nil, rt.earlyError(client, token, start, err)
 		}
 	}
 }

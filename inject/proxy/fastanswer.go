@@ -26,7 +26,7 @@ func (l *lane) answer(rt *route, upstream *pooled) (ok bool) {
 	defer func() {
 		l.watch.over(nil)
 		if keep {
-			rt.quick.pool.put(upstream)
+			rt.quick.pool.put(upstream, l.resp.KeepAlive)
 		} else {
 			_ = upstream.Close()
 		}

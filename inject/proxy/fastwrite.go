@@ -26,7 +26,7 @@ type quick struct {
 // API has made may reach.
 func newQuick(rt *route) *quick {
 	u, t := rt.target, rt.transport.Load()
-	if !rt.fast || t == nil || u.Scheme != "http" || u.User != nil || rt.inQuery || rt.server.Made || strings.Contains(rt.path, "%") {
+	if !rt.fast || t == nil || u.Scheme != "http" || u.User != nil || u.ForceQuery || rt.inQuery || rt.server.Made || strings.Contains(rt.path, "%") {
 		return nil
 	}
 	if via, err := t.Proxy(&http.Request{URL: u}); via != nil || err != nil {

@@ -23,6 +23,7 @@ type front struct {
 	conns   *conns
 	log     *slog.Logger
 	served  sync.WaitGroup // accepting, and the connections that net/http does not have
+	owed    sync.WaitGroup // the answers that net/http was left with and has not taken up yet
 	ending  atomic.Bool
 
 	base   atomic.Pointer[base]
@@ -46,8 +47,7 @@ func (f *front) serve(limits *config.Limits) {
 	f.limits.Store(limits)
 	f.base.Store(newBase(f, limits, f.log))
 	if old != nil {
-		f.former = append(f.former, old)
-		old.served.Go(func() { _ = old.server.Shutdown(context.Background()) }) // it waits for what is open, or for close
+		f.former = append(f.former, old) // its connections end with their next answer: to close them now would lose requests on their way
 		return
 	}
 	for _, s := range f.sockets {
@@ -97,19 +97,22 @@ func (f *front) close(ctx context.Context) {
 	for _, c := range f.conns.of(f) {
 		c.wake()
 	}
-	var wg sync.WaitGroup
-	for _, b := range slices.Concat(f.former, []*base{f.base.Load()}) {
-		if b != nil {
-			wg.Go(func() { b.close(ctx) })
-		}
-	}
 	stop := context.AfterFunc(ctx, func() {
 		for _, c := range f.conns.of(f) {
 			_ = c.Close()
 		}
 	})
+	defer stop()
+	bases := slices.Concat(f.former, []*base{f.base.Load()})
+	for _, b := range bases {
+		b.server.SetKeepAlivesEnabled(false)
+	}
 	f.served.Wait()
-	stop()
+	f.owed.Wait() // net/http drops a request that it reads after Shutdown
+	var wg sync.WaitGroup
+	for _, b := range bases {
+		wg.Go(func() { b.close(ctx) })
+	}
 	wg.Wait()
 	f.routes.Load().rest(&table{})
 }

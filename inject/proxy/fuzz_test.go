@@ -182,7 +182,7 @@ func plainProxy(f testing.TB, rt *route) *way {
 		}
 		proxy.ServeHTTP(w, r)
 	}))
-	front.Config.ErrorLog = log.New(io.Discard, "", 0)
+	front.Config.ErrorLog, front.Config.MaxHeaderBytes = log.New(io.Discard, "", 0), rt.limits.MaxHeadBytes
 	front.Start()
 	f.Cleanup(func() {
 		front.Close()
@@ -227,7 +227,7 @@ func (r *rig) compare(t testing.TB, message []byte, step int) {
 			return
 		}
 		if last {
-			t.Errorf("%q, written in pieces of %d:\n%s", message, step, strings.Join(differences, "\n"))
+			t.Errorf("%.4000q, written in pieces of %d:\n%s", message, step, strings.Join(differences, "\n"))
 		}
 	}
 }

@@ -32,7 +32,7 @@ var upstreamAnswers = map[string]string{
 	"21": "HTTP/1.1 200 OK\nContent-Length: 2\n\n{}",
 	"22": "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX-A: caf\xc3\xa9\r\nDate: Sun, 22 Nov 2026 16:00:00 GMT\r\n\r\n{}",
 	"23": "HTTP/1.1 200 OK\r\nContent-Length : 2\r\nX-Ends: now\r\n\r\n{}",
-	"24": "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 2\r\nX-Ends: now\r\n\r\n0\r\n\r\n",
+	"24": "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 2\r\n\r\n0\r\n\r\n",
 	"25": "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n23\r\nevent: endpoint\r\ndata: /mcp?a=b\r\n\r\n\r\n0\r\n\r\n",
 	"26": "HTTP/1.1 204 No Content\r\nContent-Length: 0\r\n\r\n",
 	"27": "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
@@ -42,7 +42,8 @@ var upstreamAnswers = map[string]string{
 	"31": "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n493e0\r\n" + strings.Repeat("z", 300000) + "\r\n0\r\n\r\n",
 }
 
-// ends reports whether upstream closes the connection behind an answer.
+// ends reports whether upstream closes the connection behind an answer: never behind one after which it may be used again, or a
+// request that is sent at that moment would be lost.
 func ends(answer string) bool {
 	return strings.Contains(answer, "X-Ends: now") || strings.Contains(answer, "Connection: close\r\n") && !strings.Contains(answer, "chunked") && !strings.Contains(answer, "Chunked")
 }
@@ -77,7 +78,7 @@ var (
 	}
 	contents = []string{
 		`{"jsonrpc":"2.0","id":1}`, `{"jsonrpc":"2.0","id":1}`, "", "\x00\xff\r\n\r\n", "GET /s HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer $KEY\r\nX-Smuggled: 1\r\n\r\n",
-		"0\r\n\r\nGET /s HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer $KEY\r\n\r\n", strings.Repeat("x", 5000), strings.Repeat("y", 70000),
+		"0\r\n\r\nGET /s HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer $KEY\r\n\r\n", strings.Repeat("x", 5000), strings.Repeat("y", 90000), // too much for a head, with whatever net/http gives on top
 	}
 	// A framing is the header lines for a body and how it is written: %d stands for its length, %x for that in hexadecimal digits,
 	// %s for itself.

@@ -23,6 +23,7 @@ type Keys struct{ ring *ring }
 type ring struct {
 	mu    sync.Mutex // held by Rotate
 	roots atomic.Pointer[roots]
+	marks secrets.Secret // what marks are derived from: no key, as long as the process, and no rotation changes it
 }
 
 // roots are what keys are derived from. They are never changed, but replaced.
@@ -33,7 +34,7 @@ type roots struct {
 }
 
 func newKeys(r *roots) Keys {
-	k := Keys{&ring{}}
+	k := Keys{&ring{marks: newRoot()}}
 	k.ring.roots.Store(r)
 	return k
 }
@@ -64,24 +65,10 @@ func sign(root secrets.Secret, words ...string) []byte {
 	return mac.Sum(nil)
 }
 
-// mark is what the proxy puts into an address of a server that it hands out itself, so that it knows it again.
-func (k Keys) mark(server, path string) string {
-	return markOf(k.ring.roots.Load().present, server, path)
-}
-
-// marked reports whether mark is that of a server's path.
-func (k Keys) marked(server, path, mark string) bool {
-	r := k.ring.roots.Load()
-	ok := equal(mark, markOf(r.present, server, path))
-	if r.graced() {
-		ok |= equal(mark, markOf(r.before, server, path))
-	}
-	return ok == 1
-}
-
-// markOf begins with a word that no server's name can be, so that no mark is a key.
-func markOf(root secrets.Secret, server, path string) string {
-	return base64.RawURLEncoding.EncodeToString(sign(root, "", "path", strings.ToLower(server), path)[:16])
+// mark is what the proxy puts into an address of a server that it hands out itself, so that it knows it again: the path, at
+// that origin. The session that the address belongs to ends with the process, and so does the mark.
+func (k Keys) mark(server, origin, path string) string {
+	return base64.RawURLEncoding.EncodeToString(sign(k.ring.marks, strings.ToLower(server), origin, path)[:16])
 }
 
 // graced reports whether the keys before are still taken.

@@ -33,6 +33,7 @@ type candidates struct {
 // from which root the one that was shown comes.
 func (m *known) client(keys Keys, server, authorization string) (client string, ok bool) {
 	scheme, key, _ := strings.Cut(authorization, " ")
+	key = strings.TrimLeft(key, " ") // RFC 9110 §11.4: one or more of them
 	name, _, found := strings.Cut(strings.TrimPrefix(key, "brd_"), ".")
 	if !found || len(name) > 64 || !strings.EqualFold(scheme, "Bearer") {
 		return "", false

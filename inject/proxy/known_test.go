@@ -39,6 +39,20 @@ func TestKnownIsBounded(t *testing.T) {
 	}
 }
 
+// Between the scheme and a key there may be more than one space (RFC 9110 §11.4), and nothing else.
+func TestSpacesBeforeAKey(t *testing.T) {
+	k, m := NewKeys(), &known{}
+	key := k.Issue("s", "claude").Reveal()
+	for shown, want := range map[string]bool{
+		"Bearer " + key: true, "Bearer  " + key: true, "bearer    " + key: true, "Bearer\t" + key: false, "Bearer \t" + key: false,
+		"Bearer" + key: false, key: false, " Bearer " + key: false, "Bearer " + key + " ": false, "Bearer x" + key: false,
+	} {
+		if _, ok := m.client(k, "s", shown); ok != want {
+			t.Errorf("%q: %t", strings.Replace(shown, key, "KEY", 1), ok)
+		}
+	}
+}
+
 // The fast path reads requests into a buffer that it uses again.
 func TestKnownKeepsNoBuffer(t *testing.T) {
 	k, m := NewKeys(), &known{}

@@ -246,7 +246,7 @@ func TestWhatIsNoOpeningPasses(t *testing.T) {
 			at, _ := rawUpstream(t, "HTTP/1.1 "+tt.start+"\r\n"+head+"\r\n\r\n"+stream)
 			f.serve(f.server("search", at))
 			a := f.do(f.request(tt.method, "search", ""))
-			changed := a.body == "event: endpoint\ndata: /search/~"+f.keys.mark("search", "/message")+"/message\n\n"
+			changed := a.body == "event: endpoint\ndata: /search/~"+f.keys.mark("search", at, "/message")+"/message\n\n"
 			if changed != tt.changed || !changed && a.body != stream {
 				t.Errorf("%s: %d %q", name, a.StatusCode, a.body)
 			}
@@ -277,7 +277,7 @@ func TestCommentsBeforeTheFirstEventPassAtOnce(t *testing.T) {
 		f.serve(f.server("search", up.URL))
 		resp := f.open(t.Context(), http.MethodGet, "search")
 		defer resp.Body.Close()
-		opening := "event: endpoint\ndata: /search/~" + f.keys.mark("search", "/m") + "/m\n\n"
+		opening := "event: endpoint\ndata: /search/~" + f.keys.mark("search", up.URL, "/m") + "/m\n\n"
 		for _, chunk := range append(slices.Clone(chunks[:5]), opening) {
 			got := make([]byte, len(chunk))
 			if _, err := io.ReadFull(resp.Body, got); err != nil || string(got) != chunk {

@@ -3,6 +3,8 @@ package proxy
 import (
 	"context"
 	"net"
+	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -30,6 +32,7 @@ type pooled struct {
 	raw    syscall.RawConn
 	look   func(fd uintptr) (done bool) // peek, made once
 	since  time.Time                    // when it was put back
+	age    time.Duration                // that it may reach when it is idle
 	reused bool
 	silent bool // as of the last look
 }
@@ -37,7 +40,7 @@ type pooled struct {
 // get gives a connection: one that is idle and that upstream has left open, or a new one.
 func (p *pool) get(ctx context.Context) (*pooled, error) {
 	for c := p.last(); c != nil; c = p.last() {
-		if time.Since(c.since) < poolAge && c.isSilent() {
+		if time.Since(c.since) < c.age && c.isSilent() {
 			c.reused = true
 			return c, nil
 		}
@@ -67,11 +70,13 @@ func (p *pool) last() *pooled {
 	return c
 }
 
-// put takes back a connection on which nothing is under way. One that cannot be looked at is not kept.
-func (p *pool) put(c *pooled) {
+// put takes back a connection on which nothing is under way. One that cannot be looked at is not kept. keepAlive is what upstream
+// says of how long it keeps it: Node.js, for one, closes after 5 s, and a request that is sent at that moment is lost.
+func (p *pool) put(c *pooled, keepAlive []byte) {
+	c.age = ageOf(keepAlive)
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.closed || c.raw == nil || len(p.idle) >= poolSize {
+	if p.closed || c.raw == nil || c.age <= 0 || len(p.idle) >= poolSize {
 		_ = c.Close()
 		return
 	}
@@ -80,6 +85,17 @@ func (p *pool) put(c *pooled) {
 	if p.sweep == nil {
 		p.sweep = time.AfterFunc(poolAge, p.rest)
 	}
+}
+
+// ageOf is how old an idle connection may become, by the value of a Keep-Alive field.
+func ageOf(keepAlive []byte) time.Duration {
+	for parameter := range strings.SplitSeq(string(keepAlive), ",") {
+		name, value, _ := strings.Cut(strings.TrimSpace(parameter), "=")
+		if seconds, err := strconv.ParseUint(value, 10, 16); err == nil && strings.EqualFold(name, "timeout") {
+			return min(poolAge, time.Duration(seconds)*time.Second-time.Second)
+		}
+	}
+	return poolAge
 }
 
 // rest closes the connections that have been idle for too long.

@@ -40,11 +40,19 @@ type Proxy struct {
 type table map[string]*route
 
 func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.ProtoMajor == 2 {
+		to := windowed{w, f.limits.Load().WriteTimeout}
+		defer to.end()
+		w = to
+	}
 	if r.ContentLength != 0 { // net/http drains what nobody reads, if need be for ever
 		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(f.limits.Load().BodyTimeout))
 	}
 	if c := connOf(r.Context()); c != nil {
-		if e := c.early.Swap(nil); e != nil {
+		if c.base != f.base.Load() { // other limits hold by now
+			w.Header().Set("Connection", "close")
+		}
+		if e := c.takeEarly(); e != nil {
 			defer e.close()
 			e.route.ServeHTTP(w, r.WithContext(e.in(r.Context())))
 			return

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"runtime"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -152,3 +153,9 @@ const (
 	okay  = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 	sse   = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
 )
+
+// handlers counts the goroutines that are in a function.
+func handlers(name string) int {
+	buf := make([]byte, 1<<20)
+	return strings.Count(string(buf[:runtime.Stack(buf, true)]), name)
+}

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -42,7 +43,7 @@ type route struct {
 	fast      bool // common requests may take the fast path
 	budget    *budget
 	log       *slog.Logger
-	warned    atomic.Int64 // when, in Unix nanoseconds
+	warned    sync.Map // what was said → when
 	last      atomic.Pointer[Outcome]
 	clients   *clients
 	delivered func(Delivery) // nil: nobody wants to know
@@ -152,7 +153,7 @@ func upstreamPath(rawURL string) string {
 
 func (rt *route) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	start := time.Now()
-	client, why := rt.guard.refusal(callerOf(r))
+	client, why := rt.letIn(r)
 	if why != "" {
 		refuse(w, http.StatusForbidden, nil, rt.name, why)
 		return
@@ -174,6 +175,14 @@ func (rt *route) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// letIn tells who may make a request, or why nobody may. Whoever upstream was asked for was let in.
+func (rt *route) letIn(r *http.Request) (client, why string) {
+	if e := earlyOf(r.Context()); e != nil {
+		return e.client, ""
+	}
+	return rt.guard.refusal(callerOf(r))
+}
+
 // serve answers with what upstream, or bearerd in its place, says.
 func (rt *route) serve(w http.ResponseWriter, r *http.Request, client string, body *body) (status int) {
 	to := rt.to(r)
@@ -191,7 +200,7 @@ func (rt *route) serve(w http.ResponseWriter, r *http.Request, client string, bo
 	case body.rest.failed(): // the context may have ended too: net/http ends it when reading fails
 		return rt.unread(w, body)
 	case r.Context().Err() != nil:
-		return http.StatusBadGateway
+		panic(http.ErrAbortHandler) // else net/http would say 200 to a caller that still listens
 	default:
 		resp = rt.noToken(body, err)
 	}
@@ -215,17 +224,20 @@ func (rt *route) forward(r *http.Request, u *url.URL, client string, body *body)
 	}
 	wait, cancel := context.WithTimeout(r.Context(), patience)
 	defer cancel()
-	token, resp, err := begun(r.Context())
-	if token == nil && resp == nil && err == nil {
-		if token, err = rt.token(wait); err != nil {
+	e := earlyOf(r.Context())
+	if e == nil {
+		token, err := rt.token(wait)
+		if err != nil {
 			if r.Context().Err() != nil || errors.Is(err, engine.ErrGone) {
 				return nil, err
 			}
 			return rt.noToken(body, err), nil
 		}
 		rt.deliver(client, token)
-		resp, err = rt.send(r, u, body, token)
+		resp, err := rt.send(r, u, body, token)
+		e = &early{token: token, resp: resp, err: err}
 	}
+	token, resp, err := e.token, e.resp, e.err
 	for refused := 0; err == nil && rt.source != nil && wantsToken(resp); refused++ {
 		next, why := rt.challenged(wait, body, token, resp, refused)
 		if resp.StatusCode == http.StatusForbidden && errors.Is(why, engine.ErrNotHelped) {
@@ -304,11 +316,11 @@ func (rt *route) challenged(ctx context.Context, body *body, token *engine.Token
 		return nil, errRefusedAgain
 	}
 	next, again, err := rt.source.Challenged(ctx, token, resp.StatusCode, resp.Header)
-	if err != nil {
-		return nil, err
-	}
 	unauthorized := resp.StatusCode == http.StatusUnauthorized
+	body.acted = body.acted || unauthorized && !again
 	switch {
+	case err != nil:
+		return nil, err
 	case !again && rt.server.Replay != "always":
 		return nil, errNotRetried
 	case unauthorized && rt.server.Replay == "never":
@@ -349,7 +361,7 @@ func (rt *route) exchange(out *http.Request, token *engine.Token) (*http.Respons
 	start := time.Now()
 	resp, err := rt.transportFor(token).RoundTrip(out)
 	if err != nil {
-		return nil, &unanswered{oauth.PlainError(rt.target.Host, time.Since(start), err), phaseOf(err)}
+		return nil, rt.unanswered(start, err)
 	}
 	delete(resp.Header, ReasonHeader) // bearerd's own word
 	return resp, nil

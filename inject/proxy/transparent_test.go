@@ -290,7 +290,7 @@ func TestWellKnownIsNeverThere(t *testing.T) {
 	onBothPaths(t, func(t *testing.T, f *fixture) {
 		up := upstream(t, func(_ http.ResponseWriter, r *http.Request) { t.Errorf("%s reached upstream", r.URL) })
 		f.serve(f.server("search", up.URL+"/mcp"), f.server("well-known", up.URL+"/mcp"), f.server("oauth-protected-resource", up.URL))
-		mark := f.keys.mark("search", "/message")
+		mark := f.keys.mark("search", up.URL, "/message")
 		for _, path := range []string{
 			"/.well-known", "/.well-known/", "/.well-known/oauth-protected-resource", "/.well-known/oauth-protected-resource/search",
 			"//.well-known/oauth-authorization-server", "/%2ewell-known/oauth-protected-resource", "/%2Ewell%2Dknown/openid-configuration",

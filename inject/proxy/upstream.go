@@ -67,14 +67,15 @@ func (u *Upstream) RoundTrip(r *http.Request) (*http.Response, error) {
 func (u *Upstream) Yield(next *Upstream) { u.next.Store(next) }
 
 // sameOrigin compares scheme, host and port (RFC 6454).
-func sameOrigin(a, b *url.URL) bool {
-	port := func(u *url.URL) string {
-		if p := u.Port(); p != "" {
-			return p
-		}
-		return map[string]string{"http": "80", "https": "443"}[strings.ToLower(u.Scheme)]
+func sameOrigin(a, b *url.URL) bool { return origin(a) == origin(b) }
+
+// origin is scheme, host and port, in one form for all addresses that share them.
+func origin(u *url.URL) string {
+	scheme, port := strings.ToLower(u.Scheme), u.Port()
+	if port == "" {
+		port = map[string]string{"http": "80", "https": "443"}[scheme]
 	}
-	return strings.EqualFold(a.Scheme, b.Scheme) && strings.EqualFold(a.Hostname(), b.Hostname()) && port(a) == port(b)
+	return scheme + "://" + strings.ToLower(u.Hostname()) + ":" + port
 }
 
 // Renew reads the certificates for the server again when its CA bundle is among paths.

@@ -20,8 +20,8 @@ type watch struct {
 	turn    uint64        // counts the starts
 	awaited atomic.Uint64 // the turn that looking may begin for; 0: none
 	done    chan struct{} // has a value when looking has ended
-	one     [1]byte       // what was read while looking
-	read    bool          // there is one
+	first   [1]byte       // what was read first while looking
+	ahead   []byte        // all that was read while looking: of the next request
 
 	mu       sync.Mutex
 	gone     bool     // guarded by mu
@@ -34,12 +34,22 @@ func (w *watch) start() {
 	w.lookout.add(w, w.turn)
 }
 
-// look waits for the caller to leave, or to send what belongs to its next request.
+// look waits for the caller to leave. What it sends meanwhile is the beginning of its next request, of which one buffer is read.
 func (w *watch) look() {
-	n, err := w.conn.Read(w.one[:])
-	w.read = n == 1
-	if t, ok := err.(net.Error); n == 0 && !(ok && t.Timeout()) {
-		w.left()
+	w.ahead = w.first[:0]
+	for len(w.ahead) < fastHead {
+		n, err := w.conn.Read(w.ahead[len(w.ahead):cap(w.ahead)])
+		w.ahead = w.ahead[:len(w.ahead)+n]
+		if t, ok := err.(net.Error); ok && t.Timeout() {
+			break
+		}
+		if err != nil {
+			w.left()
+			break
+		}
+		if cap(w.ahead) == 1 {
+			w.ahead = append(make([]byte, 0, fastHead), w.ahead...)
+		}
 	}
 	w.done <- struct{}{}
 }
@@ -72,11 +82,7 @@ func (w *watch) stop() []byte {
 	_ = w.conn.SetReadDeadline(time.Unix(1, 0))
 	<-w.done
 	_ = w.conn.SetReadDeadline(time.Time{})
-	if !w.read {
-		return nil
-	}
-	w.read = false
-	return w.one[:]
+	return w.ahead
 }
 
 // lookout begins the looks of requests that take longer than watchAfter. There is one for all: a timer for each request

@@ -11,6 +11,9 @@ type Response struct {
 	Length int64  // of the body, in bytes, or Chunked
 	Close  bool   // the connection ends with this answer
 
+	// KeepAlive is the value of Keep-Alive: parameters such as timeout, in seconds (RFC 2068 §19.7.1.1).
+	KeepAlive []byte
+
 	// Fields are all others in their order, without Content-Length, Transfer-Encoding, Connection and Keep-Alive.
 	Fields []Field
 }
@@ -65,6 +68,7 @@ func (r *Response) take(f Field) (ok bool) {
 		r.Close = r.Close || closes
 		return closes || equalFold(f.Value, "keep-alive")
 	case f.Is("keep-alive"):
+		r.KeepAlive = f.Value
 		return true
 	case f.refused():
 		return false
