@@ -18,7 +18,7 @@ const (
 
 // disbelief is what upstream makes of new tokens.
 type disbelief struct {
-	at    time.Time // when the last one was dropped because upstream refused it
+	at    time.Time // when another one was last asked for because upstream refused the present one
 	token *Token    // that it refused last, and had not taken before; nil: none
 	inRow int       // such tokens, one after the other
 }
@@ -34,7 +34,7 @@ func (d *disbelief) refuse(t *Token) {
 	}
 }
 
-// next is when a token may be dropped again.
+// next is when another token may be asked for again.
 func (d *disbelief) next() time.Time {
 	pause := challengePause
 	for n := fruitless; n <= d.inRow && pause < longestChallenge; n++ {
@@ -48,8 +48,9 @@ func (d *disbelief) doubts(t *Token) bool { return t != nil && t == d.token && !
 
 // Challenged is told that upstream refused a request that carried t (nil: none), for want of a token that it likes (401) or
 // of a scope (403 insufficient_scope). next is the token to use from now on;
-// again says that upstream refused the request before acting on it, so that it may be sent once more. Some servers
-// relay a 401 of theirs after having acted: only a Bearer challenge (RFC 6750 §3) says that the token was the reason.
+// again says, with an error too, that upstream refused the request before acting on it, so that it may be sent once more. Some
+// servers relay a 401 of theirs after having acted: only a Bearer challenge (RFC 6750 §3) says that the token was the reason.
+// Then it is dropped at once; else it stays in use until a newer one is there.
 //
 // While upstream refuses tokens that were just renewed, the error wraps ErrNotHelped, and its RetryAfter says when one is
 // renewed again.
@@ -65,8 +66,8 @@ func (s *Source) Challenged(ctx context.Context, t *Token, status int, h http.He
 	if held := s.current.Load(); held != nil && held != t && held.valid(time.Now()) {
 		return held, again, nil
 	}
-	if t != nil && !s.mayAsk(t) {
-		return nil, false, s.notBelieved()
+	if t != nil && !s.mayAsk(t, c.Bearer) {
+		return nil, again, s.notBelieved()
 	}
 	said := c.Bearer || len(h.Values("WWW-Authenticate")) == 0 // a gateway's Basic says nothing of tokens
 	if o := s.server.Load().OAuth; said && (o.Discovers() || o.Delegated()) {
@@ -74,10 +75,10 @@ func (s *Source) Challenged(ctx context.Context, t *Token, status int, h http.He
 	}
 	f, err := s.join(generation(t), true)
 	if err != nil {
-		return nil, false, err
+		return nil, again, err
 	}
 	next, err = s.await(ctx, f)
-	return next, again && err == nil, err
+	return next, again, err
 }
 
 // Refused is told that upstream refused t too, the token that Challenged has just given: nothing is fetched for that.
@@ -89,10 +90,10 @@ func (s *Source) Refused(t *Token) {
 	}
 }
 
-// mayAsk drops the refused token, here and for whoever would take it from the store, unless one was dropped for the same
-// reason too lately.
-func (s *Source) mayAsk(t *Token) bool {
-	may, dropped := s.dropRefused(t)
+// mayAsk reports whether a newer token may be asked for in place of the refused one, unless one was for the same reason too
+// lately. One that is surely refused is dropped, here and for whoever would take it from the store.
+func (s *Source) mayAsk(t *Token, surely bool) bool {
+	may, dropped := s.dropRefused(t, surely)
 	if dropped {
 		ev := t.event(TokenInvalidated)
 		ev.Reason = "upstream refused it"
@@ -103,18 +104,24 @@ func (s *Source) mayAsk(t *Token) bool {
 	return may
 }
 
-func (s *Source) dropRefused(t *Token) (may, dropped bool) {
+func (s *Source) dropRefused(t *Token, surely bool) (may, dropped bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.current.Load() != t {
 		return true, false // another request that it was refused to has dropped it
 	}
 	s.doubt(t)
-	now := time.Now()
-	if now.Before(s.disbelief.next()) {
-		return false, false
+	if !t.questioned.Load() { // else a newer one is asked for already
+		now := time.Now()
+		if now.Before(s.disbelief.next()) {
+			return false, false
+		}
+		s.disbelief.at = now
 	}
-	s.disbelief.at = now
+	if !surely {
+		t.questioned.Store(true)
+		return true, false
+	}
 	s.floor = t.Generation
 	s.publish(nil)
 	s.stats.invalidations.Add(1)

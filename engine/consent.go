@@ -75,6 +75,7 @@ func (s *Source) consent(ctx context.Context, f *flight) error {
 	defer cancel()
 	s.setAsking(true)
 	defer s.setAsking(false)
+	s.letGo(f) // with a valid token nobody waits for a person
 	for {
 		unlock, err := s.lockLogin(ctx)
 		if s.hasNewer(ctx, f) {

@@ -11,13 +11,7 @@ import (
 	"bearerd/secrets"
 )
 
-// explain says why there is no token to give.
-func (s *Source) explain() error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.explainLocked()
-}
-
+// explainLocked says why there is no token to give. mu is held.
 func (s *Source) explainLocked() error {
 	if s.state == Revoked {
 		return s.describe(&Error{State: Revoked})

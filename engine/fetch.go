@@ -29,9 +29,10 @@ func (s *Source) fetch(ctx context.Context, f *flight, g *reading, stored *Token
 	return s.keep(ctx, f, answer, g)
 }
 
-// wasRefused reports whether the last token was dropped because upstream did not accept it.
+// wasRefused reports whether upstream did not accept the last token.
 func (s *Source) wasRefused() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.floor > 0 && s.current.Load() == nil
+	t := s.current.Load()
+	return t == nil && s.floor > 0 || t != nil && t.questioned.Load()
 }

@@ -190,7 +190,7 @@ func TestARefusedTokenIsNotTakenFromTheStoreAgain(t *testing.T) {
 	as := authorizationServer(t)
 	b := start(t, server(as, "a"))
 	s, refused := b.source(t, "a"), b.token(t, "a")
-	if !s.mayAsk(refused) {
+	if !s.mayAsk(refused, true) {
 		t.Fatal("not dropped")
 	}
 	// Before the challenged request has begun its flight, another one asks for a token.

@@ -78,14 +78,14 @@ func (s *Source) plan() {
 // that was wished for has failed. mu is held.
 func (s *Source) next() (at time.Time, ok bool) {
 	t := s.current.Load()
-	outdated := t != nil && t.outdated.Load()
-	if t != nil && !t.Expires.IsZero() && !outdated {
+	unloved := t != nil && t.unloved()
+	if t != nil && !t.Expires.IsZero() && !unloved {
 		at = s.due(t)
 	}
 	if s.trouble != nil && s.retryAt.After(at) {
 		at = s.retryAt
 	}
-	return at, outdated || t != nil && !t.Expires.IsZero() || t == nil && s.trouble != nil
+	return at, unloved || t != nil && !t.Expires.IsZero() || t == nil && s.trouble != nil
 }
 
 // wake begins a flight if one is due.

@@ -125,7 +125,7 @@ func (s *Source) fetched(ctx context.Context, asked bool) (*Token, error) {
 	}
 	valid := held != nil && held.valid(time.Now())
 	f, err := s.join(generation(held), asked)
-	if valid && !errors.Is(err, ErrGone) && (err != nil || !held.outdated.Load()) {
+	if valid && !errors.Is(err, ErrGone) && (err != nil || !held.yields(f)) {
 		s.hit(ctx, held)
 		return held, nil
 	}

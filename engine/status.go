@@ -36,6 +36,9 @@ func (s *Source) wants(st *Status) {
 	var e *Error
 	switch t := s.current.Load(); {
 	case st.Error != "":
+		if t != nil && t.questioned.Load() && s.trouble.consent { // else it would be served as good for ever
+			st.State = NeedsReauth
+		}
 		return
 	case s.state == Revoked:
 		st.Remedy = "run `bearerd login " + s.name + "`"

@@ -31,6 +31,7 @@ type Token struct {
 	dropped       atomic.Bool            // nothing took its place when it was superseded
 	taken         atomic.Bool            // by upstream
 	outdated      atomic.Bool            // it is bound to a certificate that has been replaced: use it only where a newer one cannot be had
+	questioned    atomic.Bool            // upstream refused it, maybe for another reason: use it only where a newer one cannot be had at once
 	doubted       atomic.Pointer[Source] // who wants to know when upstream takes it; nil: nobody
 }
 
@@ -58,8 +59,17 @@ func (t *Token) Stale() time.Time {
 	return time.Unix(0, t.staleAt)
 }
 
-func (t *Token) fresh(now time.Time) bool { return now.UnixNano() < t.staleAt && !t.outdated.Load() }
+func (t *Token) fresh(now time.Time) bool { return now.UnixNano() < t.staleAt && !t.unloved() }
 func (t *Token) valid(now time.Time) bool { return now.UnixNano() < t.deadAt }
+
+// unloved reports whether it is worth renewing whatever its age.
+func (t *Token) unloved() bool { return t.outdated.Load() || t.questioned.Load() }
+
+// yields reports whether a valid token is used only once f has failed. A questioned one waits for the first try alone: in a
+// longer outage of the authorization server nobody would gain by that.
+func (t *Token) yields(f *flight) bool {
+	return t.outdated.Load() || t.questioned.Load() && f.tries != 1
+}
 
 // newToken sets the moments of renewal. A token that lives shorter than twice the buffer would always be stale or
 // nearly so; its buffer is a quarter of its life.

@@ -53,26 +53,37 @@ func TestRetryIsNotPromisedAfterAPlain401(t *testing.T) {
 
 // With replay = "always" the request goes once more. When that one cannot be sent, the first one may have acted all the same.
 func TestRetryIsNotPromisedAfterAReplayThatDidNotArrive(t *testing.T) {
-	onBothPaths(t, func(t *testing.T, f *fixture) {
-		var listener net.Listener
-		n := 0
-		up := upstream(t, func(w http.ResponseWriter, _ *http.Request) {
-			if n++; n == 2 {
-				_ = listener.Close()
-				w.Header().Set("Connection", "close")
-				w.WriteHeader(http.StatusUnauthorized)
-			}
-		})
-		listener = up.Listener
-		s := f.server("search", up.URL)
-		s.Replay = "always"
-		f.serve(s)
-		f.post("search")
-		a := f.post("search")
-		if a.StatusCode != 502 || a.Header.Get(ReasonHeader) != reasonUnreachable || !strings.Contains(a.body, `"retry":false`) {
-			t.Errorf("%d %s", a.StatusCode, a.body)
+	for _, refusals := range []int{1, 2} { // the second is for want of a scope, and may be repeated
+		onBothPaths(t, func(t *testing.T, f *fixture) { wantNoRetryWithout(t, f, refusals) })
+	}
+}
+
+func wantNoRetryWithout(t *testing.T, f *fixture, refusals int) {
+	t.Helper()
+	var listener net.Listener
+	n := 0
+	up := upstream(t, func(w http.ResponseWriter, _ *http.Request) {
+		if n++; n == 1+refusals {
+			_ = listener.Close()
+			w.Header().Set("Connection", "close")
+		}
+		switch n {
+		case 2:
+			w.WriteHeader(http.StatusUnauthorized)
+		case 3:
+			w.Header().Set("WWW-Authenticate", `Bearer error="insufficient_scope", scope="write"`)
+			w.WriteHeader(http.StatusForbidden)
 		}
 	})
+	listener = up.Listener
+	s := f.server("search", up.URL)
+	s.Replay = "always"
+	f.serve(s)
+	f.post("search")
+	a := f.post("search")
+	if a.StatusCode != 502 || a.Header.Get(ReasonHeader) != reasonUnreachable || !strings.Contains(a.body, `"retry":false`) {
+		t.Errorf("%d refusals: %d %s", refusals, a.StatusCode, a.body)
+	}
 }
 
 // One relayed 401 while the authorization server is away takes the token from no other request.
