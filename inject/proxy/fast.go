@@ -249,6 +249,8 @@ func (l *lane) exchange(ctx context.Context, rt *route, client string, body []by
 		if err == nil {
 			if l.front.conns.busy.Load() > 1 {
 				runtime.Gosched() // the others go on, and the answer may be there at the first look
+			} else {
+				upstream.glance()
 			}
 			err = l.readAnswer(upstream.Conn)
 		}

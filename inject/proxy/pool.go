@@ -128,6 +128,17 @@ func (p *pool) close() {
 	}
 }
 
+// glance waits for the time of some system calls: a server beside this one may have answered by then, and to sleep and be
+// woken takes longer.
+func (c *pooled) glance() {
+	const looks = 20
+	for range looks {
+		if c.raw == nil || !c.isSilent() {
+			return
+		}
+	}
+}
+
 // isSilent reports whether upstream has neither closed the connection nor said what nobody asked for.
 func (c *pooled) isSilent() bool {
 	return c.raw.Read(c.look) == nil && c.silent
