@@ -5,6 +5,7 @@ package peer
 import (
 	"errors"
 	"fmt"
+	"math"
 	"net"
 	"os"
 	"os/user"
@@ -20,7 +21,8 @@ import (
 type User struct {
 	UID, GID int // of the process that has connected
 
-	last atomic.Pointer[answer]
+	others []int // the other groups of that process, then
+	last   atomic.Pointer[answer]
 }
 
 // answer is what was found about one group.
@@ -42,7 +44,7 @@ func Of(conn net.Conn) (*User, error) {
 		return nil, fmt.Errorf("asking who has connected: %w", err)
 	}
 	u := &User{}
-	if failed := raw.Control(func(fd uintptr) { u.UID, u.GID, err = credentials(int(fd)) }); failed != nil {
+	if failed := raw.Control(func(fd uintptr) { u.UID, u.GID, u.others, err = credentials(int(fd)) }); failed != nil {
 		err = failed
 	}
 	if err != nil {
@@ -52,6 +54,7 @@ func Of(conn net.Conn) (*User, error) {
 		return nil, errors.New("the user cannot be told from others in this user namespace: run bearerd outside of it (in a systemd " +
 			"unit: PrivateUsers=no)")
 	}
+	u.others = slices.DeleteFunc(u.others, func(gid int) bool { return gid == usualNobody && !everybodyIsHere() })
 	return u, nil
 }
 
@@ -96,9 +99,10 @@ func (u *User) Number() string {
 	return strconv.Itoa(u.UID)
 }
 
-// Groups are the one that the process runs in and all that its user belongs to now.
+// Groups are those that the process was in as it connected, by which the kernel has let it in, and all that its user belongs to
+// now.
 func (u *User) Groups() []int {
-	list := []int{u.GID}
+	list := append([]int{u.GID}, u.others...)
 	known, err := user.LookupId(u.Number())
 	if err != nil {
 		return list // a number without a name
@@ -132,8 +136,7 @@ func UserID(name string) (uid int, ok bool) {
 	if u, err := user.Lookup(name); err == nil {
 		name = u.Uid
 	}
-	uid, err := strconv.Atoi(name)
-	return uid, err == nil && uid >= 0
+	return number(name)
 }
 
 // GroupID is UserID for a group.
@@ -141,6 +144,11 @@ func GroupID(name string) (gid int, ok bool) {
 	if g, err := user.LookupGroup(name); err == nil {
 		name = g.Gid
 	}
-	gid, err := strconv.Atoi(name)
-	return gid, err == nil && gid >= 0
+	return number(name)
+}
+
+// number reads the number of a user or a group. The largest one, 2^32-1, stands for none: chown(2) changes nothing then.
+func number(text string) (n int, ok bool) {
+	id, err := strconv.ParseUint(text, 10, 32)
+	return int(id), err == nil && id < math.MaxUint32
 }

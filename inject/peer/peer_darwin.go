@@ -9,13 +9,17 @@ import (
 // Told says whether this system tells who has connected to a unix socket.
 const Told = true
 
-func credentials(fd int) (uid, gid int, err error) {
+// credentials are those of the process as it connected, with up to 16 groups.
+func credentials(fd int) (uid, gid int, groups []int, err error) {
 	c, err := unix.GetsockoptXucred(fd, unix.SOL_LOCAL, unix.LOCAL_PEERCRED)
 	if err != nil {
-		return 0, 0, err
+		return 0, 0, nil, err
 	}
-	if c.Ngroups < 1 {
-		return 0, 0, errors.New("the system names no group")
+	if c.Ngroups < 1 || int(c.Ngroups) > len(c.Groups) {
+		return 0, 0, nil, errors.New("the system names no group")
 	}
-	return int(c.Uid), int(c.Groups[0]), nil
+	for _, gid := range c.Groups[1:c.Ngroups] {
+		groups = append(groups, int(gid))
+	}
+	return int(c.Uid), int(c.Groups[0]), groups, nil
 }

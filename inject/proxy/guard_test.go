@@ -18,7 +18,7 @@ func TestLocalKey(t *testing.T) {
 	key := func(server, client string) string { return f.keys.Issue(server, client).Reveal() }
 	for _, value := range []string{
 		"Bearer " + key("Search", "a"), "bearer " + key("Search", "b-c"), "Bearer " + key("SEARCH", "a"),
-		"Bearer " + key("Search", strings.Repeat("c", 32)),
+		"Bearer " + key("Search", strings.Repeat("c", 32)), "Bearer  " + key("Search", "a"),
 	} {
 		req := f.request(http.MethodPost, "Search", call)
 		req.Header.Set("Authorization", value)
@@ -31,7 +31,7 @@ func TestLocalKey(t *testing.T) {
 		"other scheme": "Basic " + key("Search", "a"), "cut": strings.TrimRight("Bearer "+key("Search", "a"), "AQgw")[:40],
 		"longer": "Bearer " + key("Search", "a") + "A", "no prefix": "Bearer " + strings.TrimPrefix(key("Search", "a"), "brd_"),
 		"other client": strings.Replace("Bearer "+key("Search", "a"), "brd_a.", "brd_b.", 1), "empty": "Bearer ",
-		"another root": "Bearer " + NewKeys().Issue("Search", "a").Reveal(), "two spaces": "Bearer  " + key("Search", "a"),
+		"another root": "Bearer " + NewKeys().Issue("Search", "a").Reveal(), "a tab": "Bearer\t" + key("Search", "a"),
 		"long": "Bearer brd_" + strings.Repeat("x", 65) + ".x",
 	} {
 		req := f.request(http.MethodPost, "Search", call)

@@ -50,6 +50,21 @@ func adjustable(address string, l config.Local) error {
 	return err
 }
 
+// Adjustable says why this process cannot give the unix sockets of cfg to the groups that are written for them. Prepare would
+// fail.
+func Adjustable(cfg *config.Config) error {
+	for _, s := range cfg.Servers {
+		if s.URL == "" {
+			continue
+		}
+		address, _ := Local(cfg, s)
+		if err := adjustable(address, s.Local); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // adjust gives a unix socket that is bound the group and the mode of l. In between, it is open to nobody to whom it was not
 // before and will not be after.
 func adjust(address string, l config.Local) error {
