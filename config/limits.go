@@ -8,6 +8,7 @@ import (
 
 // limits checks what bounds the callers of the proxy and its upstreams. Durations are checked as they are read.
 func (l *loader) limits(b *block, limits Limits) {
+	bounded := true
 	for _, n := range []struct {
 		name               string
 		value, least, most int
@@ -20,9 +21,10 @@ func (l *loader) limits(b *block, limits Limits) {
 	} {
 		if n.value < n.least || n.value > n.most {
 			l.fail(b, n.name, fmt.Sprintf("%s must be from %d to %d", n.name, n.least, n.most), "write a number in between")
+			bounded = false
 		}
 	}
-	if limits.ReplayBytes > limits.MaxBodyBytes {
+	if bounded && limits.ReplayBytes > limits.MaxBodyBytes {
 		name, remedy := "replay_bytes", "lower replay_bytes, or raise max_body_bytes"
 		if !b.has(name) {
 			name, remedy = "max_body_bytes", "raise max_body_bytes, or write a lower replay_bytes"
@@ -55,5 +57,8 @@ func (l *loader) socket(b *block, addr string, local *Local) {
 	if err != nil || mode&^0o666 != 0 || mode&0o600 != 0o600 {
 		l.fail(b, "socket_mode", `socket_mode must be an octal mode within 0666, such as "0660"`,
 			"leave it out, or let at least the daemon's user in")
+	} else if local.SocketGroup != "" && mode&0o020 == 0 {
+		l.warn(b, "socket_mode", fmt.Sprintf("socket_mode %q lets no member of socket_group connect, which is a right to write", local.SocketMode),
+			`write "0660", or remove socket_group`)
 	}
 }

@@ -39,6 +39,10 @@ func (l *loader) listeners(t *tree) {
 		}
 		l.listen(b, &w.Listen, w.Local, `allow_remote = true`)
 		l.socket(b, w.Listen, &w.Local)
+		if wellKnown(w.URL) {
+			l.fail(b, "listen", "listen would serve the path of url, and nothing below /.well-known is served: there clients look for an OAuth of their own",
+				"remove listen: the shared one serves this server at /"+w.Name)
+		}
 		all = append(all, listener{b, "listen", fmt.Sprintf("server %q", w.Name), w.Listen})
 	}
 	taken := map[string]listener{}
@@ -56,6 +60,12 @@ func (l *loader) listeners(t *tree) {
 			taken[p] = a
 		}
 	}
+}
+
+// wellKnown reports whether an address lies where clients look for metadata (RFC 8615).
+func wellKnown(address string) bool {
+	u, err := url.Parse(address)
+	return err == nil && (u.Path == "/.well-known" || strings.HasPrefix(u.Path, "/.well-known/"))
 }
 
 func (l *loader) sharedListeners(t *tree) []listener {

@@ -25,6 +25,9 @@ func (l *loader) use(t *tree) {
 	mode, err := strconv.ParseUint(use.Mode, 8, 32)
 	if err != nil || mode&^0o666 != 0 || mode&0o600 != 0o600 {
 		l.fail(b, "mode", `mode must be an octal mode within 0666, such as "0660"`, "leave it out, or let at least the daemon's user in")
+	} else if use.Group != "" && mode&0o020 == 0 {
+		l.warn(b, "mode", fmt.Sprintf("mode %q lets no member of group connect, which is a right to write", use.Mode),
+			`write "0660", or remove group`)
 	}
 	if b.has("group") && use.Group == "" {
 		l.fail(b, "group", "group cannot be empty", "name a group, or remove it")

@@ -27,6 +27,7 @@ type caller struct {
 	transport http.RoundTripper
 	close     func()
 	digest    string // of the configuration that this command has read
+	alone     string // the state folder, where no daemon answers; else ""
 	note      io.Writer
 }
 
@@ -55,7 +56,11 @@ func dial(cmd *cobra.Command) (*caller, error) {
 	if cfg.Log.Level == "debug" {
 		quiet = cfg.Log
 	}
-	return inProcess(cmd.Context(), cfg, newLog(os.Stderr, quiet))
+	c, err := inProcess(cmd.Context(), cfg, newLog(os.Stderr, quiet))
+	if err == nil {
+		c.alone = cfg.Store.Path
+	}
+	return c, err
 }
 
 // daemonAt is the daemon of a state folder; nil: none answers.

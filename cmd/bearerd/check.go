@@ -52,7 +52,8 @@ type checked struct {
 	Name     string          `json:"name"`
 	Delivery config.Delivery `json:"delivery"`
 	Why      string          `json:"why"`
-	URL      string          `json:"url,omitempty"`
+	Address  string          `json:"address,omitempty"` // where a url server is served
+	URL      string          `json:"url,omitempty"`     // what a local client asks for
 	OAuth    bool            `json:"oauth"`
 	OnRotate string          `json:"on_rotate,omitempty"` // what happens to the program as its token ends
 
@@ -93,7 +94,7 @@ func checkReport(cfg *config.Config, diagnostics config.Diagnostics) report {
 		delivery, why := s.Delivery()
 		c := checked{Name: s.Name, Delivery: delivery, Why: why, OAuth: s.OAuth != nil && s.OAuth.Enabled}
 		if s.URL != "" {
-			_, c.URL = proxy.Local(cfg, s)
+			c.Address, c.URL = proxy.Local(cfg, s)
 		} else if c.OAuth && (delivery == config.DeliverEnv || s.Via == "header") && s.RemoteProgram() != "curl" {
 			c.OnRotate = s.OnRotate
 		}
@@ -171,7 +172,7 @@ func explain(w io.Writer, r report) {
 		}
 		_, _ = fmt.Fprintf(w, "%s: %s (%s)\n", c.Name, what, c.Why)
 		if c.URL != "" {
-			_, _ = fmt.Fprintf(w, "  served at %s, and over stdio by `bearerd exec %s`\n", c.URL, c.Name)
+			_, _ = fmt.Fprintf(w, "  served at %s, and over stdio by `bearerd exec %s`\n", reached(c.Address, c.URL), c.Name)
 		}
 		if c.OnRotate != "" {
 			_, _ = fmt.Fprintf(w, "  %s\n", rotates[c.OnRotate])

@@ -27,6 +27,9 @@ func clientConfigCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
+		if err := admin.CheckClient(*client); err != nil {
+			return err
+		}
 		entry := map[string]any{"command": program(), "args": execArgs(cmd, args[0])}
 		if s := cfg.Server(args[0]); s != nil && s.URL != "" && !*stdio {
 			var k admin.Key

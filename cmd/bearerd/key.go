@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"time"
@@ -8,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"bearerd/cmd/internal/admin"
+	"bearerd/cmd/internal/app"
 )
 
 func keyCommand() *cobra.Command {
@@ -26,7 +28,12 @@ func keyCommand() *cobra.Command {
 			path += "?now=true"
 		}
 		var done admin.Rotated
-		if err := ask(cmd, "POST", path, nil, &done); err != nil {
+		c, err := dialAlone(cmd)
+		if err != nil {
+			return err
+		}
+		defer c.close()
+		if err := c.call(cmd.Context(), "POST", path, nil, &done); err != nil {
 			return err
 		}
 		tellRotated(cmd.OutOrStdout(), done)
@@ -36,12 +43,50 @@ func keyCommand() *cobra.Command {
 	return cmd
 }
 
+// How long a daemon may take to start or to stop, and how often it is looked at meanwhile.
+const (
+	alonePatience = 30 * time.Second
+	alonePause    = 50 * time.Millisecond
+)
+
+// dialAlone is dial for a command that changes what a daemon reads at its start: where none answers, none starts before close.
+func dialAlone(cmd *cobra.Command) (*caller, error) {
+	for by := time.Now().Add(alonePatience); ; {
+		c, err := dial(cmd)
+		if err != nil || c.alone == "" {
+			return c, err
+		}
+		release, err := app.Alone(c.alone)
+		if err == nil {
+			end := c.close
+			c.close = func() {
+				release()
+				end()
+			}
+			return c, nil
+		}
+		c.close()
+		switch {
+		case !errors.Is(err, app.ErrClaimed):
+			return nil, err
+		case time.Now().After(by):
+			return nil, fmt.Errorf("a daemon holds the state folder %s, but does not answer: look at its log, or stop it", c.alone)
+		}
+		select {
+		case <-time.After(alonePause):
+		case <-cmd.Context().Done():
+			return nil, errors.New("interrupted")
+		}
+	}
+}
+
 // tellRotated says what is to be done now.
 func tellRotated(w io.Writer, done admin.Rotated) {
 	say := func(format string, args ...any) { _, _ = fmt.Fprintf(w, format+"\n", args...) }
 	by := "now"
 	if done.Until.IsZero() {
-		say("The local keys are new. Those before are refused from now on.")
+		say("The local keys are new. Those before are refused from now on. Requests and streams that are open go on until they end:")
+		say("restart the daemon, if one runs, to cut them.")
 	} else {
 		by = "by then"
 		say("The local keys are new. Those before are taken until %s.", done.Until.Local().Format(time.DateTime))

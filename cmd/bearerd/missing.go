@@ -13,6 +13,7 @@ import (
 
 	"bearerd/cmd/internal/app"
 	"bearerd/config"
+	"bearerd/inject/peer"
 	"bearerd/inject/stdio"
 	"bearerd/secrets"
 	"bearerd/secrets/vault"
@@ -20,7 +21,7 @@ import (
 
 // finding is something that a valid configuration wants and this machine does not have.
 type finding struct {
-	Server  string `json:"server,omitempty"` // "": about the connection to Vault
+	Server  string `json:"server,omitempty"` // "": about a block that is not a server's
 	Message string `json:"message"`
 	Fatal   bool   `json:"fatal"` // wrong wherever bearerd is started from; the rest may only be missing in this shell
 }
@@ -68,6 +69,7 @@ func missing(ctx context.Context, cfg *config.Config) (found []finding) {
 			found = append(found, finding{s.Name, err.Error(), true})
 		}
 	}
+	found = append(found, strangeGroups(cfg)...)
 	if client != nil {
 		found = append(found, engines(ctx, cfg, client, by)...)
 	}
@@ -106,6 +108,25 @@ func strangers(s *config.Server) (found []finding) {
 	}
 	for _, name := range groups {
 		found = append(found, finding{s.Name, fmt.Sprintf("allow_groups: there is no group %q", name), false})
+	}
+	return found
+}
+
+// strangeGroups are those that a socket is to be given to and that are not known here.
+func strangeGroups(cfg *config.Config) (found []finding) {
+	look := func(server, attr, group string) {
+		if _, ok := peer.GroupID(group); group != "" && !ok {
+			found = append(found, finding{server, fmt.Sprintf("%s: there is no group %q", attr, group), false})
+		}
+	}
+	look("", "proxy: socket_group", cfg.Proxy.SocketGroup)
+	if cfg.Use != nil {
+		look("", "use: group", cfg.Use.Group)
+	}
+	for _, s := range cfg.Servers {
+		if s.Listen != "" {
+			look(s.Name, "socket_group", s.SocketGroup)
+		}
 	}
 	return found
 }

@@ -43,6 +43,7 @@ func planCommand() *cobra.Command {
 // planOf asks the daemon; without one it makes nothing, no state folder either.
 func planOf(cmd *cobra.Command, path string) (plan admin.Plan, err error) {
 	if cfg, _ := config.Load(path); cfg != nil && daemonAt(cmd, cfg.Store.Path) == nil {
+		tell(cmd.ErrOrStderr(), strangeGroups(cfg))
 		return admin.Start(cfg), nil
 	}
 	err = ask(cmd, "GET", "/api/plan?path="+url.QueryEscape(path), nil, &plan)

@@ -58,7 +58,7 @@ func printStatus(w io.Writer, st admin.Status, now time.Time) {
 	_, _ = fmt.Fprintln(t, "SERVER\tDELIVERY\tSTATE\tTOKEN\tEXPIRES\tAT")
 	for _, s := range st.Servers {
 		_, _ = fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\n", s.Name, s.Delivery, state(s.Token), expiry(s.Token, now),
-			cmp.Or(s.URL, "-"))
+			cmp.Or(reached(s.Address, s.URL), "-"))
 	}
 	_ = t.Flush()
 	for _, s := range st.Servers {
@@ -89,6 +89,14 @@ func printStatus(w io.Writer, st admin.Status, now time.Time) {
 		_, _ = fmt.Fprintf(w, "\n%s (bearerd exec, pid %d) was started with values that have changed since: %s; restart its client to use them\n",
 			o.Server, o.PID, strings.Join(append(o.Env, o.Fields...), ", "))
 	}
+}
+
+// reached is where a url server is served, for a person: a URL names no unix socket.
+func reached(address, url string) string {
+	if strings.HasPrefix(address, "unix:") {
+		return address + ", " + url
+	}
+	return url
 }
 
 // storeWords say what is wrong with the store, by the name that the status has for it.

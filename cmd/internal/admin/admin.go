@@ -237,17 +237,25 @@ type Key struct {
 	Key     string `json:"key"`
 }
 
+// CheckClient is an error for a name that no local key can be for.
+func CheckClient(name string) error {
+	if !clientName.MatchString(name) {
+		return &badInput{"the client's name must be of letters, digits, _ and -, at most 32"}
+	}
+	return nil
+}
+
 var clientName = regexp.MustCompile(`^[A-Za-z0-9_-]{1,32}$`)
 
 func (a *API) key(w http.ResponseWriter, r *http.Request) {
 	cfg, client := a.Config(), r.PathValue("client")
 	server := cfg.Server(r.PathValue("name"))
-	switch {
-	case server == nil:
+	if server == nil {
 		fail(w, a.unknown(r.PathValue("name")))
 		return
-	case !clientName.MatchString(client):
-		fail(w, &badInput{"the client's name must be of letters, digits, _ and -, at most 32"})
+	}
+	if err := CheckClient(client); err != nil {
+		fail(w, err)
 		return
 	}
 	address, url := proxy.Local(cfg, server)

@@ -245,7 +245,11 @@ func TestAnswersAreAsDescribed(t *testing.T) {
 	a.do(h, "GET", "/api/servers/a/key/claude", "", 200)
 	a.do(h, "POST", "/api/keys/rotate", "", 200)
 	a.do(h, "POST", "/api/keys/rotate?now=true", "", 200)
-	a.do(h, "POST", "/api/keys/rotate?now=later", "", 400)
+	for _, query := range []string{"now=later", "nwo=true", "now=false&now=true", "now=true&now=true", "now=true&x", "now=true;", "now=%zz", "Now=true"} {
+		a.do(h, "POST", "/api/keys/rotate?"+query, "", 400)
+	}
+	a.do(h, "POST", "/api/keys/rotate?", "", 200)
+	a.do(h, "POST", "/api/keys/rotate?now=false", "", 200)
 	a.do(h, "POST", "/api/servers/a/refresh", "", 200)
 	a.do(h, "POST", "/api/servers/a/invalidate", "", 200)
 	a.do(h, "PUT", "/api/mcp/client/a", `{"headers":{"X-Api-Key":"k"}}`, 200)

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"bearerd/config"
+	"bearerd/inject/proxy"
 )
 
 // ErrBroken says that the configuration on disk is not the one in force, so that nothing can be added to it.
@@ -48,6 +49,10 @@ func (a *API) plan(w http.ResponseWriter, r *http.Request) {
 	}
 	if a.Reload == nil {
 		reply(w, Start(cfg))
+		return
+	}
+	if err := proxy.Adjustable(cfg); err != nil {
+		fail(w, &refusedEdit{err})
 		return
 	}
 	reply(w, Plan{Daemon: true, Changes: config.Compare(a.Config(), cfg)})

@@ -3,6 +3,7 @@ package admin
 import (
 	"fmt"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 
@@ -18,9 +19,11 @@ type Rotated struct {
 
 // rotateKeys makes new local keys for all servers and clients.
 func (a *API) rotateKeys(w http.ResponseWriter, r *http.Request) {
-	now := r.URL.Query().Get("now")
-	if now != "" && now != "true" && now != "false" {
-		fail(w, &badInput{"now must be true or false"})
+	query, err := url.ParseQuery(r.URL.RawQuery)
+	now := query.Get("now")
+	// What is not understood is refused: whoever means now must not get another day, nor the other way round.
+	if err != nil || len(query) > len(query["now"]) || len(query["now"]) > 1 || now != "" && now != "true" && now != "false" {
+		fail(w, &badInput{"the one parameter is now, which must be true or false"})
 		return
 	}
 	done, err := a.Keys.Rotate(r.Context(), a.Local, now == "true")

@@ -9,12 +9,8 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"strconv"
-	"strings"
 	"sync"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"bearerd/cmd/internal/admin"
 	"bearerd/cmd/internal/audit"
@@ -51,7 +47,7 @@ func Daemon(ctx context.Context, cfg *config.Config, service Service, log *slog.
 		return err
 	}
 	defer a.Close()
-	unlock, err := claim(cfg.Store.Path)
+	unlock, err := a.claim(ctx, cfg.Store.Path)
 	if err != nil {
 		return err
 	}
@@ -128,28 +124,6 @@ func (a *App) stop(p *proxy.Proxy, d *door) {
 	ctx, cancel = context.WithTimeout(context.Background(), revoke)
 	defer cancel()
 	a.engine.RevokeOnShutdown(ctx)
-}
-
-// claim makes this process the one daemon of a state folder. The lock ends with the process, however it ends.
-func claim(dir string) (unlock func(), err error) {
-	path := filepath.Join(dir, "run.lock")
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW, 0o600)
-	if err != nil {
-		return nil, fmt.Errorf("claiming the state folder: %w", err)
-	}
-	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
-		b, _ := os.ReadFile(path)
-		_ = f.Close()
-		if !errors.Is(err, unix.EWOULDBLOCK) {
-			return nil, fmt.Errorf("locking %s: %w", path, err)
-		}
-		return nil, fmt.Errorf("the state folder %s is in use by another `bearerd run` (pid %s): stop it, or set another "+
-			"path in store \"file\"", dir, strings.TrimSpace(string(b)))
-	}
-	if err := f.Truncate(0); err == nil {
-		_, _ = f.WriteAt([]byte(strconv.Itoa(os.Getpid())+"\n"), 0)
-	}
-	return func() { _ = f.Close() }, nil
 }
 
 // door is the admin side of the daemon: the unix socket for the commands and, where configured, the one for other
