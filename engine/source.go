@@ -158,6 +158,9 @@ func (s *Source) fetched(ctx context.Context, asked bool) (*Token, error) {
 // explicit wish.
 func (s *Source) Refresh(ctx context.Context) (*Token, error) {
 	s.believe()
+	if p := s.pair.Load(); p != nil {
+		p.Forget() // who asks wants to be told what is wrong with it
+	}
 	after := generation(s.current.Load())
 	if r, err := s.load(ctx); err == nil {
 		after = max(after, r.Generation)

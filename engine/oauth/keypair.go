@@ -68,6 +68,13 @@ func (p *KeyPair) Reread() {
 	p.next = time.Time{}
 }
 
+// Forget has the next call of Current read everything, and fail where that fails.
+func (p *KeyPair) Forget() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.pair = nil
+}
+
 // Current reads the pair again when it may have changed. While the new one cannot be used, as in the middle of a rotation
 // or when Vault is down, the pair read before stays in use; a missing file is always an error.
 func (p *KeyPair) Current(ctx context.Context) (*tls.Certificate, error) {

@@ -144,7 +144,7 @@ func TestTenThousandIdleConnections(t *testing.T) {
 			eventually(t, "all are there", func() bool { return f.connections() == count })
 			each := (resident(t) - before) / count
 			t.Logf("%s: %.1f KiB each", name, float64(each)/1024)
-			if most := int64(64 << 10); each > most {
+			if each > mostForIdle {
 				t.Errorf("an idle connection costs %d bytes", each)
 			}
 			start := time.Now()
