@@ -37,9 +37,13 @@ func newBase(h http.Handler, limits *config.Limits, log *slog.Logger) *base {
 
 // attached is the context of the requests on a connection. It ends with that: net/http does not see the end of one behind a
 // request that came too early.
-func attached(ctx context.Context, c net.Conn) context.Context {
-	ctx, cut := context.WithCancel(context.WithValue(ctx, connKey{}, c))
-	c.(*conn).cut.Store(func() { cut() })
+func attached(ctx context.Context, raw net.Conn) context.Context {
+	ctx, cut := context.WithCancel(context.WithValue(ctx, connKey{}, raw))
+	c := raw.(*conn)
+	c.cut.Store(func() { cut() })
+	if c.closed.Load() { // before there was anything to cut
+		cut()
+	}
 	return ctx
 }
 

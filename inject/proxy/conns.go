@@ -24,6 +24,8 @@ type conn struct {
 	writing atomic.Int64          // since when a piece of an answer is written, in Unix nanoseconds; 0: none is
 	fast    atomic.Bool           // it is not net/http's
 	cut     atomic.Value          // a func(), called when it is closed: ends what is under way for it
+	blind   atomic.Bool           // of the fast path, see watch
+	closed  atomic.Bool
 	once    sync.Once
 }
 
@@ -63,6 +65,7 @@ func (c *conn) overdue(now time.Time) bool {
 func (c *conn) Close() error {
 	err := net.ErrClosed
 	c.once.Do(func() {
+		c.closed.Store(true)
 		c.front.conns.leave(c)
 		err = c.Conn.Close() // first, so that no answer is made up for what is cut
 		if cut, ok := c.cut.Load().(func()); ok {
@@ -181,7 +184,7 @@ func (cs *conns) sweep() {
 	cs.mu.Lock()
 	now := time.Now()
 	for c := range cs.open {
-		if c.overdue(now) || !c.fast.Load() && c.idle.Load() == 0 && c.hungUp() {
+		if c.overdue(now) || (c.blind.Load() || !c.fast.Load()) && c.idle.Load() == 0 && c.hungUp() {
 			cut = append(cut, c)
 		}
 	}

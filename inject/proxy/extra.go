@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
@@ -9,6 +10,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"golang.org/x/net/http/httpguts"
 
 	"bearerd/secrets"
 )
@@ -103,6 +106,9 @@ func (h *headers) read(ctx context.Context, old *headerValues) (*headerValues, e
 			if old != nil {
 				v, err = h.again(name, old.byName[name], v, err), nil
 			}
+		}
+		if err == nil && !httpguts.ValidHeaderFieldValue(v.Reveal()) {
+			err = errors.New("its value holds a control character")
 		}
 		if err != nil {
 			return nil, fmt.Errorf("header %s: %w", name, err)

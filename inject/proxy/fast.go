@@ -25,7 +25,7 @@ const (
 // bytes that were read. So there is nothing here that has to be right about unusual messages but telling them apart, which is
 // what h1 does.
 //
-// A request goes to upstream only when all of it is there, and never twice: with an answer that is not common, or none, net/http
+// A request goes to upstream only when all of it is there, and never twice, but for a GET on a connection that upstream had closed: with an answer that is not common, or none, net/http
 // goes on from what upstream has said.
 type lane struct {
 	front     *front
@@ -45,7 +45,7 @@ type lane struct {
 func (f *front) attend(c *conn) {
 	ctx, leave := context.WithCancel(context.Background()) // ends when the caller leaves
 	defer leave()
-	l := &lane{front: f, conn: c, watch: &watch{conn: c.Conn, leave: leave, lookout: &f.conns.lookout, done: make(chan struct{}, 1)}, in: make([]byte, 0, fastHead)}
+	l := &lane{front: f, conn: c, watch: &watch{conn: c.Conn, leave: leave, blind: &c.blind, lookout: &f.conns.lookout, done: make(chan struct{}, 1)}, in: make([]byte, 0, fastHead)}
 	c.fast.Store(true)
 	c.cut.Store(l.watch.left)
 	for l.next(ctx) {
@@ -63,7 +63,7 @@ func (l *lane) next(ctx context.Context) bool {
 		return false
 	}
 	rt := (*l.front.routes.Load())[string(l.req.Path)]
-	if rt == nil || rt.quick == nil || !l.commonRequest() {
+	if rt == nil || rt.quick == nil || !l.commonRequest(rt) {
 		return l.handOver(nil)
 	}
 	client, why := rt.guard.refusal(l.caller())
@@ -152,14 +152,14 @@ func (l *lane) thin() {
 
 // readHead reads until l.in holds the head of a request, and gives its length.
 func (l *lane) readHead() (int, error) {
-	if l.conn.idle.Load() == 0 { // it is no new one
-		l.conn.rests(len(l.in) == 0)
-	}
 	if cap(l.in) < fastHead {
 		l.in = append(make([]byte, 0, fastHead), l.in...)
 	}
 	for timed := false; ; {
 		l.skipLineEnds()
+		if len(l.in) == 0 && l.conn.idle.Load() == 0 { // a new one has been idle since it came
+			l.conn.rests(true)
+		}
 		if len(l.in) > 0 {
 			n, err := l.req.Parse(l.in)
 			if err == nil && timed {

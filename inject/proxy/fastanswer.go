@@ -22,11 +22,11 @@ var large = sync.Pool{New: func() any { return new([largePiece]byte) }}
 // answer gives the caller upstream's answer, of which l.said holds the head; false: it was cut short. Upstream's connection is
 // kept for the next request, if it may be.
 func (l *lane) answer(rt *route, upstream *pooled) (ok bool) {
-	keep := false
+	keep, age := false, ageOf(l.resp.KeepAlive) // which lies in l.said
 	defer func() {
 		l.watch.over(nil)
 		if keep {
-			rt.quick.pool.put(upstream, l.resp.KeepAlive)
+			rt.quick.pool.put(upstream, age)
 		} else {
 			_ = upstream.Close()
 		}

@@ -26,7 +26,7 @@ type quick struct {
 // API has made may reach.
 func newQuick(rt *route) *quick {
 	u, t := rt.target, rt.transport.Load()
-	if !rt.fast || t == nil || u.Scheme != "http" || u.User != nil || u.ForceQuery || rt.inQuery || rt.server.Made || strings.Contains(rt.path, "%") {
+	if !rt.fast || t == nil || u.Scheme != "http" || u.User != nil || u.ForceQuery || !plainHost(u.Host) || rt.inQuery || rt.server.Made || strings.Contains(rt.path, "%") {
 		return nil
 	}
 	if via, err := t.Proxy(&http.Request{URL: u}); via != nil || err != nil {
@@ -48,11 +48,16 @@ func newQuick(rt *route) *quick {
 	}}}
 }
 
+// plainHost reports whether net/http writes a host as it is: no zone, no other letters than ASCII.
+func plainHost(host string) bool {
+	return !strings.ContainsFunc(host, func(r rune) bool { return r == '%' || r >= 0x80 })
+}
+
 // commonRequest reports whether a request has nothing in it that must not pass, but for single fields.
-func (l *lane) commonRequest() bool {
+func (l *lane) commonRequest(rt *route) bool {
 	q := l.req.Query // it surely holds no access_token
 	plain := len(q) == 0 || bytes.IndexByte(q, '%') < 0 && !bytes.Contains(bytes.ToLower(q), []byte("access"))
-	return plain && l.req.Length <= fastBody && !slices.ContainsFunc(l.req.Fields, func(f h1.Field) bool {
+	return plain && l.req.Length <= min(fastBody, int64(rt.limits.MaxBodyBytes)) && !slices.ContainsFunc(l.req.Fields, func(f h1.Field) bool {
 		return f.Is("cookie") && bytes.Contains(f.Value, []byte(OwnCookies))
 	})
 }
@@ -129,7 +134,7 @@ func appendField(b []byte, f h1.Field) []byte {
 	return append(append(b, f.Value...), "\r\n"...)
 }
 
-// tokenWithin is token with the patience of a caller.
+// tokenWithin is token with a part of the patience of a caller: net/http waits for the rest, and says why there is none.
 func (rt *route) tokenWithin(ctx context.Context) (*engine.Token, error) {
 	if rt.source == nil {
 		return nil, nil
@@ -137,7 +142,7 @@ func (rt *route) tokenWithin(ctx context.Context) (*engine.Token, error) {
 	if t := rt.source.Fresh(ctx); t != nil {
 		return t, nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, patience/10)
 	defer cancel()
 	return rt.token(ctx)
 }

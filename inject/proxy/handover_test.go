@@ -168,3 +168,33 @@ func TestSilentConnection(t *testing.T) {
 		}
 	})
 }
+
+// Line ends behind a POST are no request: the connection is idle.
+func TestLineEndsAreNoRequest(t *testing.T) {
+	f := newFixture(t)
+	f.cfg.Proxy.IdleTimeout = time.Second
+	up := upstream(t, say("ok"))
+	f.serve(unguarded("s", up.URL))
+	c, start := f.dial(), time.Now()
+	_ = must(io.WriteString(c, postS+"\r\n"))(t)
+	untilClosed(c)
+	if took := time.Since(start); took > 5*time.Second {
+		t.Errorf("closed after %v", took)
+	}
+}
+
+// A limit below what the fast path takes holds there too.
+func TestSmallBodyLimit(t *testing.T) {
+	onBothPaths(t, func(t *testing.T, f *fixture) {
+		f.cfg.Proxy.MaxBodyBytes, f.cfg.Proxy.ReplayBytes = 8192, 4096
+		up := upstream(t, say("ok"))
+		f.serve(unguarded("s", up.URL))
+		for size, want := range map[int]int{8192: http.StatusOK, 8193: http.StatusRequestEntityTooLarge} {
+			resp := must(f.client.Do(f.request(http.MethodPost, "s", strings.Repeat("x", size))))(t)
+			_ = resp.Body.Close()
+			if resp.StatusCode != want {
+				t.Errorf("%d bytes: %d", size, resp.StatusCode)
+			}
+		}
+	})
+}

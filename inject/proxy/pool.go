@@ -70,10 +70,10 @@ func (p *pool) last() *pooled {
 	return c
 }
 
-// put takes back a connection on which nothing is under way. One that cannot be looked at is not kept. keepAlive is what upstream
-// says of how long it keeps it: Node.js, for one, closes after 5 s, and a request that is sent at that moment is lost.
-func (p *pool) put(c *pooled, keepAlive []byte) {
-	c.age = ageOf(keepAlive)
+// put takes back a connection on which nothing is under way, to be used until it is as old as age. One that cannot be looked at is
+// not kept.
+func (p *pool) put(c *pooled, age time.Duration) {
+	c.age = age
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.closed || c.raw == nil || c.age <= 0 || len(p.idle) >= poolSize {
@@ -87,7 +87,8 @@ func (p *pool) put(c *pooled, keepAlive []byte) {
 	}
 }
 
-// ageOf is how old an idle connection may become, by the value of a Keep-Alive field.
+// ageOf is how old an idle connection may become, by the value of a Keep-Alive field: Node.js, for one, closes after 5 s, and a
+// request that is sent at that moment is lost.
 func ageOf(keepAlive []byte) time.Duration {
 	for parameter := range strings.SplitSeq(string(keepAlive), ",") {
 		name, value, _ := strings.Cut(strings.TrimSpace(parameter), "=")

@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"io"
 	"net/http"
 	"testing"
 	"time"
@@ -37,4 +38,31 @@ func TestUpstreamSaysHowLong(t *testing.T) {
 			return len(pool.idle) == 1 && pool.idle[0].age == want
 		})
 	}
+}
+
+// What upstream says of its connection counts although its answer took long, and other requests were made meanwhile.
+func TestUpstreamSaysHowLongBeforeAStream(t *testing.T) {
+	f := newFixture(t)
+	goOn := make(chan bool)
+	up := upstream(t, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Keep-Alive", "timeout=5")
+		if r.URL.RawQuery == "slow" {
+			_ = http.NewResponseController(w).Flush()
+			<-goOn
+		}
+	})
+	f.serve(unguarded("s", up.URL))
+	slow := must(f.client.Do(f.request(http.MethodPost, "s?slow", "{}")))(t)
+	defer func() { _ = slow.Body.Close() }()
+	for range 20 {
+		f.post("s")
+	}
+	close(goOn)
+	_ = must(io.ReadAll(slow.Body))(t)
+	pool := &(*f.proxy.servers.Load())["s"].quick.pool
+	eventually(t, "both are put back", func() bool {
+		pool.mu.Lock()
+		defer pool.mu.Unlock()
+		return len(pool.idle) == 2 && pool.idle[0].age == 4*time.Second && pool.idle[1].age == 4*time.Second
+	})
 }

@@ -25,7 +25,7 @@ type Proxy struct {
 	log     *slog.Logger
 	budget  budget
 	conns   *conns
-	fronts  map[string]*front // by configured address; touched by Prepare, Commit and Close only
+	fronts  map[string]*front // by configured address; touched by those who reload, one at a time
 	closing sync.WaitGroup    // the listeners that a plan has ended
 
 	mu     sync.Mutex

@@ -87,7 +87,7 @@ func (k Keys) Rotate(ctx context.Context, local secrets.Store, atOnce bool) (Rot
 	}
 }
 
-// rotate writes the root before first: a crash between the two leaves the keys as they are.
+// rotate writes the root before first: a crash between the two leaves the present keys as they are; those of a day before may be gone.
 func rotate(ctx context.Context, local secrets.Store, atOnce bool) (*roots, Rotation, error) {
 	present, rev, err := local.Get(ctx, rootKey)
 	if err != nil {

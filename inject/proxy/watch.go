@@ -19,6 +19,7 @@ type watch struct {
 	lookout *lookout
 	turn    uint64        // counts the starts
 	awaited atomic.Uint64 // the turn that looking may begin for; 0: none
+	blind   *atomic.Bool  // the caller has sent so much ahead that nobody looks any more: sweep does
 	done    chan struct{} // has a value when looking has ended
 	first   [1]byte       // what was read first while looking
 	ahead   []byte        // all that was read while looking: of the next request
@@ -51,6 +52,7 @@ func (w *watch) look() {
 			w.ahead = append(make([]byte, 0, fastHead), w.ahead...)
 		}
 	}
+	w.blind.Store(len(w.ahead) >= fastHead)
 	w.done <- struct{}{}
 }
 
@@ -74,13 +76,14 @@ func (w *watch) over(upstream net.Conn) {
 	}
 }
 
-// stop ends the watch, and gives what was read of the next request. The deadline of the connection is zero then.
+// stop ends the watch, and gives what was read of the next request. A deadline that looking needed is taken away.
 func (w *watch) stop() []byte {
 	if w.awaited.CompareAndSwap(w.turn, 0) {
 		return nil
 	}
 	_ = w.conn.SetReadDeadline(time.Unix(1, 0))
 	<-w.done
+	w.blind.Store(false)
 	_ = w.conn.SetReadDeadline(time.Time{})
 	return w.ahead
 }

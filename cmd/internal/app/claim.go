@@ -46,7 +46,7 @@ func claim(ctx context.Context, dir string) (unlock func(), err error) {
 	}
 	if errors.Is(err, ErrClaimed) {
 		b, _ := os.ReadFile(lockPath(dir))
-		return nil, fmt.Errorf("the state folder %s is in use by another `bearerd run` (pid %s): stop it, or set another "+
+		return nil, fmt.Errorf("the state folder %s is in use by another `bearerd run` (pid %s), or by a command: stop it, or set another "+
 			"path in store \"file\"", dir, strings.TrimSpace(string(b)))
 	}
 	if err != nil {
