@@ -146,7 +146,7 @@ func (s *Source) fetched(ctx context.Context, asked bool) (*Token, error) {
 		case t == nil && s.isRetired():
 			return nil, ErrGone
 		}
-		return s.await(ctx, f) // it has ended, or upstream has refused it, since the flight fell back
+		return s.awaitAlive(ctx, f, asked) // it has ended, or upstream has refused it, since the flight fell back
 	case <-s.gone:
 		return nil, ErrGone
 	case <-ctx.Done():

@@ -67,3 +67,12 @@ func (s *Source) afterLogin(ctx context.Context) bool {
 		}
 	}
 }
+
+// awaitAlive waits for a flight. A token of it that was invalidated before anybody had it is not given.
+func (s *Source) awaitAlive(ctx context.Context, f *flight, asked bool) (*Token, error) {
+	t, err := s.await(ctx, f)
+	if err == nil && t.Dropped() {
+		return s.fetched(ctx, asked)
+	}
+	return t, err
+}
