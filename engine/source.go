@@ -138,7 +138,7 @@ func (s *Source) fetched(ctx context.Context, asked bool) (*Token, error) {
 		if t := s.current.Load(); f.err != nil && t != nil && t.valid(time.Now()) {
 			return t, nil
 		}
-		return s.awaitAlive(ctx, f, asked)
+		return f.token, f.failure()
 	case <-f.fallback:
 		switch t := s.current.Load(); {
 		case t != nil && t.valid(time.Now()):
