@@ -16,7 +16,7 @@ const (
 
 // Chunks decodes a chunked body (RFC 9112 §7.1) as it comes. The zero value is ready.
 type Chunks struct {
-	// Trailers are the fields behind the last chunk, once Done. They are valid until Reset. None is refused for its name.
+	// Trailers are the fields behind the last chunk, once Done. None is refused for its name.
 	Trailers []Field
 
 	state   part
@@ -41,9 +41,6 @@ const (
 	done
 	failed
 )
-
-// Reset makes c ready for another body.
-func (c *Chunks) Reset() { *c = Chunks{Trailers: c.Trailers[:0], trailer: c.trailer[:0]} }
 
 // Done reports whether the body is complete, its trailers included.
 func (c *Chunks) Done() bool { return c.state == done }

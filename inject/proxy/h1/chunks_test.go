@@ -59,7 +59,7 @@ func TestChunks(t *testing.T) {
 		"0\r\nContent-Length: 5\r\n\r\n":                    "[Content-Length=5]",
 	} {
 		for step := range 7 {
-			c.Reset()
+			c = Chunks{}
 			d := decode(t, &c, []byte(body+"HTTP/1.1 200 OK"), step)
 			if d.err != nil || !d.done || d.used != len(body) || d.data+d.trailers != want {
 				t.Errorf("%.80q in pieces of %d: %+v; want %.80q", body, step, d, want)
@@ -69,7 +69,7 @@ func TestChunks(t *testing.T) {
 			}
 		}
 		for cut := range min(len(body), 200) { // a body that is cut off is never done
-			c.Reset()
+			c = Chunks{}
 			if d := decode(t, &c, []byte(body[:cut]), 0); d.done || d.err != nil || d.used != cut {
 				t.Errorf("%.80q cut off: %+v", body[:cut], d)
 			}
@@ -88,7 +88,7 @@ func TestMalformedChunks(t *testing.T) {
 		"0\r\n" + strings.Repeat("A: b\r\n", maxFields+1) + "\r\n", "0\r\nA: " + strings.Repeat("x", maxTrailers),
 	} {
 		for step := range 4 {
-			c.Reset()
+			c = Chunks{}
 			d := decode(t, &c, []byte(body), step)
 			if d.err != ErrChunk || d.done {
 				t.Errorf("%.60q in pieces of %d: %+v; want ErrChunk", body, step, d)
@@ -124,7 +124,7 @@ func TestTrailerLimits(t *testing.T) {
 	if d := decode(t, &c, []byte("0\r\n"+strings.Repeat("A: b\r\n", maxFields)+"\r\n"), 0); !d.done || len(c.Trailers) != maxFields {
 		t.Errorf("%d trailers: %+v", maxFields, d)
 	}
-	c.Reset()
+	c = Chunks{}
 	fill := maxTrailers - len("A: \r\n\r\n")
 	if d := decode(t, &c, []byte("0\r\nA: "+strings.Repeat("x", fill)+"\r\n\r\n"), 0); !d.done || len(c.Trailers) != 1 {
 		t.Errorf("trailers of %d bytes: %v, %v", maxTrailers, d.done, d.err)

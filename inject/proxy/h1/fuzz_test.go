@@ -54,9 +54,9 @@ func checkArrival(t *testing.T, data []byte, cut uint, n int, err error, parse f
 	default:
 		t.Errorf("%q gives %d, %v, but its first %d bytes give %d, %v", data, n, err, len(start), got, early)
 	}
-	end, _, once := End(data, 0)
-	if got, whole := endOfBytes(data); got != end || whole != once {
-		t.Errorf("%q ends at %d, %v, but byte by byte at %d, %v", data, end, once, got, whole)
+	at, once := end(data)
+	if got, whole := endOfBytes(data); got != at || whole != once {
+		t.Errorf("%q ends at %d, %v, but byte by byte at %d, %v", data, at, once, got, whole)
 	}
 }
 

@@ -43,23 +43,21 @@ func equalFold(b []byte, lower string) bool {
 	return true
 }
 
-// End finds the end of the head that buf begins with: n is its length, the empty line included. A caller to whom the head
-// comes in pieces gives next of the call before as from, and 0 at first, so that each byte is looked at once. After
-// ErrIncomplete it reads more, within a limit of its own; a head with a bare LF or without a first line is ErrUncommon at once.
-func End(buf []byte, from int) (n, next int, err error) {
-	for from = min(from, len(buf)); ; {
-		i := bytes.IndexByte(buf[from:], '\n')
+// end finds the end of the head that buf begins with: n is its length, the empty line included. After ErrIncomplete the caller
+// reads more, within a limit of its own; a head with a bare LF or without a first line is ErrUncommon at once.
+func end(buf []byte) (n int, err error) {
+	for {
+		i := bytes.IndexByte(buf[n:], '\n')
 		if i < 0 {
-			return 0, len(buf), ErrIncomplete
+			return 0, ErrIncomplete
 		}
-		i += from
-		switch {
+		i += n
+		switch n = i + 1; {
 		case i < 2 || buf[i-1] != '\r':
-			return 0, i, ErrUncommon
+			return 0, ErrUncommon
 		case buf[i-2] == '\n':
-			return i + 1, i + 1, nil
+			return n, nil
 		}
-		from = i + 1
 	}
 }
 

@@ -1,7 +1,6 @@
 package h1
 
 import (
-	"bytes"
 	"errors"
 	"strings"
 	"testing"
@@ -46,7 +45,7 @@ func TestEnd(t *testing.T) {
 		{"A\r\n\n", 0, ErrUncommon},
 		{"A\r\nB\n\r\n", 0, ErrUncommon},
 	} {
-		n, _, err := End([]byte(test.head), 0)
+		n, err := end([]byte(test.head))
 		if n != test.n || err != test.err {
 			t.Errorf("%q: %d, %v; want %d, %v", test.head, n, err, test.n, test.err)
 		}
@@ -56,27 +55,13 @@ func TestEnd(t *testing.T) {
 	}
 }
 
-// endOfBytes gives End one byte more each time.
+// endOfBytes gives end one byte more each time.
 func endOfBytes(head []byte) (n int, err error) {
 	err = ErrIncomplete
-	for i, from := 0, 0; i <= len(head) && err == ErrIncomplete; i++ {
-		n, from, err = End(head[:i], from)
+	for i := 0; i <= len(head) && err == ErrIncomplete; i++ {
+		n, err = end(head[:i])
 	}
 	return n, err
-}
-
-// TestEndLooksOnce: byte after byte, a long head costs what its bytes cost. The bytes that End has seen are made such that
-// it would stop at them.
-func TestEndLooksOnce(t *testing.T) {
-	head := bytes.Repeat([]byte("a"), 1<<10)
-	from := 0
-	for i := range head {
-		_, next, err := End(head[:i+1], from)
-		if err != ErrIncomplete || next != i+1 {
-			t.Fatalf("after %d bytes: next is %d, %v", i+1, next, err)
-		}
-		head[i], from = '\n', next
-	}
 }
 
 // TestFieldRules: the same for requests, answers and trailers.
@@ -162,7 +147,7 @@ func TestCommonCostsNothing(t *testing.T) {
 		t.Errorf("an answer makes %v allocations", n)
 	}
 	if n := testing.AllocsPerRun(100, func() {
-		c.Reset()
+		c = Chunks{}
 		for rest := chunks; !c.Done(); {
 			_, used, err := c.Next(rest)
 			if rest = rest[used:]; err != nil || used == 0 {
@@ -217,7 +202,7 @@ func BenchmarkChunks(b *testing.B) {
 	var c Chunks
 	b.ReportAllocs()
 	for b.Loop() {
-		c.Reset()
+		c = Chunks{}
 		for rest := body; !c.Done(); {
 			_, n, err := c.Next(rest)
 			if rest = rest[n:]; err != nil || n == 0 {

@@ -21,7 +21,7 @@ type Request struct {
 // ErrIncomplete or ErrUncommon r says nothing.
 func (r *Request) Parse(buf []byte) (n int, err error) {
 	*r = Request{Length: -1, Fields: r.Fields[:0]}
-	if n, _, err = End(buf, 0); err != nil {
+	if n, err = end(buf); err != nil {
 		return 0, err
 	}
 	line, rest := cutLine(buf[:n])

@@ -25,7 +25,7 @@ const unframed = -2
 // ErrIncomplete or ErrUncommon r says nothing.
 func (r *Response) Parse(buf []byte) (n int, err error) {
 	*r = Response{Length: unframed, Fields: r.Fields[:0]}
-	if n, _, err = End(buf, 0); err != nil {
+	if n, err = end(buf); err != nil {
 		return 0, err
 	}
 	line, rest := cutLine(buf[:n])
