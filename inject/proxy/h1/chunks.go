@@ -20,10 +20,11 @@ type Chunks struct {
 	Trailers []Field
 
 	state   part
-	digits  int    // of the size, so far
-	left    uint32 // bytes of data; what the size says, so far
-	extra   int    // bytes behind the size, so far
-	trailer []byte // the lines behind the last chunk, so far
+	digits  int     // of the size, so far
+	left    uint32  // bytes of data; what the size says, so far
+	extra   int     // bytes behind the size, so far
+	trailer []byte  // the lines behind the last chunk, so far
+	room    [2]byte // for the usual one: none but the line end
 }
 
 // part is what the next byte belongs to.
@@ -132,6 +133,9 @@ func hex(b byte) uint32 {
 func (c *Chunks) inTrailer(b byte) part {
 	if len(c.trailer) == maxTrailers {
 		return failed
+	}
+	if c.trailer == nil {
+		c.trailer = c.room[:0]
 	}
 	c.trailer = append(c.trailer, b)
 	switch {
