@@ -22,6 +22,8 @@ func clientConfigCommand() *cobra.Command {
 	}
 	client := cmd.Flags().String("client", "default", "`name` of the client that the local key is for")
 	stdio := cmd.Flags().Bool("stdio", false, "for a url server: bearerd exec, which needs no bearerd run")
+	cmd.Flags().String("for", "", "`client` whose file it is for: claude-desktop, claude-code, cursor, vscode, …")
+	cmd.Flags().Bool("headers-helper", false, "for Claude Code: the key is printed by `bearerd headers` when it is needed")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		cfg, err := load(cmd, false)
 		if err != nil {

@@ -88,7 +88,8 @@ func root(umask int) *cobra.Command {
 	})
 	cmd.AddCommand(runCommand(), execCommand(umask), checkCommand(), statusCommand(), metricsCommand(), tokenCommand(),
 		refreshCommand(), invalidateCommand(), revokeCommand(), secretCommand(), clientConfigCommand(), storeCommand(),
-		demoCommand(), versionCommand(), planCommand(), reloadCommand(), loginCommand(), logoutCommand(), adminKeyCommand(), keyCommand())
+		demoCommand(), versionCommand(), planCommand(), reloadCommand(), loginCommand(), logoutCommand(), adminKeyCommand(), keyCommand(),
+		importCommand(), doctorCommand(), initCommand(), headersCommand())
 	cmd.CompletionOptions.DisableDefaultCmd = true
 	wrongUsage(cmd)
 	return cmd
