@@ -1,7 +1,58 @@
 package clients
 
+import (
+	"maps"
+	"slices"
+)
+
 var claudeCode = &Format{
 	Name: "claude-code", Title: "Claude Code", Also: "", toml: false,
-	in:   []string{"mcpServers"},
-	drop: []string{"type", "command", "args", "env", "url", "headers", "headersHelper", "oauth"},
+	owns:  ownsClaudeCode,
+	read:  readClaudeCode,
+	entry: claudeCodeEntry,
+	in:    []string{"mcpServers"},
+	drop:  []string{"type", "command", "args", "env", "url", "headers", "headersHelper", "oauth"},
+}
+
+func ownsClaudeCode(path string, doc map[string]any) bool {
+	return ends(path, ".mcp.json", ".claude.json") || path == "" && dialect(doc) == "claude-code"
+}
+
+// readClaudeCode reads a project's .mcp.json, or ~/.claude.json with the servers of each project.
+func readClaudeCode(doc map[string]any) (*File, error) {
+	file := &File{}
+	if err := file.each([]string{"mcpServers"}, doc["mcpServers"], readClaudeCodeServer); err != nil {
+		return nil, err
+	}
+	projects := object(doc, "projects")
+	for _, dir := range slices.Sorted(maps.Keys(projects)) {
+		project, _ := projects[dir].(map[string]any)
+		disabled, _ := project["disabledMcpServers"].([]any)
+		err := file.each([]string{"projects", dir, "mcpServers"}, project["mcpServers"], func(k keys, s *Server) {
+			readClaudeCodeServer(k, s)
+			s.Off = s.Off || slices.Contains(disabled, any(s.Name))
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return file, nil
+}
+
+func readClaudeCodeServer(k keys, s *Server) {
+	k.expand = shellBraces
+	k.usual(s, "url")
+	k.expand = literal
+	oauth, ok := k.object("oauth")
+	if !ok {
+		return
+	}
+	s.OAuth = signIn()
+	oauth.put(s.OAuth, "clientId", "OAUTH_CLIENT_ID")
+	oauth.put(s.OAuth, "clientSecret", "OAUTH_CLIENT_SECRET")
+	oauth.putScopes(s.OAuth, "scopes")
+	if port := oauth.name("callbackPort"); port != "" {
+		s.OAuth["OAUTH_REDIRECT_URI"] = literal("http://localhost:" + port + "/callback")
+	}
+	oauth.rest()
 }

@@ -1,6 +1,6 @@
 // Package clients knows the files in which MCP clients and gateways keep their servers: what is in them, and what a client
 // has to write there to use bearerd. One file for each format. It touches no disk and no network, resolves no variable and
-// no secret, and knows nothing of bearerd's configuration.
+// no secret, and knows nothing of bearerd's configuration but the names of an oauth_config.
 package clients
 
 import (
@@ -39,7 +39,7 @@ type File struct {
 // Server is what a file says of one MCP server.
 type Server struct {
 	Name    string
-	At      []string // the keys that lead to it in the file; an index of a list in decimal
+	At      []string // the keys that lead to it in the file; an index of a list in decimal; none: the file is its entry
 	Command Text     // with Args: a stdio server
 	Args    []Text
 	Env     map[string]Text
@@ -53,7 +53,7 @@ type Server struct {
 	Lost    []string       // as in File, of this one
 }
 
-// Text is a value, with the places where its client would put something in.
+// Text is a value, with the places where its client would put something in. nil: there is none; without parts: it is empty.
 type Text []Part
 
 // Part is one piece of a Text: exactly one of Literal, Variable, Input, Path and Other is set.
@@ -113,21 +113,4 @@ func Named(name string) (*Format, error) {
 	}
 	slices.Sort(names)
 	return nil, fmt.Errorf("there is no client %q: use one of %s", name, strings.Join(names, ", "))
-}
-
-// Read takes the servers out of a file. format is its kind; nil: found out by its path and its contents. An error names the
-// line, where it has one, and no value.
-func Read(path string, data []byte, format *Format) (*File, error) {
-	return nil, fmt.Errorf("%s: not yet", path)
-}
-
-// Snippet is what a client has to have in its file to reach servers through bearerd, in the form of that file.
-func (f *Format) Snippet(launches ...Launch) ([]byte, error) {
-	return nil, fmt.Errorf("%s: not yet", f.Name)
-}
-
-// Rewrite is the file with launches in the places of servers; the keys of launches are Server.At joined by a zero byte. All
-// else stays byte by byte: comments, order, white space, and what an entry says beside how its server is reached.
-func (f *Format) Rewrite(data []byte, launches map[string]Launch) ([]byte, error) {
-	return nil, fmt.Errorf("%s: not yet", f.Name)
 }

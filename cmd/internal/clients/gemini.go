@@ -1,7 +1,83 @@
 package clients
 
+import "slices"
+
 var gemini = &Format{
 	Name: "gemini", Title: "Gemini CLI", Also: "gemini-cli", toml: false,
-	in:   []string{"mcpServers"},
-	drop: []string{"command", "args", "env", "cwd", "url", "httpUrl", "type", "headers", "oauth", "authProviderType"},
+	owns:  ownsGemini,
+	read:  readGemini,
+	entry: geminiEntry,
+	in:    []string{"mcpServers"},
+	drop:  []string{"command", "args", "env", "cwd", "url", "httpUrl", "tcp", "type", "headers", "oauth", "authProviderType"},
+}
+
+func ownsGemini(path string, doc map[string]any) bool {
+	return ends(path, ".gemini/settings.json") || path == "" && dialect(doc) == "gemini"
+}
+
+// readGemini reads settings.json. A server that the lists of allowed and excluded ones keep from starting is off.
+func readGemini(doc map[string]any) (*File, error) {
+	file, mcp := &File{}, object(doc, "mcp")
+	allowed, restricted := first(mcp["allowed"], doc["allowMCPServers"])
+	excluded, _ := first(mcp["excluded"], doc["excludeMCPServers"])
+	if mcp["serverCommand"] != nil {
+		file.Lost = append(file.Lost, "mcp.serverCommand")
+	}
+	return file, file.each([]string{"mcpServers"}, doc["mcpServers"], func(k keys, s *Server) {
+		k.expand = dollars
+		readGeminiServer(k, s)
+		s.Off = s.Off || restricted && !slices.Contains(allowed, any(s.Name)) || slices.Contains(excluded, any(s.Name))
+	})
+}
+
+// first is the first value that is a list.
+func first(values ...any) (list []any, ok bool) {
+	for _, value := range values {
+		if list, ok = value.([]any); ok {
+			return list, true
+		}
+	}
+	return nil, false
+}
+
+func readGeminiServer(k keys, s *Server) {
+	if k.has("tcp") {
+		k.refuseTransport("tcp")
+	}
+	sse := !k.has("httpUrl") && k.has("url") && normal(k.name("type")) != "http"
+	k.stdio(s)
+	k.remote(s, "httpUrl", "url")
+	if len(s.URL) > 0 { // it goes before a command there
+		s.Command = k.without(s.Command, "command")
+	}
+	k.skip("type")
+	k.oneOf(s)
+	k.off(s)
+	s.SSE, s.Dir = sse && len(s.URL) > 0, k.text("cwd")
+	provider := k.name("authProviderType")
+	if provider != "" && provider != "dynamic_discovery" {
+		k.lose("authProviderType")
+		return
+	}
+	oauth, ok := k.object("oauth")
+	if !ok {
+		return
+	}
+	s.OAuth = signIn()
+	if enabled, there := oauth.flag("enabled"); there {
+		s.OAuth["enabled"] = enabled
+	}
+	for key, field := range map[string]string{
+		"clientId": "OAUTH_CLIENT_ID", "clientSecret": "OAUTH_CLIENT_SECRET", "authorizationUrl": "OAUTH_AUTHORIZATION_URL",
+		"tokenUrl": "OAUTH_TOKEN_URL", "registrationUrl": "OAUTH_REGISTRATION_URL", "redirectUri": "OAUTH_REDIRECT_URI",
+	} {
+		oauth.put(s.OAuth, key, field)
+	}
+	oauth.putScopes(s.OAuth, "scopes")
+	if audiences := oauth.texts("audiences"); len(audiences) == 1 {
+		s.OAuth["OAUTH_AUDIENCE"] = audiences[0]
+	} else {
+		oauth.lose("audiences")
+	}
+	oauth.rest()
 }
