@@ -96,7 +96,7 @@ func TestEveryMetricIsDocumented(t *testing.T) {
 func withVault(t *testing.T) *app.App {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "bearerd.hcl") // a checkout may be writable by its group
-	if err := os.WriteFile(path, []byte(read(t, "../../examples/vault/bearerd.hcl")), 0o600); err != nil {
+	if err := os.WriteFile(path, []byte(read(t, "../../examples/vault-approle/bearerd.hcl")), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	cfg, diagnostics := config.Load(path)

@@ -15,9 +15,9 @@ import (
 	"bearerd/secrets/vault/vaulttest"
 )
 
-const vaultExample = "../../examples/vault"
+const vaultExample = "../../examples/vault-approle"
 
-// operator does what the example's README tells people to do, over HTTP: the commands are read from there.
+// operator does what SETUP.md of the example tells people to do, over HTTP: the commands are read from there.
 type operator struct {
 	vault *vaulttest.Server
 	stdin map[string]string // what is typed for a field=- of a path, or is in the file of a field=@FILE
@@ -33,11 +33,11 @@ func readText(t *testing.T, path string) string {
 	return string(b)
 }
 
-// follow runs the README's commands up to its section about other logins. Engines are there already, and wrapping is
+// follow runs SETUP.md's commands up to its section about other logins. Engines are there already, and wrapping is
 // the second of two ways to hand over a secret id.
 func (o *operator) follow(t *testing.T, wrapped bool) {
 	t.Helper()
-	text, _, _ := strings.Cut(readText(t, filepath.Join(vaultExample, "README.md")), "## Other logins")
+	text, _, _ := strings.Cut(readText(t, filepath.Join(vaultExample, "SETUP.md")), "## Other logins")
 	ran := 0
 	for line := range strings.Lines(text) {
 		line, _, _ = strings.Cut(line, " #")
@@ -60,7 +60,7 @@ func (o *operator) follow(t *testing.T, wrapped bool) {
 		ran++
 	}
 	if ran < 9 {
-		t.Fatalf("only %d commands were found in the README", ran)
+		t.Fatalf("only %d commands were found in SETUP.md", ran)
 	}
 }
 
@@ -91,7 +91,7 @@ func (o *operator) run(t *testing.T, words []string) string {
 	case rest[0] == "write":
 		return field(o.vault.Do("POST", rest[1], o.fields(rest[1], rest[2:])), flags["-field"])
 	default:
-		t.Fatalf("the README has a command that this test does not know: %v", words)
+		t.Fatalf("SETUP.md has a command that this test does not know: %v", words)
 	}
 	return ""
 }
@@ -179,7 +179,7 @@ func exampleHome(t *testing.T, o *operator, as *oauthtest.Server, change ...stri
 	return h
 }
 
-// exampleWorld is a Vault set up as the README says, and the authorization server.
+// exampleWorld is a Vault set up as SETUP.md says, and the authorization server.
 func exampleWorld(t *testing.T, wrapped bool) (*operator, *oauthtest.Server) {
 	t.Helper()
 	v := vaulttest.Start(t)
@@ -198,7 +198,7 @@ func exampleWorld(t *testing.T, wrapped bool) (*operator, *oauthtest.Server) {
 	return o, as
 }
 
-// The example does what its README says, after nothing but the README's commands: two hosts, one token for each server.
+// The example does what its SETUP.md says, after nothing but SETUP.md's commands: two hosts, one token for each server.
 func TestVaultExample(t *testing.T) {
 	t.Parallel()
 	o, as := exampleWorld(t, false)
@@ -261,7 +261,7 @@ func TestVaultExampleWrapped(t *testing.T) {
 	}
 }
 
-// The other logins of the README are valid blocks, and Vault takes their commands; those that need an issuer or a cluster apart.
+// The other logins of SETUP.md are valid blocks, and Vault takes their commands; those that need an issuer or a cluster apart.
 func TestVaultExampleOtherLogins(t *testing.T) {
 	t.Parallel()
 	o, as := exampleWorld(t, false)
@@ -274,7 +274,7 @@ func TestVaultExampleOtherLogins(t *testing.T) {
 		t.Fatal(err)
 	}
 	o.stdin["auth/cert/certs/bearerd certificate"] = readText(t, filepath.Join(dir, "ca.pem"))
-	_, text, _ := strings.Cut(readText(t, filepath.Join(vaultExample, "README.md")), "## Other logins")
+	_, text, _ := strings.Cut(readText(t, filepath.Join(vaultExample, "SETUP.md")), "## Other logins")
 	ran := 0
 	for line := range strings.Lines(text) {
 		if words := strings.Fields(line); len(words) > 1 && words[0] == "vault" && !strings.HasSuffix(words[2], "/config") {

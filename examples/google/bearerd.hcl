@@ -12,6 +12,6 @@ server "google" {
     OAUTH_REVOCATION_URL       = "https://oauth2.googleapis.com/revoke"
     OAUTH_CLIENT_ID            = "your-client.apps.googleusercontent.com"
     OAUTH_CLIENT_SECRET        = secret("google")
-    OAUTH_SCOPE                = "openid email profile"
+    OAUTH_SCOPE                = "https://www.googleapis.com/auth/calendar.readonly"
   }
 }

@@ -1,4 +1,4 @@
-# Secrets in Vault, and tokens shared by all hosts that use this file. README.md beside it sets Vault up.
+# Secrets in Vault, and tokens shared by all hosts that use this file. SETUP.md beside it sets Vault up.
 
 vault {
   address = "https://vault.example.com:8200"
