@@ -7,7 +7,10 @@ import (
 	"crypto/ed25519"
 	"crypto/rand"
 	"crypto/rsa"
+	"crypto/sha1"
+	"crypto/sha256"
 	"crypto/x509"
+	"encoding/base64"
 	"encoding/pem"
 	"errors"
 	"fmt"
@@ -30,11 +33,16 @@ var errNoKey = errors.New("it holds no private key as PEM in PKCS#8, PKCS#1 or S
 // assertion is the JWT by which a client proves itself (RFC 7523 §2.2, §3), good for one request within a minute. Its
 // audience is the issuer; where none is known, the token endpoint.
 func assertion(ctx context.Context, t *Target, r *secrets.Resolver) (string, error) {
-	key, alg, err := signingKey(ctx, t, r)
+	key, alg, cert, err := signingKey(ctx, t, r)
 	if err != nil {
 		return "", fmt.Errorf("OAUTH_PRIVATE_KEY_PATH: %w", err)
 	}
 	options := new(jose.SignerOptions).WithType("JWT")
+	if cert != nil { // Entra ID finds the key by it, older issuers by the SHA-1 (RFC 7515 §4.1.7, §4.1.8)
+		old, thumbprint := sha1.Sum(cert.Raw), sha256.Sum256(cert.Raw)
+		options = options.WithHeader("x5t", base64.RawURLEncoding.EncodeToString(old[:])).
+			WithHeader("x5t#S256", base64.RawURLEncoding.EncodeToString(thumbprint[:]))
+	}
 	if t.PrivateKeyID != "" {
 		options = options.WithHeader("kid", t.PrivateKeyID)
 	}
@@ -57,18 +65,35 @@ func assertion(ctx context.Context, t *Target, r *secrets.Resolver) (string, err
 	return signed, nil
 }
 
-// signingKey reads the key anew, so that one that was replaced counts at once.
-func signingKey(ctx context.Context, t *Target, r *secrets.Resolver) (crypto.Signer, jose.SignatureAlgorithm, error) {
+// signingKey reads the key anew, so that one that was replaced counts at once, and its certificate if that is in the same
+// PEM.
+func signingKey(
+	ctx context.Context, t *Target, r *secrets.Resolver,
+) (key crypto.Signer, alg jose.SignatureAlgorithm, cert *x509.Certificate, err error) {
 	text, err := readPEM(ctx, assertionKey, t.PrivateKeyPath, r)
 	if err != nil {
-		return nil, "", err
+		return nil, "", nil, err
 	}
-	key, err := parseKey(text)
+	key, err = parseKey(text)
 	if err != nil {
-		return nil, "", &materialError{assertionKey, place(t.PrivateKeyPath), err}
+		return nil, "", nil, &materialError{assertionKey, place(t.PrivateKeyPath), err}
 	}
-	alg, err := algorithm(key, t.Algs)
-	return key, alg, err
+	alg, err = algorithm(key, t.Algs)
+	return key, alg, certificateOf(key, text), err
+}
+
+// certificateOf is the certificate in a PEM that is for a key; nil: there is none.
+func certificateOf(key crypto.Signer, text []byte) *x509.Certificate {
+	public, ok := key.Public().(interface{ Equal(crypto.PublicKey) bool })
+	for block, rest := pem.Decode(text); ok && block != nil; block, rest = pem.Decode(rest) {
+		if block.Type != "CERTIFICATE" {
+			continue
+		}
+		if cert, err := x509.ParseCertificate(block.Bytes); err == nil && public.Equal(cert.PublicKey) {
+			return cert
+		}
+	}
+	return nil
 }
 
 // parseKey takes the first private key. The errors of crypto/x509 are not kept: they speak of ASN.1.

@@ -7,8 +7,12 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
+	"crypto/sha1"
+	"crypto/sha256"
 	"crypto/x509"
+	"encoding/base64"
 	"encoding/pem"
+	"math/big"
 	"os"
 	"path/filepath"
 	"strings"
@@ -206,4 +210,44 @@ func TestAssertionForARevocation(t *testing.T) {
 	if r := e.only(t); r.form.Get("client_assertion") == "" || r.form.Has("client_id") || r.form.Get("token") != "some-token" {
 		t.Errorf("body %s", r.body)
 	}
+}
+
+// Entra ID finds the key by its certificate (RFC 7515 §4.1.7, §4.1.8). Another certificate in the same PEM says nothing.
+func TestAssertionNamesItsCertificate(t *testing.T) {
+	t.Parallel()
+	key, other := rsaKey(t), rsaKey(t)
+	own, raw := selfSigned(t, key)
+	foreign, _ := selfSigned(t, other)
+	for name, c := range map[string]struct {
+		text  string
+		named bool
+	}{
+		"key alone":         {pkcs8(t, key), false},
+		"key, certificate":  {pkcs8(t, key) + own, true},
+		"certificate, key":  {own + pkcs8(t, key), true},
+		"another's":         {foreign + pkcs8(t, key), false},
+		"another's and own": {foreign + own + pkcs8(t, key), true},
+	} {
+		header, _, _ := asserted(t, secrets.LiteralRef(c.text), key.Public(), nil)
+		old, thumbprint := sha1.Sum(raw), sha256.Sum256(raw)
+		for field, sum := range map[jose.HeaderKey][]byte{"x5t": old[:], "x5t#S256": thumbprint[:]} {
+			want := any(nil)
+			if c.named {
+				want = base64.RawURLEncoding.EncodeToString(sum)
+			}
+			if got := header.ExtraHeaders[field]; got != want {
+				t.Errorf("%s: %s is %v, want %v", name, field, got, want)
+			}
+		}
+	}
+}
+
+func selfSigned(t *testing.T, key crypto.Signer) (text string, raw []byte) {
+	t.Helper()
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour)}
+	raw, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: raw})), raw
 }

@@ -142,6 +142,9 @@ func resourcePlaces(server *url.URL) []*url.URL {
 	return []*url.URL{at, root}
 }
 
+// ErrResource is wrapped where the metadata of a protected resource is not about the server (RFC 9728 §3.3).
+var ErrResource = errors.New("is about another resource")
+
 // belongs refuses a document of another resource (RFC 9728 §3.3).
 func (f *finder) belongs(d *resourceDocument, server *url.URL) (*resourceDocument, error) {
 	resource, err := f.address("resource in the metadata of "+server.Host, d.Resource)
@@ -149,8 +152,7 @@ func (f *finder) belongs(d *resourceDocument, server *url.URL) (*resourceDocumen
 		return nil, err
 	}
 	if !covers(resource, server) {
-		return nil, f.final("the protected resource metadata of %s is about another resource, at %s: none of it is used",
-			server.Host, resource.Host)
+		return nil, f.final("the protected resource metadata of %s %w, at %s: none of it is used", server.Host, ErrResource, resource.Host)
 	}
 	if jsonSize(d.Resource) > maxKeptURL {
 		return nil, f.final("resource in the metadata of %s is over %d KiB", server.Host, maxKeptURL>>10)

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"bearerd/secrets"
 )
 
 const (
@@ -45,6 +47,16 @@ func (w *wire) clean(text string) string {
 	}, text)
 	text = strings.ReplaceAll(text, masked, "[secret]")
 	return text[:min(len(text), maxText)]
+}
+
+// Clean makes the text of another side fit to be shown: at most 200 printable ASCII characters, with none of the hidden values
+// in it, escaped or not.
+func Clean(text string, hidden ...secrets.Secret) string {
+	w := &wire{}
+	for _, value := range hidden {
+		w.hide(value.Reveal())
+	}
+	return w.clean(text)
 }
 
 // echoes reports whether a text holds one of the values, plain or escaped.

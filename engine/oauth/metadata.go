@@ -104,10 +104,13 @@ func wellKnown(u *url.URL, escaped string) *url.URL {
 	return at
 }
 
+// ErrIssuer is wrapped where metadata is about another issuer than it was asked for (RFC 8414 §3.3).
+var ErrIssuer = errors.New("names another issuer than the one that it was asked for: none of it is used")
+
 // metadata checks a document whole before any of it is used (RFC 8414 §3.3): one bad member makes all of it suspect.
 func (f *finder) metadata(host string, d *issuerDocument, issuer string) (*Metadata, error) {
 	if !sameIssuer(d.Issuer, issuer) {
-		return nil, f.final("the metadata at %s names another issuer than the one that it was asked for: none of it is used", host)
+		return nil, f.final("the metadata at %s %w", host, ErrIssuer)
 	}
 	for _, member := range []struct{ name, value string }{
 		{"issuer", d.Issuer}, {"authorization_endpoint", d.AuthorizationURL}, {"token_endpoint", d.TokenURL},

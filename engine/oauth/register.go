@@ -87,7 +87,7 @@ func (t *Target) clientMetadata(ctx context.Context, r *secrets.Resolver, redire
 	switch t.Method {
 	case MethodBasic, MethodPost:
 	case MethodPrivateKeyJWT:
-		key, alg, err := signingKey(ctx, t, r)
+		key, alg, _, err := signingKey(ctx, t, r)
 		if err != nil {
 			return nil, fmt.Errorf("OAUTH_PRIVATE_KEY_PATH: %w", err)
 		}

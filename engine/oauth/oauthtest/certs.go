@@ -53,7 +53,7 @@ func template(commonName string) *x509.Certificate {
 		SerialNumber: serial,
 		Subject:      pkix.Name{CommonName: commonName},
 		NotBefore:    time.Date(1999, 12, 31, 0, 0, 0, 0, time.UTC), // testing/synctest begins a day later
-		NotAfter:     time.Now().Add(24 * time.Hour),
+		NotAfter:     time.Now().Add(90 * 24 * time.Hour),
 		KeyUsage:     x509.KeyUsageDigitalSignature,
 	}
 }
