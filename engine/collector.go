@@ -14,17 +14,18 @@ func desc(name, help string, labels ...string) *prometheus.Desc {
 }
 
 var (
-	descAcquisitions  = desc("token_acquisitions_total", "Acquisitions of a token, by result and reason.", "result", "reason")
+	descAcquisitions  = desc("token_acquisitions_total", "Acquisitions, by `result` (`success`, `failure`) and `reason`.", "result", "reason")
 	descHits          = desc("token_cache_hits_total", "Tokens served from the cache.")
 	descMisses        = desc("token_cache_misses_total", "Askings that had to wait for an acquisition.")
 	descRefreshes     = desc("token_refreshes_total", "Acquisitions that replaced an earlier token.")
-	descInvalidations = desc("token_invalidations_total", "Tokens dropped on request or because upstream refused them.")
+	descInvalidations = desc("token_invalidations_total", "Tokens dropped on request, or because upstream refused them by a Bearer challenge.")
 	descLatency       = desc("token_request_duration_seconds", "Time of token requests, failed ones too.")
 	descActive        = desc("active_tokens", "1 while a valid token is held.")
-	descReauth        = desc("needs_reauth", "1 while a person must sign in, approve a scope, or supply a refresh token.")
-	descExpiry        = desc("token_expiry_timestamp_seconds", "When the present token expires.")
-	descUnwritable    = desc("store_unwritable", "1 while the store takes no record of this server.")
-	descUncommitted   = desc("commit_pending", "1 while the newest refresh token is in the journal, not yet in the store.")
+	descReauth        = desc("needs_reauth", "1 while a person must act, as the state `needs_reauth` says: sign in, approve a scope (a token may be "+
+		"served then), or supply a refresh token.")
+	descExpiry      = desc("token_expiry_timestamp_seconds", "When the present token expires.")
+	descUnwritable  = desc("store_unwritable", "1 while the store does not take or give the record of this server; `bearerd status` says why.")
+	descUncommitted = desc("commit_pending", "1 while its newest refresh token is in the journal of the state folder, and not yet in the store.")
 )
 
 // Describe implements prometheus.Collector.

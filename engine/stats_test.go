@@ -123,7 +123,7 @@ func TestCollectorShowsWhoNeedsAPerson(t *testing.T) {
 	r := prometheus.NewPedanticRegistry()
 	r.MustRegister(Collector{Engine: b.Engine})
 	for _, a := range []string{"1", "0"} {
-		want := "# HELP bearerd_needs_reauth 1 while a person must sign in, approve a scope, or supply a refresh token.\n" +
+		want := "# HELP bearerd_needs_reauth 1 while a person must act, as the state `needs_reauth` says: sign in, approve a scope (a token may be served then), or supply a refresh token.\n" +
 			"# TYPE bearerd_needs_reauth gauge\nbearerd_needs_reauth{server=\"a\"} " + a + "\nbearerd_needs_reauth{server=\"b\"} 0\n"
 		if err := testutil.GatherAndCompare(r, strings.NewReader(want), "bearerd_needs_reauth"); err != nil {
 			t.Error(err)

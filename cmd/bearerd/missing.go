@@ -5,13 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"os"
 	"path/filepath"
-	"slices"
 	"time"
 
 	"bearerd/cmd/internal/app"
+	"bearerd/cmd/internal/doctor"
 	"bearerd/config"
 	"bearerd/inject/peer"
 	"bearerd/inject/stdio"
@@ -137,18 +136,18 @@ func look(
 	ctx context.Context, cfg *config.Config, s *config.Server, near, far *secrets.Resolver,
 ) (values map[string]secrets.Secret, lacks []finding) {
 	values = map[string]secrets.Secret{}
-	for _, u := range uses(s) {
+	for _, u := range doctor.Uses(s) {
 		resolve := near
-		if u.ref.Kind == secrets.Vault || u.ref.Kind == secrets.Stored && cfg.Shared != nil {
+		if u.Ref.Kind == secrets.Vault || u.Ref.Kind == secrets.Stored && cfg.Shared != nil {
 			resolve = far
 		}
 		if resolve == nil {
 			continue
 		}
-		v, err := resolve.ResolveText(ctx, u.ref)
-		values[u.what] = v
+		v, err := resolve.ResolveText(ctx, u.Ref)
+		values[u.What] = v
 		if err != nil && !errors.Is(err, vault.ErrEngine) { // engines tells that once
-			lacks = append(lacks, finding{s.Name, fmt.Sprintf("%s: %v", u.what, err), false})
+			lacks = append(lacks, finding{s.Name, fmt.Sprintf("%s: %v", u.What, err), false})
 		}
 	}
 	return values, lacks
@@ -171,13 +170,9 @@ func login(ctx context.Context, cfg *config.Config, near *secrets.Resolver) (fou
 	if cfg.Vault == nil {
 		return nil
 	}
-	a := cfg.Vault.Auth
-	for _, u := range []use{{"token", a.Token}, {"role_id", a.RoleID}, {"secret_id", a.SecretID}, {"jwt", a.JWT}} {
-		if u.ref.IsZero() {
-			continue
-		}
-		if _, err := near.ResolveText(ctx, u.ref); err != nil {
-			found = append(found, finding{"", fmt.Sprintf("vault: %s: %v", u.what, err), false})
+	for _, u := range doctor.VaultUses(cfg.Vault) {
+		if _, err := near.ResolveText(ctx, u.Ref); err != nil {
+			found = append(found, finding{"", fmt.Sprintf("vault: %s: %v", u.What, err), false})
 		}
 	}
 	return found
@@ -216,46 +211,6 @@ func (s storeBy) Get(ctx context.Context, key string) ([]byte, secrets.Revision,
 	ctx, cancel := context.WithDeadline(ctx, s.by)
 	defer cancel()
 	return s.Store.Get(ctx, key)
-}
-
-// use is one place where a configuration refers to a secret.
-type use struct {
-	what string
-	ref  secrets.Ref
-}
-
-func uses(s *config.Server) (list []use) {
-	one := func(what string, ref secrets.Ref) {
-		if !ref.IsZero() {
-			list = append(list, use{what, ref})
-		}
-	}
-	all := func(prefix string, refs map[string]secrets.Ref) {
-		for _, name := range slices.Sorted(maps.Keys(refs)) {
-			one(prefix+" "+name, refs[name])
-		}
-	}
-	pem := func(what string, ref secrets.Ref) {
-		if ref.Kind != secrets.File { // files were read when the configuration was
-			one(what, ref)
-		}
-	}
-	all("env", s.Env)
-	all("headers", s.Headers)
-	if o := s.OAuth; o != nil && o.Enabled {
-		one("OAUTH_CLIENT_SECRET", o.ClientSecret)
-		one("OAUTH_REFRESH_TOKEN", o.RefreshToken)
-		if o.UseMTLS {
-			pem("OAUTH_CLIENT_CERT_PATH", o.ClientCertPath)
-			pem("OAUTH_CLIENT_KEY_PATH", o.ClientKeyPath)
-		}
-		pem("OAUTH_PRIVATE_KEY_PATH", o.PrivateKeyPath)
-		pem("OAUTH_CA_BUNDLE_PATH", o.CABundlePath)
-		all("OAUTH_AUTHORIZATION_PARAMS", o.AuthorizationParams)
-		all("OAUTH_ADDITIONAL_PARAMS", o.AdditionalParams)
-		all("OAUTH_CUSTOM_HEADERS", o.CustomHeaders)
-	}
-	return list
 }
 
 // tell prints the findings and reports whether one of them is fatal.

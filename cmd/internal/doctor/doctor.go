@@ -3,7 +3,15 @@
 // registers no client.
 package doctor
 
-import "time"
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"bearerd/config"
+)
 
 // Result is what came of a step.
 type Result string
@@ -25,4 +33,144 @@ type Step struct {
 	Detail string        `json:"detail"`           // what was found; no secret is in it
 	Remedy string        `json:"remedy,omitempty"` // what to do, where it is not OK
 	Took   time.Duration `json:"took_ns"`
+}
+
+// ErrUnknown is returned for a name that the configuration does not have.
+var ErrUnknown = errors.New("there is no such server in the configuration")
+
+const (
+	limit      = 10 * time.Second // of one step that uses the network or starts a program
+	concurrent = 4                // servers at once
+)
+
+// Doctor looks at one configuration. Begun and Ended are called one at a time, in the order of the steps.
+type Doctor struct {
+	Path    string                    // of the configuration; "": there is none
+	Version string                    // of this program
+	Begun   func(name, server string) // a step begins; nil: nobody wants to know
+	Ended   func(Step)
+
+	config *config.Config
+	dates  dates
+	common // what the steps about all servers have found
+}
+
+// Look takes every step for one server, or for all of them: "". What is wrong is in the steps; an error is ErrUnknown, or
+// ctx's.
+func (d *Doctor) Look(ctx context.Context, name string) error {
+	ch := &chart{begun: d.begun, ended: d.Ended}
+	cfg, ok := d.configuration(ch, name)
+	if !ok {
+		return ctx.Err()
+	}
+	servers := cfg.Servers
+	if name != "" {
+		s := cfg.Server(name)
+		if s == nil {
+			return fmt.Errorf("server %q: %w", name, ErrUnknown)
+		}
+		servers = []*config.Server{s}
+	}
+	d.config = cfg
+	d.fileModes(ch, servers)
+	d.store(ctx, ch)
+	d.vault(ctx, ch)
+	defer d.close(ctx)
+	d.daemon(ctx, ch)
+	d.open(ctx)
+	d.each(ctx, servers)
+	d.clock(ch)
+	return ctx.Err()
+}
+
+func (d *Doctor) begun(name, server string) {
+	if d.Begun != nil {
+		d.Begun(name, server)
+	}
+}
+
+// each looks at several servers at once, and tells of them in their order.
+func (d *Doctor) each(ctx context.Context, servers []*config.Server) {
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	turns := make(chan struct{}, concurrent)
+	told := make([]chan func(), len(servers))
+	for i := range servers {
+		told[i] = make(chan func(), 100) // more than a server has steps
+	}
+	wg.Go(func() {
+		for i, s := range servers {
+			turns <- struct{}{}
+			wg.Go(func() {
+				defer func() { close(told[i]); <-turns }()
+				ch := &chart{server: s.Name,
+					begun: func(name, server string) { told[i] <- func() { d.begun(name, server) } },
+					ended: func(s Step) { told[i] <- func() { d.Ended(s) } }}
+				d.examine(ctx, ch, s)
+			})
+		}
+	})
+	for _, c := range told {
+		for tell := range c {
+			tell()
+		}
+	}
+}
+
+// chart is what is written down about one server, or about all of them.
+type chart struct {
+	server string
+	begun  func(name, server string)
+	ended  func(Step)
+	failed []Step
+}
+
+// finding is what a step comes to.
+type finding struct {
+	result         Result
+	detail, remedy string
+}
+
+func good(format string, args ...any) finding {
+	return finding{result: OK, detail: fmt.Sprintf(format, args...)}
+}
+
+func bad(remedy, format string, args ...any) finding {
+	return finding{Failed, fmt.Sprintf(format, args...), remedy}
+}
+
+func warned(remedy, format string, args ...any) finding {
+	return finding{Warned, fmt.Sprintf(format, args...), remedy}
+}
+
+func skipped(remedy, format string, args ...any) finding {
+	return finding{Skipped, fmt.Sprintf(format, args...), remedy}
+}
+
+// take takes a step. What fails for the same reason as an earlier one, with the same remedy, is not told as another fault.
+func (ch *chart) take(name string, look func() finding) Result {
+	ch.begun(name, ch.server)
+	start := time.Now()
+	f := look()
+	if f.result == Failed {
+		for _, before := range ch.failed {
+			if before.Remedy == f.remedy && before.Name != name {
+				f = skipped("", "%s, as with %s", f.detail, before.Name)
+				break
+			}
+		}
+	}
+	s := Step{Name: name, Server: ch.server, Result: f.result, Detail: f.detail, Remedy: f.remedy, Took: time.Since(start)}
+	if s.Result == Failed {
+		ch.failed = append(ch.failed, s)
+	}
+	ch.ended(s)
+	return s.Result
+}
+
+// skip notes that a step cannot be taken because of another one.
+func (ch *chart) skip(because string, names ...string) {
+	for _, name := range names {
+		ch.take(name, func() finding { return skipped("", "not looked at because of %s", because) })
+	}
 }

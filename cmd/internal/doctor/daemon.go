@@ -1,0 +1,149 @@
+package doctor
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"bearerd/cmd/internal/admin"
+	"bearerd/cmd/internal/app"
+	"bearerd/inject/proxy"
+)
+
+// running is what a daemon says of itself.
+type running struct {
+	status admin.Status
+	digest string // of its configuration
+}
+
+// of is what it says of one server's token; nil: nothing.
+func (r *running) of(name string) *admin.Server {
+	if r == nil {
+		return nil
+	}
+	for i, s := range r.status.Servers {
+		if s.Name == name {
+			return &r.status.Servers[i]
+		}
+	}
+	return nil
+}
+
+func (d *Doctor) daemon(ctx context.Context, ch *chart) {
+	ch.take("daemon", func() finding {
+		r, err := ask(ctx, app.Socket(d.config.Store.Path))
+		if err != nil {
+			return bad("stop that program, or restart `bearerd run`", "%s answers, but not as bearerd does: %v", app.Socket(d.config.Store.Path), err)
+		}
+		if r == nil {
+			return d.noDaemon()
+		}
+		d.running = r
+		return d.compare(r)
+	})
+}
+
+func (d *Doctor) compare(r *running) finding {
+	st := r.status
+	switch {
+	case r.digest != d.config.Digest() && st.Reload != nil && st.Reload.Error != "":
+		return bad("correct what it says, then run `bearerd reload`", "pid %d has another configuration in force, as it refused this one: %s",
+			st.PID, firstLine(st.Reload.Error))
+	case r.digest != d.config.Digest():
+		return bad("run `bearerd reload`, which puts it in force or says why not", "pid %d has another configuration in force than %s", st.PID, d.Path)
+	case st.Version != d.Version:
+		return warned("restart `bearerd run`", "pid %d runs version %s, and this is %s", st.PID, st.Version, d.Version)
+	}
+	return good("pid %d runs version %s and this configuration", st.PID, st.Version)
+}
+
+func firstLine(s string) string {
+	line, _, _ := strings.Cut(s, "\n")
+	return line
+}
+
+// noDaemon looks whether one could begin.
+func (d *Doctor) noDaemon() finding {
+	needed := false
+	addresses := []string{d.config.Admin.Listen, d.config.Admin.MetricsListen}
+	for _, s := range d.config.Servers {
+		switch {
+		case s.URL == "":
+		case s.Listen != "":
+			needed, addresses = true, append(addresses, s.Listen)
+		default:
+			needed, addresses = true, append(addresses, d.config.Proxy.Listen)
+		}
+	}
+	slices.Sort(addresses)
+	for _, address := range slices.Compact(addresses) {
+		if err := free(address); err != nil {
+			return bad("stop that program, or write another address in the configuration", "none runs, and it could not start: %v", err)
+		}
+	}
+	if needed {
+		return warned("run `bearerd run`; or have the client start `bearerd exec NAME`, which needs none",
+			"none runs: clients reach url servers through it alone")
+	}
+	return good("none runs; `bearerd exec` needs none, and its ports are free")
+}
+
+// free reports who holds an address; nil: nobody.
+func free(address string) error {
+	if path, ok := strings.CutPrefix(address, "unix:"); ok { // to bind it would remove what is left there
+		c, err := net.DialTimeout("unix", path, time.Second)
+		if err != nil {
+			return nil
+		}
+		_ = c.Close()
+		return fmt.Errorf("another program answers at %s", path)
+	}
+	if address == "" {
+		return nil
+	}
+	sockets, err := proxy.Listen(address)
+	for _, l := range sockets {
+		_ = l.Close()
+	}
+	return err
+}
+
+// ask asks the daemon at a socket for its status; nil without an error: none answers.
+func ask(ctx context.Context, socket string) (*running, error) {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	if _, err := os.Stat(socket); err != nil {
+		return nil, nil
+	}
+	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return (&net.Dialer{Timeout: 2 * time.Second}).DialContext(ctx, "unix", socket)
+	}
+	c, err := dial(ctx, "", "")
+	if err != nil {
+		return nil, nil // left by one that was killed
+	}
+	_ = c.Close()
+	t := &http.Transport{DialContext: dial, DisableKeepAlives: true}
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://bearerd/api/status", nil)
+	if err != nil {
+		return nil, err
+	}
+	resp, err := t.RoundTrip(r)
+	if err != nil {
+		return nil, errors.New("no answer")
+	}
+	defer resp.Body.Close()
+	found := &running{digest: resp.Header.Get(admin.ConfigHeader)}
+	if err := json.NewDecoder(io.LimitReader(resp.Body, 64<<20)).Decode(&found.status); err != nil || resp.StatusCode != http.StatusOK {
+		return nil, errors.New(resp.Status)
+	}
+	return found, nil
+}

@@ -1,0 +1,130 @@
+package doctor
+
+import (
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"bearerd/config"
+	"bearerd/secrets"
+)
+
+// fileModes looks who else can read what is secret. Who may write the configuration the loader has looked at.
+func (d *Doctor) fileModes(ch *chart, servers []*config.Server) {
+	ch.take("file modes", func() finding {
+		files := d.secretFiles(servers)
+		for _, f := range []finding{d.stateModes(), modesOf(files), tokenFolders(servers)} {
+			if f.result != OK {
+				return f
+			}
+		}
+		return good("nobody else can read the state folder, keys and secrets")
+	})
+}
+
+func (d *Doctor) stateModes() finding {
+	dir := d.config.Store.Path
+	if isAbsent(dir) || !hasModes {
+		return good("")
+	}
+	var found finding
+	err := filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
+		if err != nil {
+			found = bad("run bearerd, and this, as the user who owns "+dir, "%v", err)
+			return fs.SkipAll
+		}
+		if e.Type()&(fs.ModeSocket|fs.ModeSymlink) != 0 {
+			return nil
+		}
+		info, err := e.Info()
+		if err != nil {
+			return nil // it has just been removed
+		}
+		private := e.Name() == "identity.txt" || path == dir || strings.HasSuffix(path, ".age")
+		if uid, other := foreign(info); other {
+			found = bad("run bearerd as that user, or `chown` it", "%s belongs to user %d", path, uid)
+		} else if m := info.Mode().Perm(); private && m&0o077 != 0 {
+			found = bad("run `chmod go= "+path+"`", "%s has mode %04o: others can look into it", path, m)
+		} else {
+			return nil
+		}
+		return fs.SkipAll
+	})
+	if found.result == "" && err == nil {
+		return good("")
+	}
+	return found
+}
+
+// secretFile is a file that nobody else should read.
+type secretFile struct{ what, path string }
+
+func (d *Doctor) secretFiles(servers []*config.Server) (list []secretFile) {
+	add := func(what string, ref secrets.Ref) {
+		if ref.Kind == secrets.File {
+			list = append(list, secretFile{what, ref.Name})
+		}
+	}
+	add("identity of store \"file\"", d.config.Store.Identity)
+	add("admin metrics_key", d.config.Admin.MetricsKey)
+	if v := d.config.Vault; v != nil {
+		if v.ClientKeyPath != "" {
+			list = append(list, secretFile{"vault client_key_path", v.ClientKeyPath})
+		}
+		for _, u := range VaultUses(v) {
+			add("vault "+u.What, u.Ref)
+		}
+	}
+	for _, s := range servers {
+		for _, u := range Uses(s) {
+			add(s.Name+" "+u.What, u.Ref)
+		}
+		if o := s.OAuth; o != nil && o.Enabled {
+			add(s.Name+" OAUTH_PRIVATE_KEY_PATH", o.PrivateKeyPath)
+			if o.UseMTLS {
+				add(s.Name+" OAUTH_CLIENT_KEY_PATH", o.ClientKeyPath)
+			}
+		}
+	}
+	return list
+}
+
+// modesOf looks at files as ssh does at keys: what the folders above them allow does not count. On a read-only mount (images,
+// Kubernetes volumes) the modes say nothing.
+func modesOf(files []secretFile) finding {
+	found := good("")
+	for _, f := range files {
+		info, err := os.Stat(f.path)
+		if err != nil || !hasModes || readOnlyFolder(filepath.Dir(f.path)) {
+			continue // that it is missing is told with the secrets
+		}
+		remedy := "run `chmod go= " + f.path + "`"
+		switch mode := info.Mode().Perm(); {
+		case mode&0o007 != 0:
+			return bad(remedy, "%s (%s) has mode %04o: every user of this machine can read it", f.path, f.what, mode)
+		case mode&0o070 != 0 && found.result == OK:
+			found = warned(remedy, "%s (%s) has mode %04o: its group can read it", f.path, f.what, mode)
+		}
+	}
+	return found
+}
+
+func tokenFolders(servers []*config.Server) finding {
+	for _, s := range servers {
+		if s.TokenFile == "" {
+			continue
+		}
+		dir := filepath.Dir(s.TokenFile)
+		info, err := os.Stat(dir)
+		switch {
+		case err != nil || !info.IsDir():
+			return bad("make that folder, or correct token_file", "token_file of %s: there is no folder %s", s.Name, dir)
+		case !writable(dir):
+			return bad("make it writable for the user who runs bearerd, or correct token_file", "token_file of %s: %s cannot be written", s.Name, dir)
+		case hasModes && info.Mode().Perm()&0o002 != 0 && info.Mode()&fs.ModeSticky == 0:
+			return bad("run `chmod o-w "+dir+"`", "token_file of %s: everybody can replace files in %s", s.Name, dir)
+		}
+	}
+	return good("")
+}

@@ -1,0 +1,192 @@
+package doctor
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"os"
+	"strings"
+	"sync"
+
+	"bearerd/inject/stdio"
+	"bearerd/secrets"
+)
+
+// errRefused is an answer without a response in it.
+var errRefused = errors.New("the request was refused")
+
+// program starts a stdio server as `exec` does, with the token, and asks it the same as an HTTP server.
+func (p *patient) program(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	var s *speaker
+	defer func() {
+		if s != nil {
+			s.end()
+		}
+	}()
+	p.step(stepInitialize, func() finding {
+		var err error
+		if s, err = p.start(); err != nil {
+			return bad("correct command, args and dir", "%v", err)
+		}
+		m, err := s.call(ctx, "initialize", begin())
+		switch {
+		case err != nil:
+			return p.mute(ctx, s, err)
+		case m.Error != nil:
+			return bad("see the log of the server", "it answers with error %d: %s", m.Error.Code, p.words(m.Error.Message))
+		}
+		name, version := serverOf(m.Result)
+		s.write(map[string]any{"jsonrpc": "2.0", "method": "notifications/initialized"})
+		return good("%s", p.introduced(name, version))
+	})
+	p.step(stepTools, func() finding {
+		n, fault, err := countTools(func(method string, params map[string]any) (*response, error) { return s.call(ctx, method, params) })
+		if err != nil {
+			return p.mute(ctx, s, err)
+		}
+		return p.counted(n, fault)
+	})
+}
+
+// mute is what to say of a program that gives no answer.
+func (p *patient) mute(ctx context.Context, s *speaker, err error) finding {
+	late := ctx.Err() != nil
+	s.end() // so that all that it says has been read
+	said := ""
+	if line := s.said.line(); line != "" {
+		said = "; it says: " + p.words(line)
+	}
+	if late {
+		return warned("start it by hand once: a first start may have to download it", "it did not answer within %s%s", limit, said)
+	}
+	return bad("run command and args by hand: it must speak MCP over stdin and stdout", "it has ended without an answer (%v)%s", err, said)
+}
+
+// start starts the program.
+func (p *patient) start() (*speaker, error) {
+	declared := map[string]secrets.Secret{}
+	for name := range p.Env {
+		declared[name] = p.values["env "+name]
+	}
+	var token secrets.Secret
+	if p.token != nil {
+		token = p.token.access
+	}
+	l, err := stdio.ByEnv(p.Server, token, declared, os.Environ())
+	if err != nil {
+		return nil, err
+	}
+	in, toChild, err := os.Pipe()
+	if err != nil {
+		return nil, err
+	}
+	fromChild, out, err := os.Pipe()
+	if err != nil {
+		return nil, errors.Join(err, in.Close(), toChild.Close())
+	}
+	s := &speaker{launch: l, in: toChild, out: fromChild, lines: make(chan []byte), over: make(chan struct{})}
+	s.process, err = stdio.Start(p.Server, l, stdio.Files{In: in, Out: out, Err: &s.said}, -1)
+	_, _ = in.Close(), out.Close()
+	if err != nil {
+		return nil, errors.Join(err, toChild.Close(), fromChild.Close(), l.Close())
+	}
+	s.reading.Go(s.read)
+	return s, nil
+}
+
+// speaker is a program that is spoken to over stdin and stdout.
+type speaker struct {
+	launch  *stdio.Launch
+	process *stdio.Process
+	in, out *os.File
+	said    lastLine
+	asked   int
+	lines   chan []byte   // closed at the end of its stdout
+	over    chan struct{} // closed when nobody listens any more
+	reading sync.WaitGroup
+	stop    sync.Once
+}
+
+// read passes its lines on until it ends.
+func (s *speaker) read() {
+	defer close(s.lines)
+	r := bufio.NewReader(io.LimitReader(s.out, 4*maxAnswer))
+	for {
+		line, err := r.ReadBytes('\n')
+		select {
+		case s.lines <- line:
+		case <-s.over:
+			return
+		}
+		if err != nil {
+			return
+		}
+	}
+}
+
+func (s *speaker) write(message map[string]any) {
+	b, err := json.Marshal(message)
+	if err == nil {
+		_, _ = s.in.Write(append(b, '\n')) // one that has ended shows where it is read from
+	}
+}
+
+// call asks for a method, and waits for the response.
+func (s *speaker) call(ctx context.Context, method string, params map[string]any) (*response, error) {
+	s.asked++
+	s.write(map[string]any{"jsonrpc": "2.0", "id": s.asked, "method": method, "params": params})
+	for {
+		select {
+		case line, more := <-s.lines:
+			if m := parse(bytes.TrimSpace(line), s.asked); m != nil {
+				return m, nil
+			}
+			if !more {
+				return nil, errors.New("its stdout was closed")
+			}
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}
+
+// end stops the program, and waits for it.
+func (s *speaker) end() { s.stop.Do(s.halt) }
+
+func (s *speaker) halt() {
+	close(s.over)
+	_ = s.in.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), farewell)
+	defer cancel()
+	s.process.Stop(ctx)
+	s.process.Wait()
+	_ = s.out.Close()
+	s.reading.Wait()
+	_ = s.launch.Close()
+}
+
+// lastLine keeps the last line that was written to it.
+type lastLine struct {
+	mu   sync.Mutex
+	text string // guarded by mu
+}
+
+func (l *lastLine) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if text := strings.TrimSpace(string(b)); text != "" {
+		l.text = text
+	}
+	return len(b), nil
+}
+
+func (l *lastLine) line() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text
+}
