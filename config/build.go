@@ -280,7 +280,7 @@ func (l *loader) statePath(s *source) string {
 			`write store "file" { path = "/var/lib/bearerd" }`)
 		return ""
 	}
-	return filepath.Join(home, ".local", "state", "bearerd")
+	return homeState(home)
 }
 
 // position is FILE:LINE of a block.

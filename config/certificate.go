@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"bearerd/secrets"
+	"bearerd/secrets/disk"
 )
 
 // maxPEM bounds a file of certificates: bundles of all public authorities are a quarter of it.
@@ -91,7 +92,7 @@ func (l *loader) readPEM(b *block, f pemFile) []byte {
 }
 
 func (l *loader) private(b *block, f pemFile) {
-	if info, err := os.Stat(f.path); f.path != "" && err == nil && info.Mode().Perm()&0o077 != 0 {
+	if info, err := os.Stat(f.path); f.path != "" && err == nil && disk.Modes && info.Mode().Perm()&0o077 != 0 {
 		l.warn(b, f.attr, f.what+" is readable by others: "+printable(f.path), "chmod 600 "+printable(f.path))
 	}
 }

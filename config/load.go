@@ -10,6 +10,7 @@ import (
 	"github.com/hashicorp/hcl/v2"
 
 	"bearerd/secrets"
+	"bearerd/secrets/disk"
 )
 
 // loader is one Load on its way.
@@ -50,19 +51,19 @@ type place struct {
 	show   int    // how many bytes of rng are no secret
 }
 
-// DefaultPath is where the configuration is when no path is given: $BEARERD_CONFIG, else ~/.config/bearerd if it exists,
-// else /etc/bearerd. It is never the working directory: an editor starts bearerd inside repositories of others.
+// DefaultPath is where the configuration is when no path is given: $BEARERD_CONFIG, else ~/.config/bearerd if it exists or
+// this is Windows, else /etc/bearerd. It is never the working directory: an editor starts bearerd inside repositories of others.
 func DefaultPath() string {
 	if p := os.Getenv("BEARERD_CONFIG"); p != "" {
 		return p
 	}
 	if home, err := os.UserHomeDir(); err == nil {
 		p := filepath.Join(home, ".config", "bearerd")
-		if _, err := os.Stat(p); err == nil {
+		if _, err := os.Stat(p); err == nil || systemPath == "" {
 			return p
 		}
 	}
-	return "/etc/bearerd"
+	return systemPath
 }
 
 // Load reads the file, or the folder of files (*.hcl, *.hcl.json, and those in its conf.d), at path, and those in the
@@ -196,7 +197,7 @@ func open(path string) (s *source, message, remedy string) {
 		return nil, "the file cannot be read: " + reason(err), "check the disk"
 	}
 	return &source{
-		path: path, dir: filepath.Dir(abs), bytes: b, json: strings.HasSuffix(path, ".json"), exposed: info.Mode().Perm()&0o044 != 0,
+		path: path, dir: filepath.Dir(abs), bytes: b, json: strings.HasSuffix(path, ".json"), exposed: disk.Modes && info.Mode().Perm()&0o044 != 0,
 		made: !strings.HasSuffix(path, ".json") && marked(b),
 	}, "", ""
 }

@@ -6,7 +6,6 @@ import (
 	"reflect"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -181,7 +180,7 @@ func TestFiles(t *testing.T) {
 	}
 
 	fifo := filepath.Join(t.TempDir(), "fifo.hcl")
-	if err := syscall.Mkfifo(fifo, 0o600); err != nil {
+	if err := mkfifo(fifo); err != nil {
 		t.Fatal(err)
 	}
 	wantError(t, fifo, "not a regular file")

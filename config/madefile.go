@@ -7,9 +7,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 
-	"github.com/google/renameio/v2"
+	"bearerd/secrets/disk"
 )
 
 // MadePath is where the file of a server that the API makes is, or goes: in conf_dir, else in conf.d of the configuration's
@@ -145,36 +144,15 @@ func noFolder(dir string, err error) error {
 // replaceFile replaces path whole and durably, or leaves it as it is. What it writes first begins with a dot: such files are
 // not read.
 func replaceFile(path string, text []byte, mode fs.FileMode) error {
-	f, err := renameio.NewPendingFile(path, renameio.WithTempDir(filepath.Dir(path)), renameio.WithStaticPermissions(mode))
-	if err != nil {
+	if err := disk.Replace(path, text, func(f *os.File) error { return f.Chmod(mode) }); err != nil {
 		return err
 	}
-	defer func() { _ = f.Cleanup() }()
-	if _, err := f.Write(text); err != nil {
-		return err
-	}
-	if err := f.CloseAtomicallyReplace(); err != nil {
-		return err
-	}
-	return syncFolder(filepath.Dir(path))
+	return disk.SyncFolder(filepath.Dir(path))
 }
 
 func removeFile(path string) error {
 	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	return syncFolder(filepath.Dir(path))
-}
-
-// syncFolder makes what was done to the names in a folder survive a crash, where the file system can do that.
-func syncFolder(dir string) error {
-	f, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = f.Close() }()
-	if err := f.Sync(); err != nil && !errors.Is(err, errors.ErrUnsupported) && !errors.Is(err, syscall.EINVAL) {
-		return err
-	}
-	return nil
+	return disk.SyncFolder(filepath.Dir(path))
 }

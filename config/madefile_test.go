@@ -6,7 +6,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 )
 
@@ -32,7 +31,7 @@ func TestMadePath(t *testing.T) {
 	w, cfg := loadedAt(t, dir)
 	must(t, os.Rename(dir+"/conf.d/.link", dir+"/conf.d/link.hcl"))
 	must(t, os.Mkdir(dir+"/conf.d/folder.hcl", 0o700))
-	must(t, syscall.Mkfifo(dir+"/conf.d/fifo.hcl", 0o600))
+	must(t, mkfifo(dir+"/conf.d/fifo.hcl"))
 	for _, name := range []string{"new", "made"} {
 		if path, err := w.MadePath(cfg, name); path != dir+"/conf.d/"+name+".hcl" {
 			t.Errorf("%s: got %q, %v", name, path, err)

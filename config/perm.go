@@ -5,6 +5,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"bearerd/secrets/disk"
 )
 
 // trusted refuses a file that another user controls: who writes the configuration chooses which programs run and where
@@ -13,11 +15,11 @@ func trusted(f *os.File, info os.FileInfo) (message, remedy string) {
 	if readOnlyMount(f) {
 		return "", ""
 	}
-	if uid, ok := owner(info); ok && uid != 0 && uid != os.Geteuid() {
+	if uid, ok := disk.Owner(info); ok && uid != 0 && uid != os.Geteuid() {
 		return fmt.Sprintf("the file belongs to user %d, not to the user who runs bearerd or to root", uid),
 			fmt.Sprintf("chown %d %s", os.Geteuid(), f.Name())
 	}
-	if info.Mode().Perm()&0o022 != 0 {
+	if disk.Modes && info.Mode().Perm()&0o022 != 0 {
 		return fmt.Sprintf("the file can be written by group or others (mode %04o)", info.Mode().Perm()),
 			"chmod go-w " + f.Name()
 	}
@@ -37,11 +39,11 @@ func trustedFolder(dir string, refused fs.FileMode) (message, remedy string) {
 	if err != nil || readOnlyFolder(dir) {
 		return "", "" // one that cannot be seen cannot be read either: that is said elsewhere
 	}
-	if uid, ok := owner(info); ok && uid != 0 && uid != os.Geteuid() {
+	if uid, ok := disk.Owner(info); ok && uid != 0 && uid != os.Geteuid() {
 		return fmt.Sprintf("the folder %s belongs to user %d, not to the user who runs bearerd or to root", printable(dir), uid),
 			fmt.Sprintf("chown %d %s, or move the configuration", os.Geteuid(), printable(dir))
 	}
-	if info.Mode().Perm()&refused != 0 && info.Mode()&fs.ModeSticky == 0 {
+	if disk.Modes && info.Mode().Perm()&refused != 0 && info.Mode()&fs.ModeSticky == 0 {
 		return fmt.Sprintf("the folder %s can be written by group or others (mode %04o)", printable(dir), info.Mode().Perm()),
 			"chmod go-w " + printable(dir)
 	}
@@ -56,7 +58,7 @@ func trustedPlace(path string) (message, remedy string) {
 	}
 	dirs := []string{filepath.Dir(path)}
 	if info.Mode()&fs.ModeSymlink != 0 {
-		if uid, ok := owner(info); ok && uid != 0 && uid != os.Geteuid() && !readOnlyFolder(dirs[0]) {
+		if uid, ok := disk.Owner(info); ok && uid != 0 && uid != os.Geteuid() && !readOnlyFolder(dirs[0]) {
 			return fmt.Sprintf("the link belongs to user %d, not to the user who runs bearerd or to root", uid),
 				"make the link anew, or name the file itself"
 		}

@@ -6,8 +6,6 @@ import "os"
 
 func openFile(path string) (*os.File, error) { return os.Open(path) }
 
-func owner(os.FileInfo) (uid int, ok bool) { return 0, false }
-
 func readOnlyMount(*os.File) bool { return false }
 
 func readOnlyFolder(string) bool { return false }

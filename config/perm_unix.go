@@ -17,14 +17,6 @@ func openFile(path string) (*os.File, error) {
 	return os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 }
 
-func owner(info os.FileInfo) (uid int, ok bool) {
-	st, ok := info.Sys().(*syscall.Stat_t)
-	if !ok {
-		return 0, false
-	}
-	return int(st.Uid), true
-}
-
 func readOnlyFolder(path string) bool {
 	var st unix.Statfs_t
 	err := unix.Statfs(path, &st)

@@ -1,5 +1,7 @@
 package config
 
+import "runtime"
+
 // rotation checks what is said of the end of a child's token, and of its own end.
 func (c check) rotation() {
 	c.oneOf(c.block, "on_rotate", c.OnRotate, "replay", "restart", "signal", "none")
@@ -10,6 +12,8 @@ func (c check) rotation() {
 	}
 	if c.OnRotate != "signal" {
 		c.refuse(`needs on_rotate = "signal"`, "remove it, or set on_rotate", "signal")
+	} else if runtime.GOOS == "windows" {
+		c.fail(c.block, "on_rotate", `on_rotate = "signal" needs signals, which Windows does not have`, "choose another on_rotate")
 	} else if c.TokenFile == "" {
 		c.fail(c.block, "on_rotate", `on_rotate = "signal" needs token_file, which the server reads when it gets the signal`,
 			`write token_file = "PATH", or choose another on_rotate`)

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"reflect"
 	"slices"
+	"time"
 
 	"github.com/hashicorp/hcl/v2/hclwrite"
 	"github.com/zclconf/go-cty/cty"
@@ -23,13 +24,21 @@ func Make(s *Server, admin Admin) ([]byte, Diagnostics) {
 			Remedy: "use letters, digits, _ and -, begin with a letter or a digit, at most 64 characters"}}
 	}
 	text := madeText(s)
-	if signs := bytes.Count(text, []byte("$")) + bytes.Count(text, []byte("%")); signs > maxSigns {
-		return nil, Diagnostics{{Server: s.Name, Message: fmt.Sprintf("the values hold %d of the signs $ and %%, more than %d", signs, maxSigns),
-			Remedy: "leave some out"}}
+	if wrong := tooManySigns(s.Name, text); wrong != nil {
+		return nil, wrong
 	}
+	wrong := readBack(s, &source{path: s.Name + ".hcl", dir: "/", bytes: bytes.Clone(text), made: true}, admin, madeAttributes, madeOAuth)
+	if wrong != nil {
+		return nil, wrong
+	}
+	return text, nil
+}
+
+// readBack reads the text of a server as Load would, and says what is wrong with it, or differs from s. attributes and oauth
+// are what the text may set.
+func readBack(s *Server, src *source, admin Admin, attributes, oauth []string) (wrong Diagnostics) {
 	l, t := &loader{}, newTree()
 	t.cfg.Admin = admin
-	src := &source{path: s.Name + ".hcl", dir: "/", bytes: bytes.Clone(text), made: true}
 	if l.guarded(src) && l.parse(src) {
 		for _, w := range l.servers(l.content(src)) {
 			l.add(t, w)
@@ -37,32 +46,37 @@ func Make(s *Server, admin Admin) ([]byte, Diagnostics) {
 		l.assemble(t)
 	}
 	if !l.diags.HasErrors() {
-		l.diags = append(l.diags, unlike(s, t.cfg.Servers[0])...)
+		l.diags = append(l.diags, unlike(s, t.cfg.Servers[0], attributes, oauth)...)
 	}
-	if !l.diags.HasErrors() {
-		return text, nil
-	}
-	var wrong Diagnostics
 	for _, d := range l.diags.tidy() { // of a text that nobody has seen: no line of it is named
 		if d.Severity == Error {
 			wrong = append(wrong, Diagnostic{Server: s.Name, Field: d.Field, Message: d.Message, Remedy: d.Remedy})
 		}
 	}
-	return nil, wrong
+	return wrong
 }
 
 // maxSigns is how many $ and % the values may hold. The parser splits a text at each one and joins the parts again, in a time
 // that grows with the square of their number.
 const maxSigns = 1000
 
+func tooManySigns(name string, text []byte) Diagnostics {
+	signs := bytes.Count(text, []byte("$")) + bytes.Count(text, []byte("%"))
+	if signs <= maxSigns {
+		return nil
+	}
+	return Diagnostics{{Server: name, Message: fmt.Sprintf("the values hold %d of the signs $ and %%, more than %d", signs, maxSigns),
+		Remedy: "leave some out"}}
+}
+
 // unlike says which fields a file does not give back as they were.
-func unlike(s, got *Server) (diags Diagnostics) {
-	names := differing(s, got, madeAttributes)
+func unlike(s, got *Server, attributes, oauth []string) (diags Diagnostics) {
+	names := differing(s, got, attributes)
 	switch {
 	case (s.OAuth == nil) != (got.OAuth == nil):
 		names = append(names, "oauth_config")
 	case s.OAuth != nil:
-		names = append(names, differing(s.OAuth, got.OAuth, madeOAuth)...)
+		names = append(names, differing(s.OAuth, got.OAuth, oauth)...)
 	}
 	for _, name := range names {
 		diags = append(diags, Diagnostic{Server: s.Name, Field: name, Message: name + " cannot be written to a file as it is",
@@ -115,6 +129,10 @@ func tokensOf(value any) hclwrite.Tokens {
 		return hclwrite.TokensForValue(cty.BoolVal(v))
 	case *bool:
 		return tokensOf(*v)
+	case int:
+		return hclwrite.TokensForValue(cty.NumberIntVal(int64(v)))
+	case time.Duration:
+		return tokensOf(v.String())
 	case []string:
 		list := make([]hclwrite.Tokens, len(v))
 		for i, one := range v {
@@ -125,6 +143,9 @@ func tokensOf(value any) hclwrite.Tokens {
 		if isLiteral(v) || v.IsZero() {
 			return tokensOf(v.Value.Reveal())
 		}
+		if v.Kind == secrets.Vault {
+			return hclwrite.TokensForFunctionCall(string(v.Kind), tokensOf(v.Name), tokensOf(v.Field))
+		}
 		return hclwrite.TokensForFunctionCall(string(v.Kind), tokensOf(v.Name))
 	case map[string]secrets.Ref:
 		var entries []hclwrite.ObjectAttrTokens
@@ -133,6 +154,6 @@ func tokensOf(value any) hclwrite.Tokens {
 		}
 		return hclwrite.TokensForObject(entries)
 	}
-	text, _ := value.(string) // there is no other type among what may be written
+	text, _ := value.(string) // there is no other type among the attributes of a server
 	return hclwrite.TokensForValue(cty.StringVal(text))
 }

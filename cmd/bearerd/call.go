@@ -46,6 +46,11 @@ func dial(cmd *cobra.Command) (*caller, error) {
 		_, _ = diagnostics.WriteTo(cmd.ErrOrStderr())
 		return nil, exitCode(exitError)
 	}
+	return reach(cmd, cfg)
+}
+
+// reach is whoever answers for a configuration.
+func reach(cmd *cobra.Command, cfg *config.Config) (*caller, error) {
 	if c := daemonAt(cmd, cfg.Store.Path); c != nil {
 		c.digest = cfg.Digest()
 		return c, nil

@@ -137,8 +137,8 @@ func (c *checked) grant(cfg *config.Config, s *config.Server) {
 	}
 }
 
-// clients says in words who the client is.
-var clients = map[string]string{
+// whose says in words who the client is.
+var whose = map[string]string{
 	"metadata_document": "the client is OAUTH_CLIENT_METADATA_URL, or one that is registered where that is not taken",
 	"registered":        "the client is registered at the first login",
 }
@@ -198,7 +198,7 @@ func explainGrant(w io.Writer, c checked) {
 		_, _ = fmt.Fprintf(w, "  discovered from %s: %s\n", c.From, strings.Join(c.Discovered, ", "))
 	}
 	if c.Client != "" {
-		_, _ = fmt.Fprintf(w, "  %s\n", clients[c.Client])
+		_, _ = fmt.Fprintf(w, "  %s\n", whose[c.Client])
 	}
 	if c.Login != "" {
 		_, _ = fmt.Fprintf(w, "  "+asks[c.Login]+"\n", c.Name)

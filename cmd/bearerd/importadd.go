@@ -1,0 +1,263 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"bearerd/config"
+	"bearerd/secrets"
+	"bearerd/secrets/disk"
+)
+
+// target is where servers are added.
+type target struct {
+	path string         // of the configuration: a file or a folder
+	file string         // that the servers are written to; the real one, where path leads through a link
+	cfg  *config.Config // what is there already
+}
+
+// findTarget finds the configuration, or where the first one is to be; to is the file that was asked for.
+func findTarget(cmd *cobra.Command, to string) (t target, err error) {
+	t.path, err = configPath(cmd)
+	if errors.Is(err, errNoConfig) {
+		home, err := os.UserHomeDir()
+		if err != nil {
+			return t, fmt.Errorf("there is no place for a configuration: %w: name one with -c PATH", err)
+		}
+		t.path = filepath.Join(home, ".config", "bearerd")
+	} else if err != nil {
+		return t, err
+	}
+	empty, folder := t.look()
+	var diagnostics config.Diagnostics
+	if t.cfg, diagnostics = config.Load(t.path); empty {
+		t.cfg, diagnostics = config.Empty(t.path)
+	}
+	if diagnostics.HasErrors() {
+		_, _ = diagnostics.WriteTo(cmd.ErrOrStderr())
+		return t, exitCode(exitError)
+	}
+	switch t.file = t.path; {
+	case to != "":
+		t.file = to
+	case folder && empty:
+		t.file = filepath.Join(t.path, "bearerd.hcl")
+	case folder:
+		t.file = filepath.Join(t.path, "imported.hcl")
+	}
+	if !strings.HasSuffix(t.file, ".hcl") {
+		if strings.HasSuffix(t.file, ".json") {
+			return t, fmt.Errorf("%s is JSON, and what is imported is written as HCL: name another file of the configuration with --to FILE.hcl", t.file)
+		}
+		if to != "" || folder {
+			return t, fmt.Errorf("%s is no name of a configuration file: name one that ends in .hcl", t.file)
+		}
+	}
+	if real, err := filepath.EvalSymlinks(t.file); err == nil {
+		t.file = real
+	}
+	t.file, err = filepath.Abs(t.file)
+	return t, err
+}
+
+// look says whether nothing is configured at path, and whether that is a folder, or will be one.
+func (t target) look() (empty, folder bool) {
+	info, err := os.Stat(t.path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return true, !strings.HasSuffix(t.path, ".hcl") && !strings.HasSuffix(t.path, ".json")
+	case err != nil:
+		return false, false
+	case !info.IsDir():
+		data, err := os.ReadFile(t.path)
+		return err == nil && len(bytes.TrimSpace(data)) == 0, false
+	}
+	for _, pattern := range []string{"*.hcl", "*.hcl.json", "conf.d/*.hcl", "conf.d/*.hcl.json"} {
+		if found, _ := filepath.Glob(filepath.Join(t.path, pattern)); len(found) > 0 {
+			return false, true
+		}
+	}
+	return true, true
+}
+
+// add keeps the secrets and writes the servers. If the whole is not valid then, all is as it was before.
+func (o *importing) add() error {
+	text := o.text(false)
+	if len(text) == 0 {
+		return nil
+	}
+	whole, undo, err := o.place.prepare(text)
+	if err != nil {
+		return err
+	}
+	k := &keeper{cmd: o.cmd, cfg: o.place.cfg}
+	defer k.close()
+	for _, f := range o.files {
+		for _, t := range f.taken {
+			if err := k.keep(t.Secrets); err != nil {
+				return errors.Join(err, k.forget())
+			}
+		}
+	}
+	if err := whole(); err != nil {
+		return errors.Join(err, k.forget())
+	}
+	if err := o.place.valid(o.cmd, o.names()); err != nil {
+		return errors.Join(err, undo(), k.forget())
+	}
+	return nil
+}
+
+// text is that of all servers which are added; shown: as it may be printed.
+func (o *importing) text(shown bool) []byte {
+	var blocks [][]byte
+	for _, f := range o.files {
+		for _, t := range f.taken {
+			switch {
+			case t.Text == nil:
+			case shown:
+				blocks = append(blocks, t.Shown())
+			default:
+				blocks = append(blocks, t.Text)
+			}
+		}
+	}
+	return bytes.Join(blocks, []byte("\n"))
+}
+
+// names are those of the servers which are added.
+func (o *importing) names() (list []string) {
+	for _, f := range o.files {
+		for _, t := range f.taken {
+			if t.Text != nil {
+				list = append(list, t.Server.Name)
+			}
+		}
+	}
+	return list
+}
+
+// prepare looks whether text can be added to the file: write does so, and undo puts back what was there.
+func (t target) prepare(text []byte) (write, undo func() error, err error) {
+	before, mode := []byte(nil), fs.FileMode(0o600)
+	info, err := os.Stat(t.file)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+	case err != nil:
+		return nil, nil, err
+	case disk.Foreign(info):
+		return nil, nil, fmt.Errorf("%s belongs to another user: name a file of yours with --to FILE", t.file)
+	default:
+		mode = info.Mode().Perm()
+		if before, err = os.ReadFile(t.file); err != nil {
+			return nil, nil, err
+		}
+	}
+	after := slices.Clone(before)
+	if len(bytes.TrimSpace(after)) > 0 {
+		after = append(bytes.TrimRight(after, "\n"), "\n\n"...)
+	}
+	after = append(after, text...)
+	dir := filepath.Dir(t.file)
+	_, none := os.Stat(dir)
+	write = func() error {
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			return err
+		}
+		err := replaceKept(t.file, before, after, mode)
+		if err != nil && none != nil {
+			_ = os.Remove(dir)
+		}
+		return err
+	}
+	undo = func() error {
+		if info != nil {
+			return replaceKept(t.file, after, before, mode)
+		}
+		err := os.Remove(t.file)
+		if none != nil {
+			_ = os.Remove(dir) // unless somebody has put something there
+		}
+		return err
+	}
+	return write, undo, nil
+}
+
+// replaceKept replaces a file whole, unless something else than before is in it meanwhile; nil: it was not there.
+func replaceKept(path string, before, after []byte, mode fs.FileMode) error {
+	now, err := os.ReadFile(path)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if !bytes.Equal(now, before) || (err != nil) != (before == nil) {
+		return fmt.Errorf("%s was changed by somebody else just now: run the command again", path)
+	}
+	err = disk.Replace(path, after, func(f *os.File) error { return f.Chmod(mode) })
+	if err != nil {
+		return fmt.Errorf("%s cannot be written: %w", path, err)
+	}
+	return disk.SyncFolder(filepath.Dir(path))
+}
+
+// keeper puts secrets into the store, in the way of `secret set`.
+type keeper struct {
+	cmd  *cobra.Command
+	cfg  *config.Config
+	c    *caller // nil: nothing was kept yet
+	kept []string
+}
+
+func (k *keeper) keep(values map[string]secrets.Secret) (err error) {
+	for _, name := range slices.Sorted(maps.Keys(values)) {
+		if k.c == nil {
+			if k.c, err = reach(k.cmd, k.cfg); err != nil {
+				return fmt.Errorf("opening the store: %w", err)
+			}
+			k.c.digest = "" // the configuration may not be written yet
+		}
+		if err := k.c.call(k.cmd.Context(), "PUT", secretPath(name), []byte(values[name].Reveal()), nil); err != nil {
+			return fmt.Errorf("keeping the secrets: %w", err)
+		}
+		k.kept = append(k.kept, name)
+	}
+	return nil
+}
+
+// forget removes what was kept.
+func (k *keeper) forget() (err error) {
+	for _, name := range k.kept {
+		err = errors.Join(err, k.c.call(context.WithoutCancel(k.cmd.Context()), "DELETE", secretPath(name), nil, nil))
+	}
+	return err
+}
+
+func (k *keeper) close() {
+	if k.c != nil {
+		k.c.close()
+	}
+}
+
+// valid reports what is wrong with the whole configuration, or that the file is no part of it.
+func (t target) valid(cmd *cobra.Command, names []string) error {
+	cfg, diagnostics := config.Load(t.path)
+	if diagnostics.HasErrors() {
+		_, _ = diagnostics.WriteTo(cmd.ErrOrStderr())
+		return errors.New("the configuration would not be valid with these servers: nothing was changed")
+	}
+	for _, name := range names {
+		if cfg.Server(name) == nil {
+			return fmt.Errorf("%s is not read with the configuration %s: name a file in its folder with --to", t.file, t.path)
+		}
+	}
+	return nil
+}

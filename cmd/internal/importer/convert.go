@@ -1,0 +1,196 @@
+package importer
+
+import (
+	"encoding/base64"
+	"fmt"
+	"maps"
+	"net/netip"
+	"net/url"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"bearerd/cmd/internal/clients"
+	"bearerd/config"
+	"bearerd/secrets"
+)
+
+// convert makes a server of that name of an entry. An error of it is why the entry is left out.
+func (p *Plan) convert(s clients.Server, name string) Taken {
+	c := &conversion{World: p.World, from: s, to: config.DefaultServer(name), Taken: &Taken{Secrets: map[string]secrets.Secret{}}}
+	if err := c.all(); err != nil {
+		return Taken{Why: err.Error(), Notes: c.Notes}
+	}
+	c.Server = c.to
+	return *c.Taken
+}
+
+func (c *conversion) all() error {
+	if err := c.oauth(); err != nil {
+		return err
+	}
+	if err := c.remote(); err != nil {
+		return err
+	}
+	if len(c.from.Command) > 0 {
+		if err := c.program(); err != nil {
+			return err
+		}
+	}
+	if len(c.from.URL) > 0 {
+		if err := c.address(); err != nil {
+			return err
+		}
+	}
+	if len(c.from.Lost) > 0 {
+		c.note("has no place in bearerd: %s", strings.Join(c.from.Lost, ", "))
+	}
+	if c.from.Off {
+		c.note("is switched off in the file: the client still decides whether it is used")
+	}
+	return nil
+}
+
+// program is a server that is started.
+func (c *conversion) program() (err error) {
+	if c.to.Command, err = c.now("its command", c.from.Command); err != nil {
+		return err
+	}
+	before := ""
+	for i, t := range c.from.Args {
+		arg, err := c.now(fmt.Sprintf("its argument %d", i+1), t)
+		if err != nil {
+			return err
+		}
+		if secretFlag(arg, before) || private(t) {
+			c.Visible = append(c.Visible, i)
+			c.note("argument %d looks like a secret: it stays an argument, which the configuration holds and other programs can see", i+1)
+		}
+		c.to.Args, before = append(c.to.Args, arg), arg
+	}
+	if c.to.Env, err = c.values("env", c.from.Env); err != nil {
+		return err
+	}
+	c.to.PassEnv = slices.DeleteFunc(slices.Clone(c.from.PassEnv), func(name string) bool { _, set := c.to.Env[name]; return set })
+	if len(c.to.PassEnv) == 0 {
+		c.to.PassEnv = nil
+	}
+	return c.folder()
+}
+
+// folder is the working directory. Where a client starts a program of which the file does not say it, it starts bearerd.
+func (c *conversion) folder() error {
+	dir, err := c.now("its working directory", c.from.Dir)
+	if err != nil || dir == "" {
+		return err
+	}
+	if dir = c.path(dir); !filepath.IsAbs(dir) {
+		return fmt.Errorf("its working directory is relative: write the whole path and import again")
+	}
+	c.to.Dir = filepath.Clean(dir)
+	return nil
+}
+
+// values are the variables of a program, or the headers of a remote server; nil: there are none.
+func (c *conversion) values(kind string, from map[string]clients.Text) (map[string]secrets.Ref, error) {
+	var values map[string]secrets.Ref
+	for _, name := range slices.Sorted(maps.Keys(from)) {
+		ref, err := c.value(kind, name, from[name], kind == "header" && strings.EqualFold(name, "Authorization"))
+		if err != nil {
+			return nil, err
+		}
+		if values == nil {
+			values = map[string]secrets.Ref{}
+		}
+		values[name] = ref
+	}
+	return values, nil
+}
+
+// address is a remote server.
+func (c *conversion) address() error {
+	text, err := c.now("its url", c.from.URL)
+	if err != nil {
+		return err
+	}
+	text, _, _ = strings.Cut(strings.TrimSpace(text), "#") // no request carries it
+	u, err := url.Parse(text)
+	if err != nil {
+		return fmt.Errorf("its url is not valid")
+	}
+	headers := maps.Clone(c.from.Headers)
+	if user := u.User; user != nil {
+		u.User = nil
+		text = u.String()
+		headers = c.basic(headers, user)
+	}
+	c.to.URL = text
+	query := u.Query()
+	secretQuery := slices.ContainsFunc(slices.Collect(maps.Keys(query)), func(name string) bool {
+		return secretValue(name, query.Get(name))
+	})
+	if secretQuery || private(c.from.URL) || random(u.Path) {
+		c.note("its url looks as if it held a secret: it stays there, and the configuration holds it")
+	}
+	enabled := c.to.OAuth != nil && c.to.OAuth.Enabled
+	name, has := authorization(headers)
+	if enabled && has {
+		c.note("its %s header is left out: the token goes there", name)
+		delete(headers, name)
+	}
+	if c.to.Headers, err = c.values("header", headers); err != nil {
+		return err
+	}
+	kept := func(r secrets.Ref) bool { return r.Kind != secrets.Literal }
+	credential := secretQuery || private(c.from.URL) || slices.ContainsFunc(slices.Collect(maps.Values(c.to.Headers)), kept)
+	c.signIn(u, credential)
+	if has && !enabled {
+		c.note("its %s header is a fixed credential: bearerd delivers it, and cannot renew it", name)
+	}
+	return nil
+}
+
+// basic turns the user and the password of an address into the header that clients make of them (RFC 7617), if there is room.
+func (c *conversion) basic(headers map[string]clients.Text, user *url.Userinfo) map[string]clients.Text {
+	if _, has := authorization(headers); has || c.to.OAuth != nil && c.to.OAuth.Enabled {
+		c.note("the user and password in its url are left out: the Authorization header has another credential")
+		return headers
+	}
+	if headers == nil {
+		headers = map[string]clients.Text{}
+	}
+	password, _ := user.Password()
+	value := "Basic " + base64.StdEncoding.EncodeToString([]byte(user.Username()+":"+password))
+	headers["Authorization"] = clients.Text{{Literal: value}}
+	c.note("the user and password in its url became an Authorization header")
+	return headers
+}
+
+// authorization is the header of that name, however it is written.
+func authorization(headers map[string]clients.Text) (name string, has bool) {
+	for name := range headers {
+		if strings.EqualFold(name, "Authorization") {
+			return name, true
+		}
+	}
+	return "", false
+}
+
+// signIn gives a server without a credential of its own a grant that is found out, as its client would have.
+func (c *conversion) signIn(u *url.URL, credential bool) {
+	clear := strings.EqualFold(u.Scheme, "http") && !loopback(u.Hostname())
+	switch {
+	case clear && c.to.OAuth == nil:
+		c.note("its url is plain http: what it is sent can be read on the way, and no token is sent to it")
+	case c.to.OAuth != nil || credential:
+	case strings.EqualFold(u.Scheme, "https"):
+		c.to.OAuth = config.DefaultOAuth()
+		c.to.OAuth.Enabled, c.to.OAuth.Version, c.to.OAuth.GrantType = true, "2.1", "authorization_code"
+		c.note("has no credential in the file: sign in with `bearerd login %s`; if it needs none, remove oauth_config", c.to.Name)
+	}
+}
+
+func loopback(host string) bool {
+	addr, err := netip.ParseAddr(host)
+	return strings.EqualFold(host, "localhost") || err == nil && addr.IsLoopback()
+}
