@@ -14,7 +14,6 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 )
@@ -148,7 +147,7 @@ func startPipe(t *testing.T, cmd *exec.Cmd, env ...string) *pipe {
 		cmd.Env = os.Environ()
 	}
 	cmd.Env = append(cmd.Env, env...)
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.SysProcAttr = ownGroup()
 	cmd.WaitDelay = time.Second
 	in, err := cmd.StdinPipe()
 	if err != nil {
@@ -164,7 +163,7 @@ func startPipe(t *testing.T, cmd *exec.Cmd, env ...string) *pipe {
 	p := &pipe{t: t, cmd: cmd, in: in, out: bufio.NewReaderSize(out, 64<<10)}
 	p.ended = sync.OnceFunc(func() {
 		_ = in.Close()
-		kill := time.AfterFunc(10*time.Second, func() { _ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) })
+		kill := time.AfterFunc(10*time.Second, func() { killGroup(cmd.Process.Pid) })
 		defer kill.Stop()
 		_, _ = io.Copy(io.Discard, p.out)
 		_ = cmd.Wait() // how it ends says nothing here

@@ -14,7 +14,6 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
@@ -57,7 +56,7 @@ func (h *home) close() {
 	}
 	for pid, argv := range h.processes() {
 		h.t.Errorf("left behind: %s", argv)
-		_ = syscall.Kill(pid, syscall.SIGKILL)
+		kill(pid)
 	}
 	for _, c := range h.clients { // the stderr of an exec that a client has started
 		_, _ = h.said.Write([]byte(c.node.stderr.String()))
@@ -142,7 +141,7 @@ func (h *home) authServer(lines ...string) (as *oauthtest.Server, grant string) 
 func (h *home) command(ctx context.Context, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, program, args...)
 	cmd.Dir, cmd.Env = h.dir, h.env
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // a ^C at the test must not reach it before its cleanup
+	cmd.SysProcAttr = ownGroup() // a ^C at the test must not reach it before its cleanup
 	cmd.WaitDelay = 5 * time.Second
 	return cmd
 }

@@ -90,7 +90,9 @@ func root(umask int) *cobra.Command {
 		refreshCommand(), invalidateCommand(), revokeCommand(), secretCommand(), clientConfigCommand(), storeCommand(),
 		demoCommand(), versionCommand(), planCommand(), reloadCommand(), loginCommand(), logoutCommand(), adminKeyCommand(), keyCommand(),
 		importCommand(), doctorCommand(), initCommand(), headersCommand())
-	cmd.CompletionOptions.DisableDefaultCmd = true
+	cmd.AddCommand(manCommands...)
+	complete(cmd)
+	explainAll(cmd)
 	wrongUsage(cmd)
 	return cmd
 }
@@ -118,8 +120,9 @@ func wrongUsage(cmd *cobra.Command) {
 }
 
 // errNoConfig is the first thing that a newcomer may meet.
-var errNoConfig = errors.New("there is no configuration yet: write ~/.config/bearerd/bearerd.hcl, or name a file or folder " +
-	"with -c PATH or in BEARERD_CONFIG (~/.config/bearerd and /etc/bearerd were looked at); `bearerd demo` needs none")
+var errNoConfig = errors.New("there is no configuration yet: `bearerd init` asks a few questions and writes one, " +
+	"`bearerd import FILE` takes over what an MCP client has, or name a file or folder with -c PATH or in BEARERD_CONFIG " +
+	"(~/.config/bearerd and /etc/bearerd were looked at); `bearerd demo` needs none")
 
 // configPath is where the configuration is read from.
 func configPath(cmd *cobra.Command) (string, error) {

@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strings"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 )
@@ -75,7 +74,7 @@ func (h *home) killAtRandom(l *ledger, kills *atomic.Int64) {
 		time.Sleep(rand.N(1500 * time.Millisecond))
 		if pid := h.oldest(); pid != 0 {
 			kills.Add(1)
-			_ = syscall.Kill(pid, syscall.SIGKILL) // it may have ended meanwhile
+			kill(pid) // it may have ended meanwhile
 			last = time.Now()
 		}
 	}

@@ -26,7 +26,7 @@ func secretCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if err := ask(cmd, "PUT", "/api/secrets/"+url.PathEscape(args[0]), value, nil); err != nil {
+			if err := ask(cmd, "PUT", secretPath(args[0]), value, nil); err != nil {
 				return err
 			}
 			_, _ = fmt.Fprintf(cmd.ErrOrStderr(), "kept; refer to it as secret(%q)\n", args[0])
@@ -53,7 +53,7 @@ func secretCommand() *cobra.Command {
 		Short: "Remove a value",
 		Args:  oneName,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := ask(cmd, "DELETE", "/api/secrets/"+url.PathEscape(args[0]), nil, nil); err != nil {
+			if err := ask(cmd, "DELETE", secretPath(args[0]), nil, nil); err != nil {
 				return err
 			}
 			_, _ = fmt.Fprintf(cmd.ErrOrStderr(), "removed %s\n", args[0])
@@ -63,6 +63,8 @@ func secretCommand() *cobra.Command {
 	cmd.AddCommand(set, list, rm)
 	return cmd
 }
+
+func secretPath(name string) string { return "/api/secrets/" + url.PathEscape(name) }
 
 // readSecret reads a value without showing it. One trailing line end is cut: echo and editors add it.
 func readSecret(cmd *cobra.Command, name string) ([]byte, error) {

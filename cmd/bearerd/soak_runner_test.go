@@ -188,7 +188,7 @@ func (c *runner) end() {
 	if p == nil {
 		return
 	}
-	p.signal(syscall.SIGCONT)
+	p.signal(sigCont)
 	p.signal(syscall.SIGTERM)
 	select {
 	case <-p.done:

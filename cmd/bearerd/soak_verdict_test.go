@@ -45,7 +45,7 @@ func (i *interruption) String() string {
 }
 
 // freeze stops a process: it is as good as dead, and can be looked at.
-func freeze(p *running) { _ = p.cmd.Process.Signal(syscall.SIGSTOP) }
+func freeze(p *running) { _ = p.cmd.Process.Signal(sigStop) }
 
 // interrupt kills or stops a process that has left the race, and lets it return after a pause.
 func (r *race) interrupt(ctx context.Context, c *runner, o *order) {
@@ -76,7 +76,7 @@ func (r *race) interrupt(ctx context.Context, c *runner, o *order) {
 	if o.kill {
 		c.start()
 	} else {
-		p.signal(syscall.SIGCONT)
+		p.signal(sigCont)
 	}
 	c.back()
 }

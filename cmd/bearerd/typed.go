@@ -1,14 +1,11 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"os"
 	"sync"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 // lookAgain is how often a reader of the terminal looks whether it was closed.
@@ -37,15 +34,11 @@ func (t *typed) Read(p []byte) (int, error) {
 			return 0, io.EOF
 		default:
 		}
-		var set unix.FdSet // select, as the poll of macOS knows no terminals
-		set.Set(fd)
-		wait := unix.NsecToTimeval(lookAgain.Nanoseconds())
-		n, err := unix.Select(fd+1, &set, nil, nil, &wait)
-		switch {
-		case errors.Is(err, unix.EINTR):
-		case err != nil:
+		ready, err := awaitInput(fd, lookAgain)
+		if err != nil {
 			return 0, fmt.Errorf("reading from the terminal: %w", err)
-		case n > 0:
+		}
+		if ready {
 			return t.f.Read(p)
 		}
 	}

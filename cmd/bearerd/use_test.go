@@ -12,7 +12,6 @@ import (
 	"path/filepath"
 	"strings"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 )
@@ -48,7 +47,7 @@ func (h *home) share() {
 // commandAs is command as another user.
 func (h *home) commandAs(ctx context.Context, uid, gid uint32, args ...string) *exec.Cmd {
 	cmd := h.command(ctx, args...)
-	cmd.SysProcAttr.Credential = &syscall.Credential{Uid: uid, Gid: gid}
+	asUser(cmd, uid, gid)
 	return cmd
 }
 

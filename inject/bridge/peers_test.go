@@ -16,7 +16,6 @@ import (
 	"slices"
 	"strings"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
@@ -37,7 +36,7 @@ func peer(t testing.TB, script string, order any) *bufio.Scanner {
 	}
 	cmd := exec.Command("node", script)
 	cmd.Dir, cmd.Env = dir, append(os.Environ(), "NODE_NO_WARNINGS=1")
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.SysProcAttr = ownGroup()
 	in := must(cmd.StdinPipe())(t)
 	out := must(cmd.StdoutPipe())(t)
 	if err := cmd.Start(); err != nil {
@@ -45,7 +44,7 @@ func peer(t testing.TB, script string, order any) *bufio.Scanner {
 	}
 	t.Cleanup(func() {
 		_ = in.Close()
-		kill := time.AfterFunc(5*time.Second, func() { _ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) })
+		kill := time.AfterFunc(5*time.Second, func() { killGroup(cmd.Process) })
 		defer kill.Stop()
 		_, _ = io.Copy(io.Discard, out)
 		_ = cmd.Wait()

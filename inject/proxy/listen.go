@@ -8,8 +8,9 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"time"
+
+	"bearerd/secrets/disk"
 )
 
 func isUnix(address string) bool { return strings.HasPrefix(address, "unix:") }
@@ -38,7 +39,7 @@ func Listen(address string) ([]net.Listener, error) {
 func listenAll(hosts []string, port string) (sockets []net.Listener, err error) {
 	for try := 0; ; try++ {
 		sockets, err = listenEach(hosts, port)
-		if port == "0" && errors.Is(err, syscall.EADDRINUSE) && try < 10 {
+		if port == "0" && InUse(err) && try < 10 {
 			continue // the port that was free on the first host is taken on the second
 		}
 		return sockets, err
@@ -48,7 +49,7 @@ func listenAll(hosts []string, port string) (sockets []net.Listener, err error) 
 func listenEach(hosts []string, port string) (sockets []net.Listener, err error) {
 	for i, host := range hosts {
 		address := net.JoinHostPort(host, port)
-		l, err := net.Listen("tcp", address)
+		l, err := (&net.ListenConfig{Control: exclusive}).Listen(context.Background(), "tcp", address)
 		if i > 0 && absent(err) {
 			continue // this machine has no IPv6
 		}
@@ -64,10 +65,6 @@ func listenEach(hosts []string, port string) (sockets []net.Listener, err error)
 	return sockets, nil
 }
 
-func absent(err error) bool {
-	return errors.Is(err, syscall.EADDRNOTAVAIL) || errors.Is(err, syscall.EAFNOSUPPORT)
-}
-
 // cause is the reason without the address, which the message has already.
 func cause(err error) error {
 	var op *net.OpError
@@ -78,7 +75,7 @@ func cause(err error) error {
 }
 
 func heldBy(port string, err error) string {
-	if !errors.Is(err, syscall.EADDRINUSE) {
+	if !InUse(err) {
 		return ""
 	}
 	if name, pid := Holder(port); name != "" {
@@ -96,7 +93,10 @@ func ListenUnix(path string) (net.Listener, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot listen on unix socket %s: %w", path, cause(err))
 	}
-	if err := os.Chmod(path, 0o600); err != nil {
+	if disk.Modes {
+		err = os.Chmod(path, 0o600)
+	}
+	if err != nil {
 		_ = l.Close()
 		return nil, err
 	}
@@ -125,7 +125,7 @@ func makeWay(path string) error {
 	case err == nil:
 		_ = c.Close()
 		return errors.New("another program answers there: stop it or choose another path")
-	case !errors.Is(err, syscall.ECONNREFUSED): // a socket of another kind, a busy one, or not ours to use
+	case !refused(err): // a socket of another kind, a busy one, or not ours to use
 		return fmt.Errorf("a socket is there that may be in use (%w): remove it or choose another path", cause(err))
 	}
 	return os.Remove(path)

@@ -4,10 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"bearerd/inject/relay"
 )
@@ -113,18 +110,4 @@ func (c *child) drain(ctx context.Context, ended <-chan struct{}) {
 		default:
 		}
 	}
-}
-
-// readable reports whether there is something to read.
-func readable(f *os.File) (yes bool) {
-	conn, err := f.SyscallConn()
-	if err != nil {
-		return false
-	}
-	_ = conn.Control(func(fd uintptr) {
-		fds := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
-		n, err := unix.Poll(fds, 0)
-		yes = err == nil && n > 0 && fds[0].Revents&unix.POLLIN != 0
-	})
-	return yes
 }

@@ -10,10 +10,10 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"syscall"
 
 	"bearerd/config"
 	"bearerd/secrets"
+	"bearerd/secrets/disk"
 )
 
 const curlProgram = "curl" // as config names it
@@ -65,11 +65,10 @@ func sweep(base string) {
 		}
 		pid, err := strconv.Atoi(name[1])
 		info, statErr := e.Info() // of the entry itself, not of what a link names
-		if err != nil || statErr != nil || info.Mode() != fs.ModeDir|0o700 {
+		if err != nil || statErr != nil || !info.IsDir() || disk.Modes && info.Mode() != fs.ModeDir|0o700 {
 			continue
 		}
-		stat, ok := info.Sys().(*syscall.Stat_t)
-		if ok && int(stat.Uid) == os.Geteuid() && syscall.Kill(pid, 0) == syscall.ESRCH {
+		if !disk.Foreign(info) && !Runs(pid) {
 			_ = os.RemoveAll(filepath.Join(base, e.Name()))
 		}
 	}

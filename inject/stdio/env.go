@@ -22,7 +22,7 @@ var inherited = []string{
 }
 
 func inherits(s *config.Server, name string) bool {
-	return slices.Contains(inherited, name) || slices.Contains(s.PassEnv, name) ||
+	return slices.Contains(inherited, name) || slices.Contains(inheritedHere, name) || passes(s, name) ||
 		strings.HasPrefix(name, "LC_") || strings.HasPrefix(name, "XDG_")
 }
 
@@ -32,7 +32,8 @@ func environ(s *config.Server, injected, declared map[string]secrets.Secret, par
 	map[string]secrets.Secret, error) {
 	env := map[string]secrets.Secret{}
 	for _, variable := range parent {
-		if name, value, _ := strings.Cut(variable, "="); inherits(s, name) {
+		name, value, _ := strings.Cut(variable, "=")
+		if name = variableName(name); inherits(s, name) {
 			env[name] = secrets.New(value)
 		}
 	}
@@ -40,15 +41,19 @@ func environ(s *config.Server, injected, declared map[string]secrets.Secret, par
 		if v := value.Reveal(); len(v) > maxValue || strings.Contains(v, "\x00") {
 			return nil, fmt.Errorf("server %q: env: the value of %s is over 120 KiB or holds a NUL", s.Name, name)
 		}
-		env[name] = value
+		env[variableName(name)] = value
 	}
 	for name, value := range injected {
-		if _, ok := declared[name]; ok || slices.Contains(s.PassEnv, name) {
+		if _, ok := declared[name]; ok || passes(s, name) {
 			return nil, fmt.Errorf("server %q: %s carries the token: remove it from env and pass_env", s.Name, name)
 		}
-		env[name] = value
+		env[variableName(name)] = value
 	}
 	return env, nil
+}
+
+func passes(s *config.Server, name string) bool {
+	return slices.ContainsFunc(s.PassEnv, func(passed string) bool { return variableName(passed) == variableName(name) })
 }
 
 // tokenVars are the six variables of the guide or, with inject_env, those named there.

@@ -10,13 +10,14 @@ import (
 
 	"bearerd/config"
 	"bearerd/secrets"
+	"bearerd/secrets/disk"
 )
 
 // lookPath finds the command as the child would: on the child's PATH and, when it holds a slash, from the child's folder.
 // Relative entries of PATH are skipped: an editor starts bearerd inside cloned repositories.
 // ownPath says that path is bearerd's own; another may hold a secret, so the error does not show it.
 func lookPath(command, dir, path string, ownPath bool) (string, error) {
-	if strings.Contains(command, "/") {
+	if strings.ContainsAny(command, slashes) {
 		if !filepath.IsAbs(command) {
 			command = filepath.Join(dir, command)
 		}
@@ -24,12 +25,18 @@ func lookPath(command, dir, path string, ownPath bool) (string, error) {
 		if err != nil {
 			return "", err
 		}
+		for _, name := range programs(file) {
+			if checkExecutable(name) == nil {
+				return name, nil
+			}
+		}
 		return file, checkExecutable(file)
 	}
 	for _, entry := range filepath.SplitList(path) {
-		file := filepath.Join(entry, command)
-		if filepath.IsAbs(entry) && checkExecutable(file) == nil {
-			return file, nil
+		for _, file := range programs(filepath.Join(entry, command)) {
+			if filepath.IsAbs(entry) && checkExecutable(file) == nil {
+				return file, nil
+			}
 		}
 	}
 	if !ownPath {
@@ -48,7 +55,7 @@ func checkExecutable(file string) error {
 	if err != nil {
 		return fmt.Errorf("command: %w", err)
 	}
-	if !info.Mode().IsRegular() || info.Mode()&0o111 == 0 {
+	if !info.Mode().IsRegular() || disk.Modes && info.Mode()&0o111 == 0 {
 		return fmt.Errorf("command: %s is not an executable file", file)
 	}
 	return nil

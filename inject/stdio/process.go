@@ -77,9 +77,11 @@ func (p *Process) start(s *config.Server, l *Launch, files Files, umask int) err
 	p.cmd = &exec.Cmd{
 		Path: path, Args: append([]string{s.Command}, l.args...), Env: environment(l), Dir: s.Dir,
 		Stdin: files.In, Stdout: files.Out, Stderr: w,
-		SysProcAttr: &syscall.SysProcAttr{Setpgid: p.ownGroup},
+		SysProcAttr: attributes(p.ownGroup),
 	}
-	err = ours.start(p.cmd, umask)
+	if err = asScript(p.cmd); err == nil {
+		err = ours.start(p.cmd, umask)
+	}
 	p.cmd.Env = nil // so that a Process, too, can be printed
 	if err != nil {
 		_ = r.Close()
@@ -97,16 +99,6 @@ func environment(l *Launch) []string {
 	return env
 }
 
-// startWithUmask widens bearerd's own umask for the moment of the fork, as there is no other way to hand one to a child.
-// Every file that bearerd writes names its mode itself. The umask is the process's: one caller at a time.
-func startWithUmask(cmd *exec.Cmd, umask int) error {
-	if umask < 0 {
-		return cmd.Start()
-	}
-	defer syscall.Umask(syscall.Umask(umask))
-	return cmd.Start()
-}
-
 // PID is the child's process id.
 func (p *Process) PID() int { return p.cmd.Process.Pid }
 
@@ -116,21 +108,17 @@ func (p *Process) Exited() <-chan struct{} { return p.exited }
 // Signal passes a signal on to the child and its process group, or to the child alone when it shares bearerd's group.
 // After Wait it does nothing.
 func (p *Process) Signal(sig syscall.Signal) {
-	if p.ownGroup {
-		p.kill(-p.PID(), sig)
-	} else {
-		p.kill(p.PID(), sig)
-	}
+	p.kill(sig, p.ownGroup)
 }
 
 // SignalChild sends a signal to the child alone, whatever it has started. After Wait it does nothing.
-func (p *Process) SignalChild(sig syscall.Signal) { p.kill(p.PID(), sig) }
+func (p *Process) SignalChild(sig syscall.Signal) { p.kill(sig, false) }
 
-func (p *Process) kill(pid int, sig syscall.Signal) {
+func (p *Process) kill(sig syscall.Signal, group bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if !p.reaped {
-		_ = syscall.Kill(pid, sig) // ESRCH: it has gone by itself
+		send(p.PID(), sig, group)
 	}
 }
 

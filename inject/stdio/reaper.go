@@ -16,6 +16,7 @@ type family struct {
 type member struct {
 	started uint64 // in the kernel's clock ticks since boot; 0: unknown
 	ended   bool   // it has exited, and what it has left behind is being ended
+	kin     kin    // what holds its tree together, where a system has such a thing
 }
 
 // ours is global as processes are.
@@ -35,10 +36,11 @@ func (f *family) start(cmd *exec.Cmd, umask int) error {
 	f.adopting.Do(adopt)
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if err := startWithUmask(cmd, umask); err != nil {
+	kin, err := launchProcess(cmd, umask)
+	if err != nil {
 		return err
 	}
-	f.children[cmd.Process.Pid] = &member{started: startTime(cmd.Process.Pid)}
+	f.children[cmd.Process.Pid] = &member{started: startTime(cmd.Process.Pid), kin: kin}
 	return nil
 }
 
@@ -53,5 +55,6 @@ func (f *family) reap(cmd *exec.Cmd) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	reap(cmd)
+	f.children[cmd.Process.Pid].kin.part()
 	delete(f.children, cmd.Process.Pid)
 }

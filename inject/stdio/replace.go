@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"syscall"
 	"time"
 
 	"bearerd/engine"
@@ -165,9 +164,6 @@ func (k *Keeper) plain(err error) error {
 	}
 	return errors.New(strings.TrimPrefix(err.Error(), fmt.Sprintf("server %q: ", k.Name)))
 }
-
-// Signals are those that a process can be told by, with on_rotate = "signal".
-var Signals = map[string]syscall.Signal{"SIGHUP": syscall.SIGHUP, "SIGUSR1": syscall.SIGUSR1, "SIGUSR2": syscall.SIGUSR2}
 
 // farewell tells of a process that has ended by itself and is not started again.
 func (k *Keeper) farewell(c *child) {

@@ -6,13 +6,11 @@ import (
 	"io/fs"
 	"os"
 	"os/user"
-	"path/filepath"
 	"strconv"
-
-	"github.com/google/renameio/v2"
 
 	"bearerd/config"
 	"bearerd/secrets"
+	"bearerd/secrets/disk"
 )
 
 // WriteToken writes the bare token to s.TokenFile, if it has one, replacing the file atomically: a reader sees the old
@@ -37,23 +35,14 @@ func writeToken(s *config.Server, token secrets.Secret) error {
 	if err != nil {
 		return err
 	}
-	f, err := renameio.NewPendingFile(s.TokenFile, renameio.WithTempDir(filepath.Dir(s.TokenFile))) // mode 0600
-	if err != nil {
-		return err
-	}
-	defer func() { _ = f.Cleanup() }() // of no effect after the rename
-	if gid >= 0 {
-		if err := f.Chown(-1, gid); err != nil {
-			return fmt.Errorf("token_file_group %q: bearerd must be a member of it: %w", s.TokenFileGroup, err)
+	return disk.Replace(s.TokenFile, []byte(token.Reveal()), func(f *os.File) error {
+		if gid >= 0 {
+			if err := f.Chown(-1, gid); err != nil {
+				return fmt.Errorf("token_file_group %q: bearerd must be a member of it: %w", s.TokenFileGroup, err)
+			}
 		}
-	}
-	if err := f.Chmod(mode); err != nil {
-		return err
-	}
-	if _, err := f.WriteString(token.Reveal()); err != nil {
-		return err
-	}
-	return f.CloseAtomicallyReplace()
+		return f.Chmod(mode)
+	})
 }
 
 // RemoveToken removes s.TokenFile; it is no error when there is none.

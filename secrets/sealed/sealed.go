@@ -27,10 +27,10 @@ import (
 	"slices"
 	"strings"
 	"sync/atomic"
-	"syscall"
 	"unicode/utf8"
 
 	"bearerd/secrets"
+	"bearerd/secrets/disk"
 )
 
 // Store is a folder of sealed records. Use Open to make one; there is nothing to close.
@@ -76,7 +76,7 @@ func (s *Store) Get(ctx context.Context, key string) ([]byte, secrets.Revision, 
 }
 
 // Put writes the value, durably, if the stored revision still is ifRev; else it returns secrets.ErrConflict. On a full
-// or read-only disk the stored record stays as it is, and the error matches syscall.ENOSPC or syscall.EROFS.
+// or read-only disk the stored record stays as it is, and the error is one of disk.Full or disk.ReadOnly.
 func (s *Store) Put(ctx context.Context, key string, value []byte, ifRev secrets.Revision) (secrets.Revision, error) {
 	rev, err := s.put(ctx, key, value, ifRev)
 	if err != nil {
@@ -135,7 +135,7 @@ func (s *Store) delete(ctx context.Context, key string) error {
 	} else if err != nil {
 		return err
 	}
-	return syncFolder(filepath.Dir(path))
+	return disk.SyncFolder(filepath.Dir(path))
 }
 
 // List returns the keys that start with prefix, sorted. It opens every record, as the names of the files say nothing.
@@ -175,9 +175,9 @@ func usable(ctx context.Context, key string) error {
 func (s *Store) failed(verb, key string, err error) error {
 	remedy := ""
 	switch {
-	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
+	case disk.Full(err):
 		remedy = "; the disk is full: free some space on it"
-	case errors.Is(err, syscall.EROFS):
+	case disk.ReadOnly(err):
 		remedy = "; the disk is read-only: remount it, or put the store on another one"
 	}
 	return fmt.Errorf("store %s: cannot %s %q: %w%s", s.dir, verb, key, err, remedy)

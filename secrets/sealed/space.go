@@ -1,5 +1,3 @@
-//go:build unix
-
 package sealed
 
 import (
@@ -12,9 +10,8 @@ import (
 	"path/filepath"
 	"regexp"
 
-	"golang.org/x/sys/unix"
-
 	"bearerd/secrets"
+	"bearerd/secrets/disk"
 )
 
 // Space is room on disk for the next value of one key. It is for one goroutine.
@@ -76,20 +73,19 @@ func makeRoom(folder string, size int) (*os.File, error) {
 		return nil, err
 	}
 	fill := make([]byte, size)
-	_, _ = rand.Read(fill) // it never fails
-	err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
-	if err == nil {
+	_, _ = rand.Read(fill)                    // it never fails
+	if _, err = disk.TryLock(f); err == nil { // nobody else knows its name yet
 		_, err = f.Write(fill)
 	}
 	if err == nil {
 		err = f.Sync()
 	}
 	if err == nil {
-		err = syncFolder(folder)
+		err = disk.SyncFolder(folder)
 	}
 	if err != nil {
-		_ = os.Remove(f.Name())
 		_ = f.Close()
+		_ = os.Remove(f.Name())
 		return nil, err
 	}
 	return f, nil
@@ -107,14 +103,15 @@ func sweep(folder string) {
 			continue
 		}
 		path := filepath.Join(folder, e.Name())
-		f, err := os.OpenFile(path, os.O_RDWR|unix.O_NOFOLLOW, 0)
+		f, err := disk.OpenFile(path, os.O_RDWR, 0)
 		if err != nil {
 			continue
 		}
-		if unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) == nil {
+		unwanted, _ := disk.TryLock(f)
+		_ = f.Close() // first, as Windows removes no open file
+		if unwanted {
 			_ = os.Remove(path)
 		}
-		_ = f.Close()
 	}
 }
 
@@ -172,13 +169,14 @@ func (sp *Space) use(r record) error {
 	if err := sp.file.Sync(); err != nil {
 		return err
 	}
-	path := sp.store.recordPath(hashed(r.Key))
-	if err := os.Rename(sp.file.Name(), path); err != nil {
+	from, path := sp.file.Name(), sp.store.recordPath(hashed(r.Key))
+	_ = sp.file.Close() // it is synced, and nobody sweeps under the store lock
+	sp.file = nil
+	if err := disk.Rename(from, path); err != nil {
+		_ = os.Remove(from)
 		return err
 	}
-	_ = sp.file.Close() // it is synced
-	sp.file = nil
-	return syncFolder(filepath.Dir(path))
+	return disk.SyncFolder(filepath.Dir(path))
 }
 
 // Release gives the room back, unless it holds the record by now.
@@ -186,9 +184,9 @@ func (sp *Space) Release() {
 	if sp.file == nil {
 		return
 	}
-	if err := os.Remove(sp.file.Name()); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	_ = sp.file.Close()
+	if err := os.Remove(sp.file.Name()); err != nil && !errors.Is(err, fs.ErrNotExist) { // another's sweep may come first
 		sp.store.log.Warn("room on disk was not given back", "file", sp.file.Name(), "error", err)
 	}
-	_ = sp.file.Close()
 	sp.file = nil
 }

@@ -10,9 +10,8 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"bearerd/inject/proxy"
+	"bearerd/secrets/disk"
 )
 
 // ErrClaimed says that a daemon runs on the state folder, or a command works there that none may run beside.
@@ -73,16 +72,17 @@ func lockPath(dir string) string { return filepath.Join(dir, "run.lock") }
 // lock takes the lock of a state folder, if it is free, until the file is closed.
 func lock(dir string) (*os.File, error) {
 	path := lockPath(dir)
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW, 0o600)
+	f, err := disk.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("claiming the state folder: %w", err)
 	}
-	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
-		_ = f.Close()
-		if errors.Is(err, unix.EWOULDBLOCK) {
-			return nil, ErrClaimed
-		}
+	ok, err := disk.TryLock(f)
+	if ok {
+		return f, nil
+	}
+	_ = f.Close()
+	if err != nil {
 		return nil, fmt.Errorf("locking %s: %w", path, err)
 	}
-	return f, nil
+	return nil, ErrClaimed
 }

@@ -14,15 +14,13 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
-	"syscall"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"bearerd/config"
 	"bearerd/engine"
 	"bearerd/engine/oauth"
 	"bearerd/secrets"
+	"bearerd/secrets/disk"
 )
 
 // The daemon renews a token before whoever uses it asks for the next one; where it is late, it is asked again.
@@ -71,8 +69,7 @@ func othersFolder(dir string) bool {
 	if err != nil {
 		return errors.Is(err, fs.ErrPermission)
 	}
-	stat, ok := info.Sys().(*syscall.Stat_t)
-	return ok && int(stat.Uid) != os.Geteuid()
+	return disk.Foreign(info)
 }
 
 // cannotMake reports whether a state folder is not there yet and is not the caller's to make.
@@ -85,7 +82,7 @@ func cannotMake(dir string) bool {
 		dir = filepath.Dir(dir)
 		_, err = os.Stat(dir)
 	}
-	return unix.Access(dir, unix.W_OK) != nil
+	return !disk.Writable(dir)
 }
 
 // passed is cfg for tokens that come from the daemon: nothing is left by which one could be asked for elsewhere, and none is

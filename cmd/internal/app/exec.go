@@ -54,7 +54,7 @@ func (c *child) run(ctx context.Context, stderr io.Writer, umask int) (int, erro
 	defer end(nil)
 	signals := make(chan os.Signal, 8)
 	// None of these ends bearerd before it has ended the child and removed its files.
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGQUIT, syscall.SIGPIPE)
+	signal.Notify(signals, attended...)
 	defer signal.Stop(signals)
 	c.keeper = stdio.NewKeeper(c.name, c.spawn, c.app.Log)
 	c.keeper.In, c.keeper.Out, c.keeper.Err, c.keeper.Umask = os.Stdin, os.Stdout, stderr, umask

@@ -9,8 +9,6 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"bearerd/cmd/internal/admin"
 	"bearerd/inject/stdio"
 )
@@ -40,7 +38,7 @@ func (a *App) noted(ctx context.Context, prefix string) (keys []string, err erro
 	}
 	for _, key := range all {
 		pid, _ := strconv.Atoi(key[strings.LastIndexByte(key, '/')+1:])
-		if pid <= 0 || unix.Kill(pid, 0) == unix.ESRCH {
+		if pid <= 0 || !stdio.Runs(pid) {
 			_ = a.local.Delete(ctx, key)
 			continue
 		}

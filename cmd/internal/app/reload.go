@@ -225,11 +225,11 @@ func summary(changes config.Changes) string {
 type reloadCollector struct{ *reloader }
 
 var (
-	descReloaded    = prometheus.NewDesc("bearerd_config_last_reload_successful", "1 if the last reload succeeded.", nil, nil)
-	descReloadTime  = prometheus.NewDesc("bearerd_config_last_reload_success_timestamp_seconds", "When the configuration in force was put in force or last confirmed.", nil, nil)
+	descReloaded    = prometheus.NewDesc("bearerd_config_last_reload_successful", "0 while the edited configuration is not the one in force, because it was refused.", nil, nil)
+	descReloadTime  = prometheus.NewDesc("bearerd_config_last_reload_success_timestamp_seconds", "When the configuration in force was put in force, or last confirmed.", nil, nil)
 	descReloads     = prometheus.NewDesc("bearerd_config_reloads_total", "Reloads that changed something.", nil, nil)
-	descConfig      = prometheus.NewDesc("bearerd_config_info", "The configuration in force, by a hash that leaves literals out.", []string{"hash"}, nil)
-	descWatchErrors = prometheus.NewDesc("bearerd_config_watch_errors_total", "Folders that could not be watched, and lost events.", nil, nil)
+	descConfig      = prometheus.NewDesc("bearerd_config_info", "1; `hash` tells the configuration in force, without its literals.", []string{"hash"}, nil)
+	descWatchErrors = prometheus.NewDesc("bearerd_config_watch_errors_total", "Folders that could not be watched, and lost events; such changes are found within 30 s.", nil, nil)
 )
 
 // Describe implements prometheus.Collector.

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/coreos/go-systemd/v22/daemon"
-	"golang.org/x/sys/unix"
 )
 
 // systemd tells the service manager how things are (sd_notify(3)). Where none asked for it, every message is dropped.
@@ -18,9 +17,8 @@ func (s *systemd) ready(status string) { s.send(daemon.SdNotifyReady + "\nSTATUS
 
 // reloading begins a reload; ready ends it. The time is what Type=notify-reload waits for.
 func (s *systemd) reloading() {
-	var now unix.Timespec
-	if unix.ClockGettime(unix.CLOCK_MONOTONIC, &now) == nil {
-		s.send(fmt.Sprintf("%s\nMONOTONIC_USEC=%d", daemon.SdNotifyReloading, now.Nano()/1000))
+	if now, ok := monotonic(); ok {
+		s.send(fmt.Sprintf("%s\nMONOTONIC_USEC=%d", daemon.SdNotifyReloading, now.Microseconds()))
 	}
 }
 

@@ -82,9 +82,9 @@ type vaultCollector struct{ client *vault.Client }
 
 var (
 	descUp       = prometheus.NewDesc("bearerd_vault_up", "1 while Vault answers and lets bearerd in.", nil, nil)
-	descLogins   = prometheus.NewDesc("bearerd_vault_logins_total", "Logins to Vault, by result.", []string{"result"}, nil)
+	descLogins   = prometheus.NewDesc("bearerd_vault_logins_total", "Logins to Vault, by `result` (`success`, `failure`).", []string{"result"}, nil)
 	descRenewals = prometheus.NewDesc("bearerd_vault_renewals_total", "Renewals of bearerd's own Vault token.", nil, nil)
-	descExpiry   = prometheus.NewDesc("bearerd_vault_token_expiry_timestamp_seconds", "When bearerd's own Vault token expires.", nil, nil)
+	descExpiry   = prometheus.NewDesc("bearerd_vault_token_expiry_timestamp_seconds", "When bearerd's own Vault token expires; absent: never, or not logged in.", nil, nil)
 )
 
 // Describe implements prometheus.Collector.

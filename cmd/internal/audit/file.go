@@ -5,17 +5,16 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"syscall"
 
-	"golang.org/x/sys/unix"
+	"bearerd/secrets/disk"
 )
 
 // open opens the file for one line, so that a rename rotates it. It refuses a file that others can read or change: what it
 // says could not be relied on.
 func (l *Log) open() (*os.File, error) {
-	f, err := os.OpenFile(l.path, os.O_RDWR|os.O_APPEND|os.O_CREATE|unix.O_NOFOLLOW, 0o600)
-	if errors.Is(err, unix.ELOOP) {
-		err = errors.New("it is a symbolic link: remove it")
+	f, err := disk.OpenFile(l.path, os.O_RDWR|os.O_APPEND|os.O_CREATE, 0o600)
+	if errors.Is(err, disk.ErrLink) {
+		err = fmt.Errorf("%w: remove it", err)
 	}
 	if err == nil {
 		if err = check(f); err != nil {
@@ -33,13 +32,13 @@ func check(f *os.File) error {
 	if err != nil {
 		return err
 	}
-	stat, ok := info.Sys().(*syscall.Stat_t)
+	uid, _ := disk.Owner(info)
 	switch mode := info.Mode(); {
 	case !mode.IsRegular():
 		return errors.New("it is no regular file: move it away")
-	case ok && int(stat.Uid) != os.Geteuid():
-		return fmt.Errorf("it belongs to user %d, bearerd runs as %d: move it away", stat.Uid, os.Geteuid())
-	case mode.Perm()&0o077 != 0:
+	case disk.Foreign(info):
+		return fmt.Errorf("it belongs to user %d, bearerd runs as %d: move it away", uid, os.Geteuid())
+	case disk.Modes && mode.Perm()&0o077 != 0:
 		return fmt.Errorf("its mode %04o lets others in: run `chmod 600 %s`", mode.Perm(), f.Name())
 	}
 	return nil
@@ -48,7 +47,7 @@ func check(f *os.File) error {
 // appendLine writes a line by one call. The lock, which ends with f, keeps others from the little that must be looked at
 // before and put right after.
 func appendLine(f *os.File, line []byte) error {
-	if err := again(func() error { return unix.Flock(int(f.Fd()), unix.LOCK_EX) }); err != nil {
+	if err := disk.Lock(f); err != nil {
 		return fmt.Errorf("locking it: %w", err)
 	}
 	info, err := f.Stat()
@@ -62,7 +61,7 @@ func appendLine(f *os.File, line []byte) error {
 	if last[0] != '\n' { // the machine went down in the middle of a line
 		line = append([]byte{'\n'}, line...)
 	}
-	err = again(func() (err error) { n, err = unix.Write(int(f.Fd()), line); return err })
+	n, err = write(f, line)
 	if err == nil && n < len(line) {
 		err = io.ErrShortWrite
 	}
@@ -70,13 +69,4 @@ func appendLine(f *os.File, line []byte) error {
 		_ = f.Truncate(size) // no half line
 	}
 	return err
-}
-
-// again calls f until no signal interrupts it.
-func again(f func() error) (err error) {
-	for {
-		if err = f(); !errors.Is(err, unix.EINTR) {
-			return err
-		}
-	}
 }

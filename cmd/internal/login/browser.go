@@ -4,25 +4,27 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"os/exec"
 	"runtime"
 	"strings"
-	"syscall"
 	"time"
 )
 
 // quickFailure is how long a browser command is watched: one that opens no browser says so in less.
 const quickFailure = 2 * time.Second
 
-// Browser finds out how to show an address: with $BROWSER, a list of commands separated by colons, in which %s stands for the address,
+// Browser finds out how to show an address: with $BROWSER, a list of commands separated by colons (on Windows
+// by semicolons), in which %s stands for the address,
 // else with the system's opener where there is a desktop. The address is in the arguments of that command, where other users can see it for
 // a moment: it holds a state, which is worth nothing without this process. found is false where only a person can open it.
 func Browser(getenv func(string) string) (open func(ctx context.Context, address string) error, found bool) {
 	commands := parseBrowsers(getenv("BROWSER"))
 	if len(commands) == 0 {
 		for _, name := range openers(runtime.GOOS, getenv) {
-			if _, err := exec.LookPath(name); err == nil {
-				commands = append(commands, []string{name})
+			words := strings.Fields(name)
+			if _, err := exec.LookPath(words[0]); err == nil {
+				commands = append(commands, words)
 			}
 		}
 	}
@@ -47,7 +49,7 @@ func Browser(getenv func(string) string) (open func(ctx context.Context, address
 
 // parseBrowsers splits $BROWSER as programs commonly do. No shell sees it.
 func parseBrowsers(list string) (commands [][]string) {
-	for one := range strings.SplitSeq(list, ":") {
+	for one := range strings.SplitSeq(list, string(os.PathListSeparator)) {
 		if words := strings.Fields(one); len(words) > 0 {
 			commands = append(commands, words)
 		}
@@ -64,6 +66,8 @@ func openers(goos string, getenv func(string) string) []string {
 		return nil
 	case goos == "darwin":
 		return []string{"open"}
+	case goos == "windows":
+		return []string{"rundll32.exe url.dll,FileProtocolHandler"}
 	case getenv("WSL_DISTRO_NAME") != "" || getenv("WSL_INTEROP") != "":
 		return []string{"wslview", "xdg-open", "x-www-browser"}
 	case display:
@@ -91,7 +95,7 @@ func arguments(command []string, address string) []string {
 // zombie stays, ends with it.
 func start(ctx context.Context, argv []string) error {
 	cmd := exec.Command(argv[0], argv[1:]...)
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	cmd.SysProcAttr = apart()
 	if err := cmd.Start(); err != nil {
 		return withoutName(err)
 	}

@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"syscall"
 
 	"bearerd/inject/proxy"
 )
@@ -42,7 +41,7 @@ func listen(f *Flow) ([]net.Listener, *url.URL, error) {
 				return nil, nil, underWay
 			}
 		}
-		if !errors.Is(err, syscall.EADDRINUSE) && !errors.Is(err, syscall.EACCES) {
+		if !proxy.InUse(err) && !proxy.Barred(err) {
 			break
 		}
 	}
@@ -55,7 +54,7 @@ func listen(f *Flow) ([]net.Listener, *url.URL, error) {
 
 // underWay is the error for a port at which another process waits for this very sign-in; nil: it is held by something else.
 func (f *Flow) underWay(port int, err error) error {
-	if !f.Pending || !errors.Is(err, syscall.EADDRINUSE) {
+	if !f.Pending || !proxy.InUse(err) {
 		return nil
 	}
 	name, pid := proxy.Holder(strconv.Itoa(port))
@@ -72,7 +71,7 @@ func (f *Flow) underWay(port int, err error) error {
 // fixed is the error for a port that was agreed with the provider and cannot be had.
 func (f *Flow) fixed(err error) error {
 	remedy := ""
-	if redirect, _ := url.Parse(f.Redirect); errors.Is(err, syscall.EADDRINUSE) {
+	if redirect, _ := url.Parse(f.Redirect); proxy.InUse(err) {
 		remedy = ", for OAUTH_REDIRECT_URI and at the provider"
 		if name, _ := proxy.Holder(redirect.Port()); isBearerd(name) {
 			remedy += "; if that is another sign-in, finish it and run this again"

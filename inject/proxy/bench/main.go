@@ -1,3 +1,5 @@
+//go:build unix
+
 // Command bench measures `bearerd run` beside nginx and net/http's ReverseProxy as proxies that add a bearer token, and
 // beside mcp-remote as a bridge. What it compares it measures in one run and in turns; every figure that it prints is
 // measured, and an answer that is not 2xx ends the run. It is for measuring alone and no part of bearerd.

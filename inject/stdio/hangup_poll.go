@@ -1,3 +1,5 @@
+//go:build unix
+
 package stdio
 
 import (
@@ -44,6 +46,20 @@ func hungUp(f, wake *os.File) (yes bool) {
 			_, err = unix.Poll(watched, -1)
 		}
 		yes = watched[0].Revents&(unix.POLLHUP|hangsUp) != 0
+	})
+	return yes
+}
+
+// readable reports whether there is something to read.
+func readable(f *os.File) (yes bool) {
+	conn, err := f.SyscallConn()
+	if err != nil {
+		return false
+	}
+	_ = conn.Control(func(fd uintptr) {
+		fds := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
+		n, err := unix.Poll(fds, 0)
+		yes = err == nil && n > 0 && fds[0].Revents&unix.POLLIN != 0
 	})
 	return yes
 }

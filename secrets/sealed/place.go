@@ -1,13 +1,9 @@
-//go:build unix
-
 package sealed
 
 import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"os"
-	"syscall"
 )
 
 // Place tells the folder on this machine from a copy of it, such as a restored backup: the SHA-256, in hexadecimal, of the
@@ -17,13 +13,7 @@ import (
 //
 // It is "" where neither the machine's id nor the time is to be had: then a copy cannot be told.
 func (s *Store) Place() string {
-	inode := uint64(0) // of no folder: one that cannot be looked at is none of those that records name
-	if info, err := os.Stat(s.dir); err == nil {
-		if stat, ok := info.Sys().(*syscall.Stat_t); ok {
-			inode = stat.Ino
-		}
-	}
-	return place(machineID(), inode, madeAt(s.dir))
+	return place(machineID(), inode(s.dir), madeAt(s.dir))
 }
 
 func place(machine string, inode uint64, made string) string {
