@@ -9,6 +9,8 @@ import (
 	"bearerd/secrets"
 )
 
+const separator = string(filepath.Separator)
+
 // tokenFile checks the mode: nothing for others, since the file holds the token.
 func (c check) tokenFile() {
 	b := c.block
@@ -56,7 +58,7 @@ func (l *loader) tokenFiles(t *tree) {
 			l.report(Error, w.block.at("token_file"), "token_file is "+what, "give each server a file of its own")
 			continue
 		}
-		if t.cfg.Store.Path != "" && strings.HasPrefix(path+"/", strings.TrimSuffix(store, "/")+"/") {
+		if t.cfg.Store.Path != "" && strings.HasPrefix(path+separator, strings.TrimSuffix(store, separator)+separator) {
 			l.report(Error, w.block.at("token_file"), "token_file lies in the state folder", "choose a file elsewhere")
 		}
 		taken[path] = fmt.Sprintf("that of server %q", w.Name)
