@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 
 	"charm.land/huh/v2"
@@ -61,8 +62,7 @@ func newInterview(cmd *cobra.Command, path string) (*interview, error) {
 	return i, nil
 }
 
-// ask asks all questions that the answers call for. On a screen it is one form for all of them: a second one could lose the
-// first key to the reader of the one before, which the library does not wait for.
+// ask asks all questions that the answers call for. On a screen it is one form for all of them, so that one can go back.
 func (i *interview) ask(ctx context.Context) error {
 	if i.lines {
 		for _, q := range i.questions {
@@ -84,7 +84,14 @@ func (i *interview) ask(ctx context.Context) error {
 }
 
 func (i *interview) form(ctx context.Context, f *huh.Form) error {
-	f.WithInput(i.in).WithOutput(i.out).WithTheme(huh.ThemeFunc(huh.ThemeBase16)) // the terminal's own colours
+	f.WithOutput(i.out).WithTheme(huh.ThemeFunc(huh.ThemeBase16)) // the terminal's own colours
+	if runtime.GOOS == "windows" {
+		f.WithInput(i.in) // a console has events that its text does not tell
+	} else {
+		in := keys{newTyped(i.in)}
+		defer in.Close()
+		f.WithInput(in)
+	}
 	err := f.RunWithContext(ctx)
 	switch {
 	case errors.Is(err, huh.ErrUserAborted), ctx.Err() != nil, err == nil && f.State != huh.StateCompleted:
@@ -94,6 +101,13 @@ func (i *interview) form(ctx context.Context, f *huh.Form) error {
 	}
 	return nil
 }
+
+// keys are what a person types. For the library it is a terminal, but without the Name of a file: else it would read it in a
+// way that it does not end when the form ends, so that a key could be lost.
+type keys struct{ *typed }
+
+func (k keys) Fd() uintptr                 { return k.f.Fd() }
+func (k keys) Write(p []byte) (int, error) { return k.f.Write(p) }
 
 // line asks one question on a line. Its read of the terminal cannot be ended: after a signal that one goroutine stays until
 // the process ends, so the terminal is put right here.
@@ -151,8 +165,11 @@ func (u unseen) Set(s string) { *u.Secret = secrets.New(strings.TrimSpace(s)) }
 // input adds a question for a text; suggested stands for an empty answer, and may be nil.
 func (i *interview) input(title, about string, to huh.Accessor[string], wanted func() bool, suggested func() string, wrong func() error) {
 	field := huh.NewInput().Title(title).Description(about).Accessor(to)
-	if suggested != nil {
-		field.PlaceholderFunc(suggested, &i.answers)
+	asked := func() bool { // the library's own functions for this run on goroutines of theirs, while answers change
+		if suggested != nil {
+			field.Placeholder(suggested())
+		}
+		return wanted()
 	}
 	if _, secret := to.(unseen); secret {
 		field.EchoMode(huh.EchoModePassword)
@@ -161,7 +178,7 @@ func (i *interview) input(title, about string, to huh.Accessor[string], wanted f
 		to.Set(s)
 		return wrong()
 	})
-	i.questions = append(i.questions, question{field, wanted, wrong, func() string { return onLine(title, about, suggested) }})
+	i.questions = append(i.questions, question{field, asked, wrong, func() string { return onLine(title, about, suggested) }})
 }
 
 // onLine is a question on one line.
@@ -198,9 +215,9 @@ const aroundShown = 7
 func (i *interview) confirm(path string) {
 	i.yes = true
 	field := huh.NewConfirm().Title("Write this to " + path + "?").Affirmative("Yes").Negative("No").Value(&i.yes)
-	field.DescriptionFunc(func() string { return i.shown }, &i.shown)
 	wanted := func() bool {
 		i.shown = string(i.answers.Text())
+		field.Description(i.shown)
 		if i.last != nil { // all groups have been given the height of the highest, when nothing was shown yet
 			i.last.WithHeight(strings.Count(i.shown, "\n") + aroundShown)
 		}
