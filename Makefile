@@ -3,7 +3,7 @@
 PEERS = testdata/peers/node_modules/.package-lock.json
 VAULTDEV = testdata/vaultdev/vaultdev
 
-.PHONY: help build demo test test-short soak peers vaultdev lint examples bench bench-proxy
+.PHONY: help build demo test test-short soak peers vaultdev lint examples kube bench bench-proxy
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -44,13 +44,37 @@ $(VAULTDEV): $(addprefix testdata/vaultdev/,main.go go.mod go.sum)
 	@echo "Building a real Vault for the tests. This takes some five minutes the first time, then seconds."
 	cd testdata/vaultdev && go build -ldflags '-s -w' -o vaultdev .
 
-lint: ## gofmt, vet, staticcheck
+lint: vet-all ## gofmt, vet for every system, staticcheck
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$unformatted" || { echo "not gofmt'ed: $$unformatted" >&2; exit 1; }
-	go vet ./...
 	go tool staticcheck ./...
+	cd packaging/tools && go vet .
+
+SYSTEMS = linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
+
+.PHONY: vet-all
+vet-all: ## go vet, tests included, for each system that is released
+	@for s in $(SYSTEMS); do echo "go vet ./... for $$s"; GOOS=$${s%/*} GOARCH=$${s#*/} go vet ./... || exit 1; done
+
+VERSION ?= $(shell packaging/version)
+SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct)
+
+.PHONY: dist
+dist: ## archives, packages, npm package, bills of materials and checksums of a release, in dist/ (docs/release.md)
+	@cd packaging/tools && go run . -root ../.. -out ../../dist -version "$(VERSION)" -time "$(SOURCE_DATE_EPOCH)"
+
+.PHONY: test-dist
+test-dist: dist ## install, run, upgrade and remove what dist makes, and make it twice; as root, on a Debian without bearerd
+	packaging/test.sh
+
+.PHONY: docs
+docs: ## write the tables of docs that are made from the code
+	go test -count=1 -run '^TestReference$$' ./cmd/bearerd -args -update
 
 examples: build ## run bearerd check on every example
 	testdata/check-examples ./bearerd
+
+kube: ## decode the example for Kubernetes with the types of its API
+	cd testdata/kube && go test ./...
 
 bench: ## cache hit, storm at expiry, start of exec, resident memory
 	go test -run '^$$' -bench . -benchmem ./engine ./secrets/sealed ./cmd/bearerd
