@@ -33,7 +33,7 @@ var only = map[string][]string{
 	"github.com/lmittmann/tint":        {"bearerd/cmd/bearerd"},
 	"golang.org/x/oauth2":              {"bearerd/engine/oauth"},
 	"github.com/google/renameio/v2":    {"bearerd/secrets/disk"}, // it does not build for Windows
-	"charm.land/huh/v2":                {"bearerd/cmd/bearerd"},
+	"charm.land/":                      {"bearerd/cmd/bearerd"},
 	"github.com/pelletier/go-toml/v2":  {"bearerd/cmd/internal/clients"},
 	"github.com/modelcontextprotocol/": {}, // tests alone: it is large
 }

@@ -29,6 +29,9 @@ var terminals = map[string][]string{
 	"dumb":   {"TERM=dumb"},
 }
 
+// sigterm stands for a SIGTERM right behind what is typed.
+const sigterm = "<SIGTERM>"
+
 func (s reply) keys(terminal string) string {
 	switch {
 	case s.choice == 0 && terminal == "screen":
@@ -67,8 +70,12 @@ func (h *home) converse(t *testing.T, terminal string, steps []reply, last, end 
 	answer := func(question, keys string) {
 		eventually(t, "asked "+question, func() bool { return strings.Contains(shown.String()[seen:], question) })
 		seen = len(shown.String())
-		if _, err := io.WriteString(master, keys); err != nil {
+		typed, ends := strings.CutSuffix(keys, sigterm)
+		if _, err := io.WriteString(master, typed); err != nil {
 			t.Error(err)
+		}
+		if ends {
+			_ = cmd.Process.Signal(syscall.SIGTERM)
 		}
 	}
 	for _, s := range steps {
@@ -167,6 +174,18 @@ func TestInterruptedInitLeavesNothing(t *testing.T) {
 					t.Errorf("exit code %d, left %v:\n%s", r.code, left, r.stderr)
 				}
 			})
+		}
+	}
+}
+
+// A signal ends it too, however close it comes to a key.
+func TestTerminatedInitEnds(t *testing.T) {
+	t.Parallel()
+	for range 12 {
+		h := newHome(t)
+		r := h.converse(t, "screen", atURL[:1], "Its URL", "ht"+sigterm)
+		if r.code != 1 || !strings.Contains(r.stderr, "nothing is written") {
+			t.Fatalf("exit code %d:\n%s", r.code, r.stderr)
 		}
 	}
 }

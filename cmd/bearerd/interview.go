@@ -10,6 +10,7 @@ import (
 	"runtime"
 	"strings"
 
+	tea "charm.land/bubbletea/v2"
 	"charm.land/huh/v2"
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
@@ -84,6 +85,7 @@ func (i *interview) ask(ctx context.Context) error {
 }
 
 func (i *interview) form(ctx context.Context, f *huh.Form) error {
+	f.WithProgramOptions(tea.WithoutSignalHandler())              // ctx ends at a signal: two who stop the form wait for each other
 	f.WithOutput(i.out).WithTheme(huh.ThemeFunc(huh.ThemeBase16)) // the terminal's own colours
 	if runtime.GOOS == "windows" {
 		f.WithInput(i.in) // a console has events that its text does not tell
