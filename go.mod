@@ -35,7 +35,6 @@ require (
 
 require (
 	charm.land/bubbles/v2 v2.0.0 // indirect
-
 	charm.land/lipgloss/v2 v2.0.1 // indirect
 	filippo.io/hpke v0.4.0 // indirect
 	github.com/BurntSushi/toml v1.4.1-0.20240526193622-a339e1f7089c // indirect
