@@ -125,7 +125,7 @@ func makeWay(path string) error {
 	case err == nil:
 		_ = c.Close()
 		return errors.New("another program answers there: stop it or choose another path")
-	case !refused(err): // a socket of another kind, a busy one, or not ours to use
+	case !Refused(err): // a socket of another kind, a busy one, or not ours to use
 		return fmt.Errorf("a socket is there that may be in use (%w): remove it or choose another path", cause(err))
 	}
 	return os.Remove(path)

@@ -20,7 +20,8 @@ func absent(err error) bool {
 	return errors.Is(err, syscall.EADDRNOTAVAIL) || errors.Is(err, syscall.EAFNOSUPPORT)
 }
 
-func refused(err error) bool { return errors.Is(err, syscall.ECONNREFUSED) }
+// Refused reports whether an error of a dial says that nobody listens there.
+func Refused(err error) bool { return errors.Is(err, syscall.ECONNREFUSED) }
 
 // private has a unix socket that is not bound yet made for its owner alone, whatever the umask. Linux does so; elsewhere the
 // mode is set right after.

@@ -32,4 +32,5 @@ func absent(err error) bool {
 	return errors.Is(err, windows.WSAEADDRNOTAVAIL) || errors.Is(err, windows.WSAEAFNOSUPPORT)
 }
 
-func refused(err error) bool { return errors.Is(err, windows.WSAECONNREFUSED) }
+// Refused reports whether an error of a dial says that nobody listens there.
+func Refused(err error) bool { return errors.Is(err, windows.WSAECONNREFUSED) }

@@ -68,7 +68,7 @@ func sweep(base string) {
 		if err != nil || statErr != nil || !info.IsDir() || disk.Modes && info.Mode() != fs.ModeDir|0o700 {
 			continue
 		}
-		if !disk.Foreign(info) && !Runs(pid) {
+		if _, other := disk.Foreign(info); !other && !Runs(pid) {
 			_ = os.RemoveAll(filepath.Join(base, e.Name()))
 		}
 	}

@@ -44,12 +44,22 @@ func environ(s *config.Server, injected, declared map[string]secrets.Secret, par
 		env[variableName(name)] = value
 	}
 	for name, value := range injected {
-		if _, ok := declared[name]; ok || passes(s, name) {
+		if holds(declared, name) || passes(s, name) {
 			return nil, fmt.Errorf("server %q: %s carries the token: remove it from env and pass_env", s.Name, name)
 		}
 		env[variableName(name)] = value
 	}
 	return env, nil
+}
+
+// holds reports whether a variable is among those, by the system's idea of its name.
+func holds(vars map[string]secrets.Secret, name string) bool {
+	for n := range vars {
+		if variableName(n) == variableName(name) {
+			return true
+		}
+	}
+	return false
 }
 
 func passes(s *config.Server, name string) bool {

@@ -54,11 +54,9 @@ func launch(s *config.Server, args []string, token secrets.Secret, injected, dec
 	if err != nil {
 		return nil, err
 	}
-	_, pathDeclared := declared["PATH"]
-	_, pathInjected := injected["PATH"]
 	args = passIntoContainer(s.Command, args, slices.Sorted(maps.Keys(injected)))
 	return &Launch{
-		args: args, env: env, ownPath: !pathDeclared && !pathInjected, hidden: hidden(s, token, declared),
+		args: args, env: env, ownPath: !holds(declared, "PATH") && !holds(injected, "PATH"), hidden: hidden(s, token, declared),
 	}, nil
 }
 

@@ -11,10 +11,14 @@ import (
 	"golang.org/x/sys/windows"
 )
 
-// kin is the job object that a child and all that it starts are in. They end with its last handle, so with bearerd too.
-type kin struct{ job windows.Handle }
+// kin is the job object that a child and all that it starts are in. They end with its last handle, so with bearerd too. While there
+// is a handle of the child, too, its number can be no other's, even after cmd.Wait has closed its own.
+type kin struct{ job, child windows.Handle }
 
-func (k kin) part() { _ = windows.CloseHandle(k.job) }
+func (k kin) part() {
+	_ = windows.CloseHandle(k.job)
+	_ = windows.CloseHandle(k.child)
+}
 
 // attributes have a child wait until it is in its job. In a group of its own it gets no Ctrl-C that is meant for bearerd.
 func attributes(ownGroup bool) *syscall.SysProcAttr {
@@ -31,18 +35,18 @@ func launchProcess(cmd *exec.Cmd, _ int) (kin, error) {
 	if err != nil {
 		return kin{}, fmt.Errorf("a job object: %w", err)
 	}
-	k := kin{job}
 	if err := cmd.Start(); err != nil {
-		k.part()
+		_ = windows.CloseHandle(job)
 		return kin{}, err
 	}
-	if err := k.adopt(uint32(cmd.Process.Pid)); err != nil {
+	child, err := admit(job, uint32(cmd.Process.Pid))
+	if err != nil {
 		_ = cmd.Process.Kill()
 		_ = cmd.Wait()
-		k.part()
+		_ = windows.CloseHandle(job)
 		return kin{}, fmt.Errorf("putting it into a job object: %w", err)
 	}
-	return k, nil
+	return kin{job, child}, nil
 }
 
 func newJob() (windows.Handle, error) {
@@ -61,17 +65,20 @@ func newJob() (windows.Handle, error) {
 	return job, nil
 }
 
-// adopt puts a process that has not begun into the job, and has it begin.
-func (k kin) adopt(pid uint32) error {
-	process, err := windows.OpenProcess(windows.PROCESS_SET_QUOTA|windows.PROCESS_TERMINATE, false, pid)
+// admit puts a process that has not begun into a job, and has it begin. The caller closes the handle.
+func admit(job windows.Handle, pid uint32) (process windows.Handle, err error) {
+	process, err = windows.OpenProcess(windows.PROCESS_SET_QUOTA|windows.PROCESS_TERMINATE, false, pid)
 	if err != nil {
-		return err
+		return 0, err
 	}
-	defer func() { _ = windows.CloseHandle(process) }()
-	if err := windows.AssignProcessToJobObject(k.job, process); err != nil {
-		return err
+	if err = windows.AssignProcessToJobObject(job, process); err == nil {
+		err = begin(pid)
 	}
-	return begin(pid)
+	if err != nil {
+		_ = windows.CloseHandle(process)
+		return 0, err
+	}
+	return process, nil
 }
 
 // begin has the one thread of a process run that was started suspended.
@@ -135,6 +142,9 @@ func (f *family) left(p *Process, _ remains, sig syscall.Signal) bool {
 		uintptr(unsafe.Pointer(&a)), uint32(unsafe.Sizeof(a)), nil)
 	return err == nil && a.active > 0
 }
+
+// remains is nothing: the job knows what is in it.
+type remains struct{}
 
 func adopt() {}
 

@@ -22,15 +22,6 @@ type member struct {
 // ours is global as processes are.
 var ours = family{children: map[int]*member{}}
 
-// identity tells a process from a later one with the same number.
-type identity struct {
-	pid     int
-	started uint64
-}
-
-// remains are the processes that a child was found to have left behind.
-type remains map[identity]bool
-
 // start holds the lock, so that no child is ever taken for a stranger, even if it ends at once.
 func (f *family) start(cmd *exec.Cmd, umask int) error {
 	f.adopting.Do(adopt)

@@ -17,6 +17,15 @@ import (
 
 const reapPause = 100 * time.Millisecond // at least, between two looks at all processes
 
+// identity tells a process from a later one with the same number.
+type identity struct {
+	pid     int
+	started uint64
+}
+
+// remains are the processes that a child was found to have left behind.
+type remains map[identity]bool
+
 // adopt makes bearerd the parent of every orphan below it, so that what has left its group and session is found as well.
 func adopt() { _ = unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) } // no older kernel than 3.4 refuses
 

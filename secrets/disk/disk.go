@@ -1,5 +1,6 @@
 // Package disk is what bearerd asks of a file system and every system does in its own way: to replace a file whole, to lock
-// one, to open one that is no link, to say whose it is. It knows nothing of what is in the files.
+// one, to open one that is no link, to say whose it is and how
+// much room is left. It knows nothing of what is in the files.
 package disk
 
 import (
@@ -10,11 +11,9 @@ import (
 // ErrLink is the error of OpenFile for a symbolic link.
 var ErrLink = errors.New("it is a symbolic link")
 
-// Owner is the number of the user whom a file belongs to; false: the system has no such numbers.
-func Owner(info os.FileInfo) (uid int, ok bool) { return owner(info) }
-
-// Foreign reports whether a file belongs to another user than the one who runs this process, as far as that can be told.
-func Foreign(info os.FileInfo) bool {
+// Foreign reports whether a file belongs to another user than the one who runs this process, and to whom, as far as that can
+// be told.
+func Foreign(info os.FileInfo) (uid int, yes bool) {
 	uid, ok := owner(info)
-	return ok && uid != os.Geteuid()
+	return uid, ok && uid != os.Geteuid()
 }

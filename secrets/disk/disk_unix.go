@@ -52,11 +52,11 @@ func SyncFolder(dir string) error {
 	return nil
 }
 
-// OpenFile is os.OpenFile for what is no symbolic link; one is ErrLink.
+// OpenFile is os.OpenFile for what is no symbolic link. The error for one is ErrLink with its path.
 func OpenFile(path string, flag int, mode fs.FileMode) (*os.File, error) {
 	f, err := os.OpenFile(path, flag|unix.O_NOFOLLOW, mode)
 	if errors.Is(err, unix.ELOOP) {
-		return nil, ErrLink
+		return nil, &fs.PathError{Op: "open", Path: path, Err: ErrLink}
 	}
 	return f, err
 }
@@ -88,7 +88,7 @@ func Full(err error) bool { return errors.Is(err, unix.ENOSPC) || errors.Is(err,
 func ReadOnly(err error) bool { return errors.Is(err, unix.EROFS) }
 
 // Writable reports whether this process may make files in a folder, as far as that can be told without doing it.
-func Writable(dir string) bool { return unix.Access(dir, unix.W_OK) == nil }
+func Writable(dir string) bool { return unix.Access(dir, unix.W_OK|unix.X_OK) == nil }
 
 func owner(info os.FileInfo) (uid int, ok bool) {
 	st, ok := info.Sys().(*syscall.Stat_t)

@@ -80,10 +80,10 @@ func Rename(from, to string) error {
 // SyncFolder has nothing to do: the names are written through.
 func SyncFolder(string) error { return nil }
 
-// OpenFile is os.OpenFile for what is no symbolic link; one is ErrLink.
+// OpenFile is os.OpenFile for what is no symbolic link. The error for one is ErrLink with its path.
 func OpenFile(path string, flag int, mode fs.FileMode) (f *os.File, err error) {
 	if info, err := os.Lstat(path); err == nil && info.Mode()&fs.ModeSymlink != 0 {
-		return nil, ErrLink
+		return nil, &fs.PathError{Op: "open", Path: path, Err: ErrLink}
 	}
 	err = again(func() error { f, err = os.OpenFile(path, flag, mode); return err })
 	return f, err

@@ -33,7 +33,7 @@ func checkFolder(dir string) error {
 }
 
 func checkOwner(info os.FileInfo) error {
-	if uid, _ := disk.Owner(info); disk.Foreign(info) {
+	if uid, other := disk.Foreign(info); other {
 		return fmt.Errorf("it belongs to user %d, bearerd runs as %d: run it as that user, or set another store path",
 			uid, os.Geteuid())
 	}

@@ -3,6 +3,7 @@
 package sealed
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"testing"
@@ -42,4 +43,14 @@ func TestALockOfARemovedFileIsNone(t *testing.T) {
 		third()
 		(<-waited)()
 	})
+}
+
+func TestALinkThatIsInTheWayOfALockIsNamed(t *testing.T) {
+	s := open(t, folder(t))
+	path := filepath.Join(s.dir, "locks", hashed("a")+".lock")
+	if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o700), os.Symlink("elsewhere", path)); err != nil {
+		t.Fatal(err)
+	}
+	_, err := s.Lock(t.Context(), "a")
+	wantError(t, err, path, "symbolic link")
 }

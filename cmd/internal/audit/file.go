@@ -32,11 +32,11 @@ func check(f *os.File) error {
 	if err != nil {
 		return err
 	}
-	uid, _ := disk.Owner(info)
+	uid, other := disk.Foreign(info)
 	switch mode := info.Mode(); {
 	case !mode.IsRegular():
 		return errors.New("it is no regular file: move it away")
-	case disk.Foreign(info):
+	case other:
 		return fmt.Errorf("it belongs to user %d, bearerd runs as %d: move it away", uid, os.Geteuid())
 	case disk.Modes && mode.Perm()&0o077 != 0:
 		return fmt.Errorf("its mode %04o lets others in: run `chmod 600 %s`", mode.Perm(), f.Name())
