@@ -12,10 +12,10 @@ import (
 // trusted refuses a file that another user controls: who writes the configuration chooses which programs run and where
 // secrets go. A read-only mount is exempt: there the modes say nothing (images, Kubernetes volumes).
 func trusted(f *os.File, info os.FileInfo) (message, remedy string) {
-	if readOnlyMount(f) {
+	if disk.ReadOnlyFile(f) {
 		return "", ""
 	}
-	if uid, ok := disk.Owner(info); ok && uid != 0 && uid != os.Geteuid() {
+	if uid, other := disk.Foreign(info); other && uid != 0 {
 		return fmt.Sprintf("the file belongs to user %d, not to the user who runs bearerd or to root", uid),
 			fmt.Sprintf("chown %d %s", os.Geteuid(), f.Name())
 	}
@@ -36,10 +36,10 @@ const (
 // trustedFolder refuses a folder in which another user can replace files. Sticky folders, such as /tmp, keep files safe.
 func trustedFolder(dir string, refused fs.FileMode) (message, remedy string) {
 	info, err := os.Stat(dir)
-	if err != nil || readOnlyFolder(dir) {
+	if err != nil || disk.ReadOnlyFolder(dir) {
 		return "", "" // one that cannot be seen cannot be read either: that is said elsewhere
 	}
-	if uid, ok := disk.Owner(info); ok && uid != 0 && uid != os.Geteuid() {
+	if uid, other := disk.Foreign(info); other && uid != 0 {
 		return fmt.Sprintf("the folder %s belongs to user %d, not to the user who runs bearerd or to root", printable(dir), uid),
 			fmt.Sprintf("chown %d %s, or move the configuration", os.Geteuid(), printable(dir))
 	}
@@ -58,7 +58,7 @@ func trustedPlace(path string) (message, remedy string) {
 	}
 	dirs := []string{filepath.Dir(path)}
 	if info.Mode()&fs.ModeSymlink != 0 {
-		if uid, ok := disk.Owner(info); ok && uid != 0 && uid != os.Geteuid() && !readOnlyFolder(dirs[0]) {
+		if uid, other := disk.Foreign(info); other && uid != 0 && !disk.ReadOnlyFolder(dirs[0]) {
 			return fmt.Sprintf("the link belongs to user %d, not to the user who runs bearerd or to root", uid),
 				"make the link anew, or name the file itself"
 		}

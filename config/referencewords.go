@@ -32,7 +32,7 @@ var wordsOf = map[string][]Attribute{
 	},
 	"store \"file\"": {
 		{Name: "path", Default: "`$XDG_STATE_HOME/bearerd`, else `~/.local/state/bearerd`", Meaning: "the state folder; its path has at most 86 bytes, so that a socket fits into it"},
-		{Name: "identity", Type: "`file()` or `credential()`", Default: "made at first start, in the state folder", Meaning: "the age identity that the records are encrypted to"},
+		{Name: "identity", Type: "`file()` or `credential()`", Default: "made at first start, in the state folder", Meaning: "the file of age identities that open the records, one a line, as `age-keygen` makes them; the first one is what they are encrypted to"},
 	},
 	"proxy": {
 		{Name: "listen", Meaning: "`HOST:PORT`, or `unix:PATH` with a path under 100 bytes"},

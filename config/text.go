@@ -6,8 +6,11 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/hashicorp/hcl/v2/hclwrite"
+	"github.com/zclconf/go-cty/cty"
 
 	"bearerd/secrets"
 )
@@ -36,6 +39,11 @@ func Text(s *Server, comment ...string) ([]byte, Diagnostics) {
 		head.WriteString("# " + printable(line) + "\n")
 	}
 	return append([]byte(head.String()), text...), nil
+}
+
+// Writable reports whether a file gives back a text as it is: without control characters, and composed (NFC), as HCL makes it.
+func Writable(text string) bool {
+	return utf8.ValidString(text) && !strings.ContainsFunc(text, unicode.IsControl) && cty.NormalizeString(text) == text
 }
 
 // names are the attributes of a block, in the order in which its struct has them.

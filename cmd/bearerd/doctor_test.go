@@ -368,7 +368,7 @@ var brokenSetups = map[string]brokenSetup{
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { _ = l.Close() })
-	}, "daemon", "", []string{"cannot listen on", "stop that program"}},
+	}, "daemon", "", []string{"answers at 127.0.0.1:", "stop that program"}},
 	"daemon with another configuration": {func(t *testing.T, w *ward) {
 		w.daemon()
 		w.token("s")

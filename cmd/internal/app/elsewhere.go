@@ -69,7 +69,8 @@ func othersFolder(dir string) bool {
 	if err != nil {
 		return errors.Is(err, fs.ErrPermission)
 	}
-	return disk.Foreign(info)
+	_, other := disk.Foreign(info)
+	return other
 }
 
 // cannotMake reports whether a state folder is not there yet and is not the caller's to make.

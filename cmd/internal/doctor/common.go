@@ -13,6 +13,7 @@ import (
 	"bearerd/config"
 	"bearerd/engine"
 	"bearerd/secrets"
+	"bearerd/secrets/disk"
 	"bearerd/secrets/sealed"
 	"bearerd/secrets/vault"
 )
@@ -24,6 +25,7 @@ type common struct {
 	network string            // that it is on
 	client  *vault.Client     // nil: no Vault is configured
 	noVault error             // why Vault cannot be asked
+	unasked string            // the step that keeps it from being asked; "": none
 	resolve *secrets.Resolver // through Vault too
 	engine  *engine.Engine    // whose stores take nothing
 	broken  string            // the step that keeps records from being read; "": none
@@ -91,7 +93,7 @@ func (d *Doctor) lookAtStore(ctx context.Context) finding {
 	view, err := sealed.Look(dir, d.identity(ctx))
 	switch {
 	case errors.Is(err, fs.ErrNotExist) && isAbsent(dir):
-		if parent := standing(dir); !writable(parent) {
+		if parent := standing(dir); !disk.Writable(parent) {
 			return bad("make "+parent+" writable for the user who runs bearerd, or set another path in store \"file\"",
 				"there is no state folder %s yet, and it cannot be made", dir)
 		}
@@ -108,10 +110,10 @@ func (d *Doctor) lookAtStore(ctx context.Context) finding {
 			"%s in %s cannot be read: it is damaged, or sealed for another identity", damaged[0], dir)
 	}
 	d.local, d.place, d.network = view, view.Place(), view.Network()
-	if !writable(dir) {
+	if !disk.Writable(dir) {
 		return bad("make it writable for the user who runs bearerd: renewed tokens cannot be kept", "%s can be read, and not written", dir)
 	}
-	switch free, known := freeBytes(dir); {
+	switch free, known := disk.FreeBytes(dir); {
 	case known && free < 1<<20:
 		return bad("free some space on that disk: renewed tokens cannot be kept", "the disk of %s is full", dir)
 	case known && free < 64<<20:

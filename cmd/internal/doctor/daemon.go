@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -109,11 +110,39 @@ func free(address string) error {
 	if address == "" {
 		return nil
 	}
+	if told, err := dialled(address); told {
+		return err
+	}
 	sockets, err := proxy.Listen(address)
 	for _, l := range sockets {
 		_ = l.Close()
 	}
 	return err
+}
+
+// dialled is free for a loopback port that anybody may have: to bind it would take it from a daemon that begins at that
+// moment. told is false where only binding tells.
+func dialled(address string) (told bool, err error) {
+	host, port, err := net.SplitHostPort(address)
+	if n, _ := strconv.Atoi(port); err != nil || n < 1024 || host != "localhost" && host != "127.0.0.1" && host != "::1" {
+		return false, nil
+	}
+	told = true
+	for _, host := range []string{"127.0.0.1", "::1"} {
+		at := net.JoinHostPort(host, port)
+		c, err := net.DialTimeout("tcp", at, 3*time.Second) // a first packet that is lost comes again after one
+		if err == nil {
+			_ = c.Close()
+			if name, pid := proxy.Holder(port); name != "" {
+				return true, fmt.Errorf("%s (pid %d) answers at %s", name, pid, at)
+			}
+			return true, fmt.Errorf("another program answers at %s", at)
+		}
+		if late, ok := errors.AsType[net.Error](err); ok && late.Timeout() {
+			told = false // it may be too busy to answer
+		}
+	}
+	return told, nil
 }
 
 // ask asks the daemon at a socket for its status; nil without an error: none answers.

@@ -39,7 +39,7 @@ type Step struct {
 var ErrUnknown = errors.New("there is no such server in the configuration")
 
 const (
-	limit      = 10 * time.Second // of one step that uses the network or starts a program
+	limit      = 10 * time.Second // of one step that uses the network or starts a program; some have more
 	concurrent = 4                // servers at once
 )
 

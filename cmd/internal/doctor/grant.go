@@ -23,7 +23,9 @@ func (p *patient) grant(ctx context.Context) {
 	var unread error
 	before := p.because
 	if p.because == "" && p.doctor.broken == "" {
-		stored, unread = p.source.Held(ctx)
+		brief, cancel := context.WithTimeout(ctx, limit)
+		stored, unread = p.source.Held(brief)
+		cancel()
 	}
 	p.finds(ctx, stored)
 	if p.because == "" {

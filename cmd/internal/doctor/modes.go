@@ -8,6 +8,7 @@ import (
 
 	"bearerd/config"
 	"bearerd/secrets"
+	"bearerd/secrets/disk"
 )
 
 // fileModes looks who else can read what is secret. Who may write the configuration the loader has looked at.
@@ -25,7 +26,7 @@ func (d *Doctor) fileModes(ch *chart, servers []*config.Server) {
 
 func (d *Doctor) stateModes() finding {
 	dir := d.config.Store.Path
-	if isAbsent(dir) || !hasModes {
+	if isAbsent(dir) || !disk.Modes {
 		return good("")
 	}
 	var found finding
@@ -42,7 +43,7 @@ func (d *Doctor) stateModes() finding {
 			return nil // it has just been removed
 		}
 		private := e.Name() == "identity.txt" || path == dir || strings.HasSuffix(path, ".age")
-		if uid, other := foreign(info); other {
+		if uid, other := disk.Foreign(info); other {
 			found = bad("run bearerd as that user, or `chown` it", "%s belongs to user %d", path, uid)
 		} else if m := info.Mode().Perm(); private && m&0o077 != 0 {
 			found = bad("run `chmod go= "+path+"`", "%s has mode %04o: others can look into it", path, m)
@@ -96,7 +97,7 @@ func modesOf(files []secretFile) finding {
 	found := good("")
 	for _, f := range files {
 		info, err := os.Stat(f.path)
-		if err != nil || !hasModes || readOnlyFolder(filepath.Dir(f.path)) {
+		if err != nil || !disk.Modes || disk.ReadOnlyFolder(filepath.Dir(f.path)) {
 			continue // that it is missing is told with the secrets
 		}
 		remedy := "run `chmod go= " + f.path + "`"
@@ -120,9 +121,9 @@ func tokenFolders(servers []*config.Server) finding {
 		switch {
 		case err != nil || !info.IsDir():
 			return bad("make that folder, or correct token_file", "token_file of %s: there is no folder %s", s.Name, dir)
-		case !writable(dir):
+		case !disk.Writable(dir):
 			return bad("make it writable for the user who runs bearerd, or correct token_file", "token_file of %s: %s cannot be written", s.Name, dir)
-		case hasModes && info.Mode().Perm()&0o002 != 0 && info.Mode()&fs.ModeSticky == 0:
+		case disk.Modes && info.Mode().Perm()&0o002 != 0 && info.Mode()&fs.ModeSticky == 0:
 			return bad("run `chmod o-w "+dir+"`", "token_file of %s: everybody can replace files in %s", s.Name, dir)
 		}
 	}

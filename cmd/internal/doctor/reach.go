@@ -12,10 +12,10 @@ import (
 	"net/url"
 	"strings"
 	"sync"
-	"syscall"
 	"time"
 
 	"bearerd/engine/oauth"
+	"bearerd/inject/proxy"
 )
 
 // stages notes how far a request came, and how long each stage took.
@@ -132,7 +132,7 @@ func (p *patient) unreached(field string, u *url.URL, took time.Duration, err er
 	switch {
 	case isUnresolved(err):
 		return bad("verify the host in "+field+", and the network: does it need a VPN, or HTTPS_PROXY?", "DNS: %v", said)
-	case errors.Is(err, syscall.ECONNREFUSED):
+	case proxy.Refused(err):
 		return bad("verify host and port in "+field+", and that the server runs", "TCP: %v", said)
 	case errors.Is(err, context.DeadlineExceeded):
 		return bad("verify host and port in "+field+"; a firewall, or a missing HTTPS_PROXY, looks like this too", "TCP: %v", said)

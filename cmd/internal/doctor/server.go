@@ -57,7 +57,9 @@ func (d *Doctor) examine(ctx context.Context, ch *chart, s *config.Server) {
 	if p.oauth != nil && p.oauth.UseMTLS {
 		p.step("client certificate", func() finding { return p.clientCertificate(ctx) })
 	}
-	conf, err := oauth.TLSConfig(ctx, p.oauth, d.resolve)
+	brief, cancel := context.WithTimeout(ctx, limit)
+	conf, err := oauth.TLSConfig(brief, p.oauth, d.resolve)
+	cancel()
 	if err != nil { // the step before, or the loader, has told what is wrong
 		p.because = cmp.Or(p.because, "secrets")
 		conf = &tls.Config{MinVersion: tls.VersionTLS12}
@@ -112,7 +114,7 @@ func (p *patient) secrets(ctx context.Context) func() finding {
 			inVault := u.Ref.Kind == secrets.Vault || u.Ref.Kind == secrets.Stored && p.doctor.config.Shared != nil
 			switch {
 			case inVault && p.doctor.noVault != nil:
-				p.because = "vault"
+				p.because = p.doctor.unasked
 			case u.Ref.Kind == secrets.Stored && p.doctor.broken != "":
 				p.because = p.doctor.broken
 			}
@@ -166,6 +168,8 @@ func (p *patient) command() finding {
 
 // clientCertificate reads the pair that is presented.
 func (p *patient) clientCertificate(ctx context.Context) finding {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
 	pair, err := oauth.NewKeyPair(p.oauth, p.doctor.resolve).Current(ctx)
 	if err != nil {
 		return bad("correct OAUTH_CLIENT_CERT_PATH and OAUTH_CLIENT_KEY_PATH: a PEM certificate and the key that belongs to it", "%v", err)

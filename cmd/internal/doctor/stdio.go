@@ -10,6 +10,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"time"
 
 	"bearerd/inject/stdio"
 	"bearerd/secrets"
@@ -20,15 +21,15 @@ var errRefused = errors.New("the request was refused")
 
 // program starts a stdio server as `exec` does, with the token, and asks it the same as an HTTP server.
 func (p *patient) program(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, limit)
-	defer cancel()
 	var s *speaker
 	defer func() {
 		if s != nil {
 			s.end()
 		}
 	}()
-	p.step(stepInitialize, func() finding {
+	begun := p.step(stepInitialize, func() finding {
+		ctx, cancel := context.WithTimeout(ctx, 2*limit) // a program may be slow to start
+		defer cancel()
 		var err error
 		if s, err = p.start(); err != nil {
 			return bad("correct command, args and dir", "%v", err)
@@ -36,7 +37,7 @@ func (p *patient) program(ctx context.Context) {
 		m, err := s.call(ctx, "initialize", begin())
 		switch {
 		case err != nil:
-			return p.mute(ctx, s, err)
+			return p.mute(ctx, s, 2*limit, err)
 		case m.Error != nil:
 			return bad("see the log of the server", "it answers with error %d: %s", m.Error.Code, p.words(m.Error.Message))
 		}
@@ -44,17 +45,22 @@ func (p *patient) program(ctx context.Context) {
 		s.write(map[string]any{"jsonrpc": "2.0", "method": "notifications/initialized"})
 		return good("%s", p.introduced(name, version))
 	})
+	if begun != OK { // one that did not answer has been stopped
+		p.because = stepInitialize
+	}
 	p.step(stepTools, func() finding {
+		ctx, cancel := context.WithTimeout(ctx, limit)
+		defer cancel()
 		n, fault, err := countTools(func(method string, params map[string]any) (*response, error) { return s.call(ctx, method, params) })
 		if err != nil {
-			return p.mute(ctx, s, err)
+			return p.mute(ctx, s, limit, err)
 		}
 		return p.counted(n, fault)
 	})
 }
 
 // mute is what to say of a program that gives no answer.
-func (p *patient) mute(ctx context.Context, s *speaker, err error) finding {
+func (p *patient) mute(ctx context.Context, s *speaker, within time.Duration, err error) finding {
 	late := ctx.Err() != nil
 	s.end() // so that all that it says has been read
 	said := ""
@@ -62,7 +68,7 @@ func (p *patient) mute(ctx context.Context, s *speaker, err error) finding {
 		said = "; it says: " + p.words(line)
 	}
 	if late {
-		return warned("start it by hand once: a first start may have to download it", "it did not answer within %s%s", limit, said)
+		return warned("start it by hand once: a first start may have to download it", "it did not answer within %s%s", within, said)
 	}
 	return bad("run command and args by hand: it must speak MCP over stdin and stdout", "it has ended without an answer (%v)%s", err, said)
 }

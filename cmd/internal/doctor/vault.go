@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"strings"
@@ -23,6 +24,7 @@ func (d *Doctor) vault(ctx context.Context, ch *chart) {
 		if d.noVault == nil {
 			d.noVault = errors.New("not asked, as Vault cannot be used")
 		}
+		d.unasked = cmp.Or(d.unasked, "vault")
 		if d.config.Shared != nil && d.broken == "" {
 			d.broken = "vault"
 		}
@@ -33,6 +35,10 @@ func (d *Doctor) lookAtVault(ctx context.Context) finding {
 	conn := d.config.Vault
 	near := &secrets.Resolver{Store: d.local}
 	for _, u := range VaultUses(conn) {
+		if u.Ref.Kind == secrets.Stored && d.broken != "" {
+			d.unasked = d.broken
+			return skipped("", "%s: not looked at because of %s", u.What, d.broken)
+		}
 		if _, err := near.ResolveText(ctx, u.Ref); err != nil {
 			return bad("put the value where the reference in the vault block looks for it", "%s: %v", u.What, err)
 		}
