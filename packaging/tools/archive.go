@@ -28,7 +28,7 @@ func (r *release) archive(t target) error {
 		{program, r.binary(t), 0o755},
 		{licencesFile, filepath.Join(r.work, licencesFile), 0o644},
 	}
-	for _, name := range []string{"LICENSE", "README.md", "CHANGELOG.md", "SECURITY.md", "docs", "examples"} {
+	for _, name := range []string{"LICENSE", "README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "docs", "examples"} {
 		found, err := tree(r.root, name)
 		if err != nil {
 			return err
