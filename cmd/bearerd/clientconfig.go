@@ -26,7 +26,7 @@ func clientConfigCommand() *cobra.Command {
 	client := cmd.Flags().String("client", "default", "`name` of the client that the local key is for")
 	stdio := cmd.Flags().Bool("stdio", false, "for a url server: bearerd exec, which needs no bearerd run")
 	form := cmd.Flags().String("for", "", "`client` whose file it is for: claude-desktop, claude-code, cursor, vscode, …")
-	helper := cmd.Flags().Bool("headers-helper", false, "for Claude Code: the key is printed by `bearerd headers` when it is needed")
+	helper := cmd.Flags().Bool("headers-helper", false, "for Claude Code and Codex: the key is printed by bearerd headers when it is needed")
 	cmd.MarkFlagsMutuallyExclusive("stdio", "headers-helper")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		w := &wish{name: args[0], client: *client, stdio: *stdio, helper: *helper}
@@ -44,7 +44,7 @@ func clientConfigCommand() *cobra.Command {
 			return unknown(w.name, cfg)
 		}
 		if w.form != nil {
-			return w.snippet(cmd)
+			return w.snippet(cmd, cfg)
 		}
 		entry := map[string]any{"command": program(), "args": execArgs(cmd, w.name)}
 		if w.server.URL != "" && !w.stdio {
@@ -78,8 +78,8 @@ func (w *wish) meant(cmd *cobra.Command, form string) (err error) {
 			w.client = w.form.Name
 		}
 	}
-	if w.helper && (w.form == nil || w.form.Name != "claude-code") {
-		return errors.New("--headers-helper is of Claude Code alone: use it with --for claude-code")
+	if w.helper && (w.form == nil || w.form.Helper == "") {
+		return errors.New("--headers-helper is of Claude Code and Codex alone: use it with --for claude-code or --for codex")
 	}
 	return nil
 }
@@ -91,7 +91,7 @@ func (w *wish) key(cmd *cobra.Command) (k admin.Key, err error) {
 
 // snippet prints the one for a client, and on stderr where it goes and what else is needed. Where the client cannot reach the
 // proxy, it is the one that starts exec.
-func (w *wish) snippet(cmd *cobra.Command) error {
+func (w *wish) snippet(cmd *cobra.Command, cfg *config.Config) error {
 	l, err := w.remote(cmd)
 	if err != nil {
 		return err
@@ -102,7 +102,7 @@ func (w *wish) snippet(cmd *cobra.Command) error {
 		l = clients.Launch{}
 	}
 	if l.URL == "" {
-		l = clients.Launch{Server: w.name, Command: program(), Args: execArgs(cmd, w.name)}
+		l = started(cmd, cfg, w.server)
 		out, err = w.form.Snippet(l)
 	}
 	if err != nil {

@@ -153,6 +153,10 @@ func TestClientConfigKeys(t *testing.T) {
 	if entry["headers"] != nil || !strings.Contains(said, "holds no key") || !strings.Contains(helper, " headers web --client claude-code -c ") {
 		t.Errorf("%v\n%s", entry, said)
 	}
+	if toml := h.ok("client-config", "web", "--for", "codex", "--headers-helper", "-c", elsewhere); strings.Contains(toml, "Bearer") ||
+		!strings.Contains(toml, `http_headers_helper = "`) || !strings.Contains(toml, " headers web --client codex -c ") {
+		t.Errorf("for codex: %s", toml)
+	}
 	shell := exec.CommandContext(t.Context(), "sh", "-c", helper)
 	shell.Env, shell.Dir = h.env, os.TempDir()
 	out, err := shell.Output()
@@ -190,7 +194,7 @@ func TestHeaders(t *testing.T) {
 	}
 	for want, args := range map[string][]string{
 		"use one of bifrost, claude-code": {"--for", "notepad"}, `there is no client ""`: {"--for", ""},
-		"of Claude Code alone": {"--for", "cursor", "--headers-helper"}, "--for claude-code": {"--headers-helper"},
+		"of Claude Code and Codex alone": {"--for", "cursor", "--headers-helper"}, "--for claude-code": {"--headers-helper"},
 		"stdio": {"--for", "claude-code", "--headers-helper", "--stdio"},
 	} {
 		if said := h.fails(2, append([]string{"client-config", "web"}, args...)...); !strings.Contains(said, want) {

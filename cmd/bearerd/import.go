@@ -27,10 +27,7 @@ func importCommand() *cobra.Command {
 	cmd.Flags().BoolVar(&o.dryRun, "dry-run", false, "print what would be added; keep no secret and change no file")
 	cmd.Flags().BoolVar(&o.asJSON, "json", false, "print what was done as JSON")
 	cmd.MarkFlagsMutuallyExclusive("write", "dry-run")
-	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		o.cmd = cmd
-		return o.run(args)
-	}
+	cmd.RunE = func(_ *cobra.Command, args []string) error { return o.run(args) }
 	return cmd
 }
 
@@ -91,7 +88,8 @@ const maxClientFile = 10 << 20
 
 func (o *importing) read(args []string, format *clients.Format) error {
 	answers := &answers{cmd: o.cmd, known: map[string]string{}}
-	world := importer.World{Have: o.place.cfg, Lookup: os.LookupEnv, Read: os.ReadFile, Ask: answers.ask}
+	store := &holding{cmd: o.cmd, cfg: o.place.cfg}
+	world := importer.World{Have: o.place.cfg, Lookup: os.LookupEnv, Read: os.ReadFile, Ask: answers.ask, Held: store.has}
 	world.Home, _ = os.UserHomeDir()
 	plan := importer.New(world)
 	for _, path := range args {
@@ -108,8 +106,8 @@ func (o *importing) read(args []string, format *clients.Format) error {
 			continue
 		}
 		f.taken = plan.Take(f.file, filepath.Base(path))
-		if answers.err != nil {
-			return answers.err
+		if err := errors.Join(answers.err, store.err); err != nil {
+			return err
 		}
 	}
 	return nil

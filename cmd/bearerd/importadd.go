@@ -2,11 +2,10 @@ package main
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
-	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -15,7 +14,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"bearerd/config"
-	"bearerd/secrets"
 	"bearerd/secrets/disk"
 )
 
@@ -39,11 +37,12 @@ func findTarget(cmd *cobra.Command, to string) (t target, err error) {
 		return t, err
 	}
 	empty, folder := t.look()
-	var diagnostics config.Diagnostics
-	if t.cfg, diagnostics = config.Load(t.path); empty {
-		t.cfg, diagnostics = config.Empty(t.path)
+	read := config.Load
+	if empty {
+		read = config.Empty
 	}
-	if diagnostics.HasErrors() {
+	var diagnostics config.Diagnostics
+	if t.cfg, diagnostics = read(t.path); diagnostics.HasErrors() {
 		_, _ = diagnostics.WriteTo(cmd.ErrOrStderr())
 		return t, exitCode(exitError)
 	}
@@ -90,13 +89,14 @@ func (t target) look() (empty, folder bool) {
 	return true, true
 }
 
-// add keeps the secrets and writes the servers. If the whole is not valid then, all is as it was before.
+// add keeps the secrets and writes the servers. If the whole is not valid then, all is as it was before; where that cannot be
+// put back, the secrets stay, as what is written refers to them.
 func (o *importing) add() error {
 	text := o.text(false)
 	if len(text) == 0 {
 		return nil
 	}
-	whole, undo, err := o.place.prepare(text)
+	write, undo, err := o.place.prepare(text, o.cmd.ErrOrStderr())
 	if err != nil {
 		return err
 	}
@@ -109,11 +109,14 @@ func (o *importing) add() error {
 			}
 		}
 	}
-	if err := whole(); err != nil {
+	if err := write(); err != nil {
 		return errors.Join(err, k.forget())
 	}
 	if err := o.place.valid(o.cmd, o.names()); err != nil {
-		return errors.Join(err, undo(), k.forget())
+		if left := undo(); left != nil {
+			return fmt.Errorf("%w; what was added to %s stays there, and its secrets in the store: %w", err, o.place.file, left)
+		}
+		return errors.Join(fmt.Errorf("%w: nothing was changed", err), k.forget())
 	}
 	return nil
 }
@@ -147,17 +150,19 @@ func (o *importing) names() (list []string) {
 	return list
 }
 
-// prepare looks whether text can be added to the file: write does so, and undo puts back what was there.
-func (t target) prepare(text []byte) (write, undo func() error, err error) {
+// prepare looks whether text can be added to the file: write does so, and undo puts back what was there. An error of them
+// means that the file is as it was before the call. note is for what a crash could undo.
+func (t target) prepare(text []byte, note io.Writer) (write, undo func() error, err error) {
 	before, mode := []byte(nil), fs.FileMode(0o600)
 	info, err := os.Stat(t.file)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 	case err != nil:
 		return nil, nil, err
-	case disk.Foreign(info):
-		return nil, nil, fmt.Errorf("%s belongs to another user: name a file of yours with --to FILE", t.file)
 	default:
+		if _, other := disk.Foreign(info); other {
+			return nil, nil, fmt.Errorf("%s belongs to another user: name a file of yours with --to FILE", t.file)
+		}
 		mode = info.Mode().Perm()
 		if before, err = os.ReadFile(t.file); err != nil {
 			return nil, nil, err
@@ -174,7 +179,7 @@ func (t target) prepare(text []byte) (write, undo func() error, err error) {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
 			return err
 		}
-		err := replaceKept(t.file, before, after, mode)
+		err := replaceKept(t.file, before, after, mode, note)
 		if err != nil && none != nil {
 			_ = os.Remove(dir)
 		}
@@ -182,7 +187,10 @@ func (t target) prepare(text []byte) (write, undo func() error, err error) {
 	}
 	undo = func() error {
 		if info != nil {
-			return replaceKept(t.file, after, before, mode)
+			return replaceKept(t.file, after, before, mode, note)
+		}
+		if err := unchanged(t.file, after); err != nil {
+			return err
 		}
 		err := os.Remove(t.file)
 		if none != nil {
@@ -193,8 +201,23 @@ func (t target) prepare(text []byte) (write, undo func() error, err error) {
 	return write, undo, nil
 }
 
-// replaceKept replaces a file whole, unless something else than before is in it meanwhile; nil: it was not there.
-func replaceKept(path string, before, after []byte, mode fs.FileMode) error {
+// replaceKept replaces a file whole, unless something else than before is in it meanwhile; nil: it was not there. An error means
+// that it is as it was.
+func replaceKept(path string, before, after []byte, mode fs.FileMode, note io.Writer) error {
+	if err := unchanged(path, before); err != nil {
+		return err
+	}
+	if err := disk.Replace(path, after, func(f *os.File) error { return f.Chmod(mode) }); err != nil {
+		return fmt.Errorf("%s cannot be written: %w", path, err)
+	}
+	if err := disk.SyncFolder(filepath.Dir(path)); err != nil { // it is replaced all the same
+		_, _ = fmt.Fprintf(note, "note: %s is written; should the system crash now, it may be as it was before: %v\n", path, err)
+	}
+	return nil
+}
+
+// unchanged reports whether something else than before is in a file; nil: it was not there.
+func unchanged(path string, before []byte) error {
 	now, err := os.ReadFile(path)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
@@ -202,49 +225,7 @@ func replaceKept(path string, before, after []byte, mode fs.FileMode) error {
 	if !bytes.Equal(now, before) || (err != nil) != (before == nil) {
 		return fmt.Errorf("%s was changed by somebody else just now: run the command again", path)
 	}
-	err = disk.Replace(path, after, func(f *os.File) error { return f.Chmod(mode) })
-	if err != nil {
-		return fmt.Errorf("%s cannot be written: %w", path, err)
-	}
-	return disk.SyncFolder(filepath.Dir(path))
-}
-
-// keeper puts secrets into the store, in the way of `secret set`.
-type keeper struct {
-	cmd  *cobra.Command
-	cfg  *config.Config
-	c    *caller // nil: nothing was kept yet
-	kept []string
-}
-
-func (k *keeper) keep(values map[string]secrets.Secret) (err error) {
-	for _, name := range slices.Sorted(maps.Keys(values)) {
-		if k.c == nil {
-			if k.c, err = reach(k.cmd, k.cfg); err != nil {
-				return fmt.Errorf("opening the store: %w", err)
-			}
-			k.c.digest = "" // the configuration may not be written yet
-		}
-		if err := k.c.call(k.cmd.Context(), "PUT", secretPath(name), []byte(values[name].Reveal()), nil); err != nil {
-			return fmt.Errorf("keeping the secrets: %w", err)
-		}
-		k.kept = append(k.kept, name)
-	}
 	return nil
-}
-
-// forget removes what was kept.
-func (k *keeper) forget() (err error) {
-	for _, name := range k.kept {
-		err = errors.Join(err, k.c.call(context.WithoutCancel(k.cmd.Context()), "DELETE", secretPath(name), nil, nil))
-	}
-	return err
-}
-
-func (k *keeper) close() {
-	if k.c != nil {
-		k.c.close()
-	}
 }
 
 // valid reports what is wrong with the whole configuration, or that the file is no part of it.
@@ -252,11 +233,11 @@ func (t target) valid(cmd *cobra.Command, names []string) error {
 	cfg, diagnostics := config.Load(t.path)
 	if diagnostics.HasErrors() {
 		_, _ = diagnostics.WriteTo(cmd.ErrOrStderr())
-		return errors.New("the configuration would not be valid with these servers: nothing was changed")
+		return errors.New("the configuration would not be valid with these servers")
 	}
 	for _, name := range names {
 		if cfg.Server(name) == nil {
-			return fmt.Errorf("%s is not read with the configuration %s: name a file in its folder with --to", t.file, t.path)
+			return fmt.Errorf("%s is not read with the configuration %s (name a file in its folder with --to)", t.file, t.path)
 		}
 	}
 	return nil

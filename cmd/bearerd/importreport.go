@@ -4,12 +4,16 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"os"
 	"slices"
 	"strings"
 	"unicode"
 
+	"github.com/spf13/cobra"
+
 	"bearerd/cmd/internal/clients"
 	"bearerd/cmd/internal/importer"
+	"bearerd/config"
 )
 
 // importReport is what `import --json` prints. No value of a client's file is in it.
@@ -191,11 +195,21 @@ func shown(text string) string {
 func (o *importing) launches(f *imported) map[string]clients.Launch {
 	all := map[string]clients.Launch{}
 	for _, t := range f.taken {
-		if t.Server != nil && !t.Own {
-			all[strings.Join(t.At, "\x00")] = clients.Launch{
-				Server: t.Server.Name, Command: program(), Args: execArgs(o.cmd, t.Server.Name),
-			}
+		if t.Server != nil {
+			all[strings.Join(t.At, "\x00")] = started(o.cmd, o.place.cfg, t.Server)
 		}
 	}
 	return all
+}
+
+// started is how a client starts a server through bearerd. Where it gives programs only the variables that are named, those are
+// which the configuration refers to, and those by which it is found.
+func started(cmd *cobra.Command, cfg *config.Config, s *config.Server) clients.Launch {
+	l := clients.Launch{Server: s.Name, Command: program(), Args: execArgs(cmd, s.Name), PassEnv: importer.Variables(cfg, s)}
+	for _, name := range []string{"BEARERD_CONFIG", "XDG_STATE_HOME"} {
+		if os.Getenv(name) != "" && !slices.Contains(l.PassEnv, name) {
+			l.PassEnv = append(l.PassEnv, name)
+		}
+	}
+	return l
 }

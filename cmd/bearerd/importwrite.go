@@ -24,13 +24,13 @@ import (
 func (o *importing) rewrite() {
 	for _, f := range o.files {
 		if launches := o.launches(f); f.err == nil && len(launches) > 0 {
-			f.backup, f.err = f.replace(launches)
+			f.backup, f.err = f.replace(launches, o.cmd.ErrOrStderr())
 		}
 	}
 }
 
-// replace writes the file anew, and keeps it as it was beside it.
-func (f *imported) replace(launches map[string]clients.Launch) (backup string, err error) {
+// replace writes the file anew, and keeps it as it was beside it: first, and on disk, before anything is replaced.
+func (f *imported) replace(launches map[string]clients.Launch, note io.Writer) (backup string, err error) {
 	text, err := f.file.Format.Rewrite(bytes.Clone(f.data), launches)
 	if err != nil {
 		return "", fmt.Errorf("%s was not rewritten: %w", f.path, err)
@@ -46,13 +46,13 @@ func (f *imported) replace(launches map[string]clients.Launch) (backup string, e
 	if err != nil {
 		return "", err
 	}
-	if disk.Foreign(info) {
+	if _, other := disk.Foreign(info); other {
 		return "", fmt.Errorf("%s belongs to another user, and was not rewritten", path)
 	}
 	if backup, err = keepBefore(path, f.data); err != nil {
 		return "", fmt.Errorf("%s was not rewritten, as it cannot be kept as it was: %w", path, err)
 	}
-	if err := replaceKept(path, f.data, text, info.Mode().Perm()); err != nil {
+	if err := replaceKept(path, f.data, text, info.Mode().Perm(), note); err != nil {
 		return "", errors.Join(err, os.Remove(backup))
 	}
 	return backup, nil
@@ -73,7 +73,10 @@ func keepBefore(path string, data []byte) (backup string, err error) {
 			return "", err
 		}
 		_, err = f.Write(data)
-		if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
+		if err = errors.Join(err, f.Sync(), f.Close()); err == nil {
+			err = disk.SyncFolder(filepath.Dir(path))
+		}
+		if err != nil {
 			return "", errors.Join(err, os.Remove(backup))
 		}
 		return backup, nil

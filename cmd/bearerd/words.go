@@ -95,7 +95,7 @@ var described = []struct {
 	{"client-config", words{
 		"prints the snippet an MCP client needs, [in the form of its file](import.md#snippets), with a local " +
 			"key for that client; with `--stdio` the one that starts `exec` for a url server too; with " +
-			"`--headers-helper` (Claude Code) one that holds no key",
+			"`--headers-helper` (Claude Code, Codex) one that holds no key",
 		"bearerd client-config tickets --for cursor\nbearerd client-config tickets --for claude-desktop\nbearerd client-config tickets --for claude-code --headers-helper",
 	}},
 	{"headers", words{

@@ -81,3 +81,34 @@ func TestOpenFileFollowsNoLink(t *testing.T) {
 		t.Error("its target was made")
 	}
 }
+
+func TestForeignAndRoom(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "a")
+	if err := os.WriteFile(path, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	foreign := func() (int, bool) {
+		info, err := os.Stat(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return Foreign(info)
+	}
+	if uid, yes := foreign(); yes {
+		t.Errorf("a file of ours is said to be that of user %d", uid)
+	}
+	if os.Chown(path, 4711, -1) == nil { // as root alone
+		if uid, yes := foreign(); !yes || uid != 4711 {
+			t.Errorf("a file of user 4711: %d, %t", uid, yes)
+		}
+	}
+	if free, known := FreeBytes(filepath.Dir(path)); known && free == 0 || known != Modes {
+		t.Errorf("room: %d, %t", free, known)
+	}
+	if free, known := FreeBytes(filepath.Join(path, "none")); known {
+		t.Errorf("room where nothing is: %d", free)
+	}
+	if ReadOnlyFolder(filepath.Dir(path)) || !Writable(filepath.Dir(path)) {
+		t.Error("a folder that was just written to cannot be written")
+	}
+}

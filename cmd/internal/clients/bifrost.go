@@ -7,12 +7,14 @@ import (
 )
 
 var bifrost = &Format{
-	Name: "bifrost", Title: "Bifrost", Also: "", toml: false,
+	Name: "bifrost", Title: "Bifrost",
 	owns:  ownsBifrost,
 	read:  readBifrost,
 	entry: bifrostEntry,
 	in:    []string{"mcp", "client_configs"},
 	drop:  []string{"connection_type", "connection_string", "stdio_config", "auth_type", "oauth_config", "headers"},
+	where: "config.json of Bifrost",
+	list:  true,
 }
 
 func ownsBifrost(path string, doc map[string]any) bool {

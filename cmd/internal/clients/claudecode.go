@@ -6,12 +6,15 @@ import (
 )
 
 var claudeCode = &Format{
-	Name: "claude-code", Title: "Claude Code", Also: "", toml: false,
-	owns:  ownsClaudeCode,
-	read:  readClaudeCode,
-	entry: claudeCodeEntry,
-	in:    []string{"mcpServers"},
-	drop:  []string{"type", "command", "args", "env", "url", "headers", "headersHelper", "oauth"},
+	Name: "claude-code", Title: "Claude Code",
+	owns:    ownsClaudeCode,
+	read:    readClaudeCode,
+	entry:   claudeCodeEntry,
+	in:      []string{"mcpServers"},
+	drop:    []string{"type", "command", "args", "env", "url", "headers", "headersHelper", "oauth"},
+	where:   ".mcp.json of a project, or ~/.claude.json",
+	expands: braced,
+	Helper:  "headersHelper",
 }
 
 func ownsClaudeCode(path string, doc map[string]any) bool {
@@ -21,6 +24,9 @@ func ownsClaudeCode(path string, doc map[string]any) bool {
 // readClaudeCode reads a project's .mcp.json, or ~/.claude.json with the servers of each project.
 func readClaudeCode(doc map[string]any) (*File, error) {
 	file := &File{}
+	if plugin(doc) {
+		return file, file.each(nil, doc, readClaudeCodeServer)
+	}
 	if err := file.each([]string{"mcpServers"}, doc["mcpServers"], readClaudeCodeServer); err != nil {
 		return nil, err
 	}
@@ -39,9 +45,24 @@ func readClaudeCode(doc map[string]any) (*File, error) {
 	return file, nil
 }
 
+// plugin reports whether a file is a plugin's .mcp.json that has its servers at the top. One without a name there would be
+// at no key, which stands for the whole file.
+func plugin(doc map[string]any) bool {
+	if doc["mcpServers"] != nil || doc["projects"] != nil || doc[""] != nil {
+		return false
+	}
+	for _, value := range doc {
+		if server, ok := value.(map[string]any); ok && (server["command"] != nil || server["url"] != nil) {
+			return true
+		}
+	}
+	return false
+}
+
 func readClaudeCodeServer(k keys, s *Server) {
 	k.expand = shellBraces
 	k.usual(s, "url")
+	k.refuseHelper("headersHelper")
 	k.expand = literal
 	oauth, ok := k.object("oauth")
 	if !ok {
@@ -55,4 +76,17 @@ func readClaudeCodeServer(k keys, s *Server) {
 		s.OAuth["OAUTH_REDIRECT_URI"] = literal("http://localhost:" + port + "/callback")
 	}
 	oauth.rest()
+}
+
+func claudeCodeEntry(l Launch) (map[string]any, error) {
+	entry := l.stdio()
+	if l.URL != "" {
+		entry = l.remote("url")
+	}
+	if l.URL != "" && l.Helper != "" {
+		delete(entry, "headers")
+		entry["headersHelper"] = l.Helper
+	}
+	entry["type"] = l.transport()
+	return entry, nil
 }

@@ -1,12 +1,15 @@
 package clients
 
+import "fmt"
+
 var claudeDesktop = &Format{
-	Name: "claude-desktop", Title: "Claude Desktop", Also: "claude", toml: false,
+	Name: "claude-desktop", Title: "Claude Desktop", Also: "claude",
 	owns:  ownsClaudeDesktop,
 	read:  readClaudeDesktop,
 	entry: claudeDesktopEntry,
 	in:    []string{"mcpServers"},
 	drop:  []string{"type", "command", "args", "env", "url", "headers"},
+	where: "DATA/Claude/claude_desktop_config.json",
 }
 
 func ownsClaudeDesktop(path string, doc map[string]any) bool {
@@ -19,4 +22,11 @@ func readClaudeDesktop(doc map[string]any) (*File, error) {
 	return file, file.each([]string{"mcpServers"}, doc["mcpServers"], func(k keys, s *Server) {
 		k.usual(s, "url")
 	})
+}
+
+func claudeDesktopEntry(l Launch) (map[string]any, error) {
+	if l.URL != "" {
+		return nil, fmt.Errorf("the file of Claude Desktop takes no address: %w", ErrNeedsCommand)
+	}
+	return l.stdio(), nil
 }

@@ -5,6 +5,7 @@ package clients
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -14,6 +15,8 @@ type Format struct {
 	Name  string // as in `client-config --for`
 	Title string // what people call the client
 	Also  string // another name that `--for` takes; "": none
+	// Helper is the key of an entry that names a command which prints headers; "": the client runs none.
+	Helper string
 
 	// owns reports whether a file is of this format, by its path and its decoded JSON or TOML.
 	owns func(path string, doc map[string]any) bool
@@ -23,10 +26,17 @@ type Format struct {
 	entry func(l Launch) (map[string]any, error)
 	// drop are the keys of an entry that say how its server is reached; Rewrite replaces them and keeps all others.
 	drop []string
-	// in are the keys that lead to the table of servers, for a snippet that is shown.
-	in []string
+	// in are the keys that lead to the servers, for a snippet that is shown; list tells that they are a list, not a table.
+	in   []string
+	list bool
 	// toml tells that the file is TOML; else it is JSON, with comments and trailing commas accepted.
 	toml bool
+	// where is the file for people to read: ~ is the home folder, DATA that of programs' data. windows: there, if it differs.
+	where, windows string
+	// expands is what the client replaces in all texts of its file; there is no way to write it so that it stays. nil: nothing.
+	expands *regexp.Regexp
+	// socket tells that the client reaches a unix socket.
+	socket bool
 }
 
 // File is what a file says.
@@ -43,6 +53,7 @@ type Server struct {
 	Command Text     // with Args: a stdio server
 	Args    []Text
 	Env     map[string]Text
+	EnvFile Text     // a file of further variables; those of Env go before them
 	PassEnv []string // names of variables that it gets as they are
 	Dir     Text     // working directory
 	URL     Text     // a remote server
@@ -90,11 +101,12 @@ type Launch struct {
 	Server  string
 	Command string
 	Args    []string
+	PassEnv []string // names of variables that Command needs; most clients give it all that they have themselves
 	URL     string
 	SSE     bool
 	Socket  string // the unix socket behind URL; "": TCP
 	Headers map[string]string
-	Helper  string // a shell command that prints Headers as a JSON object, in their place (Claude Code's headersHelper)
+	Helper  string // a shell command that prints Headers as a JSON object, in their place (Format.Helper)
 }
 
 // Formats are all that are known, in the order in which they are told.

@@ -7,13 +7,15 @@ import (
 )
 
 var codex = &Format{
-	Name: "codex", Title: "Codex", Also: "", toml: true,
+	Name: "codex", Title: "Codex", toml: true,
 	owns:  ownsCodex,
 	read:  readCodex,
 	entry: codexEntry,
 	in:    []string{"mcp_servers"},
 	drop: []string{"command", "args", "env", "env_vars", "cwd", "url", "bearer_token_env_var", "bearer_token", "http_headers",
 		"env_http_headers", "http_headers_helper", "oauth", "oauth_resource", "scopes", "auth"},
+	where:  "~/.codex/config.toml",
+	Helper: "http_headers_helper",
 }
 
 func ownsCodex(path string, doc map[string]any) bool {
@@ -33,6 +35,7 @@ func readCodex(doc map[string]any) (*File, error) {
 		k.skip("name")
 		s.URL, s.Headers = k.text("url"), k.table("http_headers")
 		s.PassEnv, s.Dir = k.passed("env_vars"), k.text("cwd")
+		k.refuseHelper("http_headers_helper")
 		codexHeaders(k, s)
 		k.oneOf(s)
 		k.off(s)

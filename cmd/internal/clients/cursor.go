@@ -1,12 +1,14 @@
 package clients
 
 var cursor = &Format{
-	Name: "cursor", Title: "Cursor", Also: "", toml: false,
-	owns:  ownsCursor,
-	read:  readCursor,
-	entry: cursorEntry,
-	in:    []string{"mcpServers"},
-	drop:  []string{"type", "command", "args", "env", "envFile", "cwd", "url", "headers", "auth"},
+	Name: "cursor", Title: "Cursor",
+	owns:    ownsCursor,
+	read:    readCursor,
+	entry:   cursorEntry,
+	in:      []string{"mcpServers"},
+	drop:    []string{"type", "command", "args", "env", "envFile", "cwd", "url", "headers", "auth"},
+	where:   "~/.cursor/mcp.json, or .cursor/mcp.json of a project",
+	expands: braced,
 }
 
 func ownsCursor(path string, doc map[string]any) bool {
@@ -17,6 +19,7 @@ func readCursor(doc map[string]any) (*File, error) {
 	file := &File{}
 	return file, file.each([]string{"mcpServers"}, doc["mcpServers"], func(k keys, s *Server) {
 		k.expand = editorBraces
+		s.EnvFile = k.text("envFile")
 		k.usual(s, "url")
 		s.Dir = k.text("cwd")
 		auth, ok := k.object("auth")
@@ -29,4 +32,14 @@ func readCursor(doc map[string]any) (*File, error) {
 		auth.putScopes(s.OAuth, "scopes")
 		auth.rest()
 	})
+}
+
+// Cursor finds out by itself which of the two HTTP transports it is.
+func cursorEntry(l Launch) (map[string]any, error) {
+	if l.URL != "" {
+		return l.remote("url"), nil
+	}
+	entry := l.stdio()
+	entry["type"] = "stdio"
+	return entry, nil
 }

@@ -28,6 +28,9 @@ func (t Text) add(p Part) Text {
 	return append(t, p)
 }
 
+// braced is what braces may replace.
+var braced = regexp.MustCompile(`\$\{`)
+
 // longest is how long what stands between braces may be.
 const longest = 4096
 
@@ -99,33 +102,36 @@ func fileBraces(text string) Text {
 	})
 }
 
-var bare = regexp.MustCompile(`\$[A-Za-z_][A-Za-z0-9_]*`)
+// dollar is a place of Gemini CLI: $VAR, ${VAR} or ${VAR:-default}.
+var dollar = regexp.MustCompile(`\$(?:([A-Za-z_][A-Za-z0-9_]*)|\{([A-Za-z_][A-Za-z0-9_]*)(:-[^}]*)?\})`)
 
-// dollars reads $VAR, ${VAR} and ${VAR:-default} (Gemini CLI). What is not set stays there as it is written, so a $word
-// inside a text that does not look like a variable is its own default: many a password has one.
+// usualName is the form of the names that people give to variables.
+var usualName = regexp.MustCompile(`^[A-Z][A-Z0-9]*(_[A-Z0-9]+)*$`)
+
+// dollars reads the places of Gemini CLI. What is not set stays there as it is written, as many a password has a $ in it; but
+// a ${NAME}, and a $NAME that stands alone or begins a word and has a _, is a variable that is missing if it is named as most are.
 func dollars(text string) Text {
-	out := Text{}
-	for _, p := range shellBraces(text) {
-		if p.Literal == "" {
-			out = out.add(p)
-			continue
-		}
-		out = append(out, bareDollars(p.Literal, p.Literal == text)...)
-	}
-	return out
-}
-
-// bareDollars reads the $VAR of a text; whole tells that it is the whole value.
-func bareDollars(text string, whole bool) Text {
 	out, end := Text{}, 0
-	for _, at := range bare.FindAllStringIndex(text, -1) {
+	for _, at := range dollar.FindAllStringSubmatchIndex(text, -1) {
 		out = out.add(Part{Literal: text[end:at[0]]})
-		written := text[at[0]:at[1]]
-		p := Part{Variable: written[1:]}
-		if strings.ToUpper(written) != written && !(whole && len(written) == len(text)) {
-			p.Default = &written
+		end = at[1]
+		written := text[at[0]:end]
+		p := Part{Default: &written}
+		if at[2] >= 0 {
+			p.Variable = text[at[2]:at[3]]
+		} else {
+			p.Variable = text[at[4]:at[5]]
 		}
-		out, end = out.add(p), at[1]
+		alone := at[2] < 0 || (at[0] == 0 || text[at[0]-1] == ' ') && (end == len(text) || text[end] == ' ') ||
+			strings.Contains(p.Variable, "_") && (at[0] == 0 || strings.ContainsAny(text[at[0]-1:at[0]], "/:=,"))
+		switch {
+		case at[6] >= 0:
+			fallback := text[at[6]+len(":-") : at[7]]
+			p.Default = &fallback
+		case alone && usualName.MatchString(p.Variable):
+			p.Default = nil
+		}
+		out = out.add(p)
 	}
 	return out.add(Part{Literal: text[end:]})
 }

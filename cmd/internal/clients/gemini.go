@@ -1,14 +1,19 @@
 package clients
 
-import "slices"
+import (
+	"regexp"
+	"slices"
+)
 
 var gemini = &Format{
-	Name: "gemini", Title: "Gemini CLI", Also: "gemini-cli", toml: false,
-	owns:  ownsGemini,
-	read:  readGemini,
-	entry: geminiEntry,
-	in:    []string{"mcpServers"},
-	drop:  []string{"command", "args", "env", "cwd", "url", "httpUrl", "tcp", "type", "headers", "oauth", "authProviderType"},
+	Name: "gemini", Title: "Gemini CLI", Also: "gemini-cli",
+	owns:    ownsGemini,
+	read:    readGemini,
+	entry:   geminiEntry,
+	in:      []string{"mcpServers"},
+	drop:    []string{"command", "args", "env", "cwd", "url", "httpUrl", "tcp", "type", "headers", "oauth", "authProviderType"},
+	where:   "~/.gemini/settings.json, or .gemini/settings.json of a project",
+	expands: regexp.MustCompile(`\$[{A-Za-z_]`),
 }
 
 func ownsGemini(path string, doc map[string]any) bool {
@@ -80,4 +85,25 @@ func readGeminiServer(k keys, s *Server) {
 		oauth.lose("audiences")
 	}
 	oauth.rest()
+}
+
+// Gemini CLI takes url alone for HTTP+SSE in some versions and for both in others; type says it to the latter. It keeps variables
+// from a command whose names look secret, unless env has them.
+func geminiEntry(l Launch) (map[string]any, error) {
+	switch {
+	case l.URL == "":
+		entry, env := l.stdio(), map[string]string{}
+		for _, name := range l.PassEnv {
+			env[name] = "$" + name
+		}
+		if len(env) > 0 {
+			entry["env"] = env
+		}
+		return entry, nil
+	case !l.SSE:
+		return l.remote("httpUrl"), nil
+	}
+	entry := l.remote("url")
+	entry["type"] = "sse"
+	return entry, nil
 }

@@ -19,6 +19,8 @@ func TestDetect(t *testing.T) {
 		{"/home/ana/.config/Claude/claude_desktop_config.json", remote, "claude-desktop"},
 		{`C:\Users\ana\AppData\Roaming\Claude\claude_desktop_config.json`, `{}`, "claude-desktop"},
 		{"/home/ana/src/.mcp.json", local, "claude-code"},
+		{"/home/ana/plugin/.mcp.json", `{"a": {"command": "npx"}}`, "claude-code"},
+		{"/home/ana/src/.vscode/mcp.json", local, "vscode"},
 		{"/home/ana/.claude.json", `{"projects": {}}`, "claude-code"},
 		{"/home/ana/.cursor/mcp.json", local, "cursor"},
 		{"/home/ana/src/.vscode/mcp.json", `{}`, "vscode"},

@@ -82,8 +82,8 @@ func decodeJSON(data []byte) (map[string]any, error) {
 	if depth(data) > maxDepth {
 		return nil, fmt.Errorf("it nests deeper than %d levels", maxDepth)
 	}
-	standard, err := hujson.Standardize(data)
-	if err != nil { // its message may quote a value
+	standard, err := hujson.Standardize(bytes.Clone(data)) // which works in place
+	if err != nil {                                        // its message may quote a value
 		at := position.FindStringSubmatch(err.Error())
 		if at == nil {
 			return nil, errors.New("it is not valid JSON")

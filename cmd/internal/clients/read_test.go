@@ -98,6 +98,7 @@ func describe(f *File) string {
 		line("command", s.Command)
 		line("args", s.Args)
 		line("env", s.Env)
+		line("env_file", s.EnvFile)
 		line("pass_env", s.PassEnv)
 		line("dir", s.Dir)
 		line("url", s.URL)

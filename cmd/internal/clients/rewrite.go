@@ -1,7 +1,6 @@
 package clients
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"maps"
@@ -39,7 +38,7 @@ func (f *Format) Rewrite(data []byte, launches map[string]Launch) ([]byte, error
 		}
 		changes = append(changes, c)
 	}
-	before, err := decode(bytes.Clone(body), f.toml)
+	before, err := decode(body, f.toml)
 	if err != nil {
 		return nil, err
 	}
@@ -47,7 +46,7 @@ func (f *Format) Rewrite(data []byte, launches map[string]Launch) ([]byte, error
 	if f.toml {
 		rewrite = rewriteTOML
 	}
-	out, err := rewrite(bytes.Clone(body), changes, f.drop)
+	out, err := rewrite(body, changes, f.drop)
 	if err != nil {
 		return nil, err
 	}
@@ -59,7 +58,7 @@ func (f *Format) Rewrite(data []byte, launches map[string]Launch) ([]byte, error
 
 // check makes sure that out says what before says but for the changes: an edit of text must not be trusted blindly.
 func (f *Format) check(before map[string]any, out []byte, changes []change) error {
-	after, err := decode(bytes.Clone(out), f.toml)
+	after, err := decode(out, f.toml)
 	if err != nil {
 		return fmt.Errorf("the changed file would not be readable: %w", errNotRewritten)
 	}

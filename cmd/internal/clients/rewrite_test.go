@@ -154,7 +154,11 @@ func rewriteAll(t *testing.T, name string, data []byte, file *File) (out []byte)
 	for _, s := range file.Servers {
 		launches[strings.Join(s.At, "\x00")] = short
 	}
-	out, err := file.Format.Rewrite(bytes.Clone(data), launches)
+	given := bytes.Clone(data)
+	out, err := file.Format.Rewrite(data, launches)
+	if !bytes.Equal(data, given) {
+		t.Fatalf("%s: Rewrite changes what it is given", name)
+	}
 	if err != nil {
 		t.Logf("%s: %v", name, err)
 		return nil
@@ -233,6 +237,40 @@ func TestRewriteSamples(t *testing.T) {
 	}
 	if rewritten < 30 {
 		t.Errorf("only %d samples were rewritten", rewritten)
+	}
+}
+
+// TestNothingGivenIsChanged holds that Read and Rewrite leave the bytes alone that they are given.
+func TestNothingGivenIsChanged(t *testing.T) {
+	for f, given := range map[*Format]string{
+		cursor: "{\"mcpServers\": {\"x\": {\"command\": \"npx\", // of npm\n\"k\": 1, // k\n\"env\": {}, /* last */ }, }, }",
+		codex:  "[mcp_servers.x]\ncommand = \"npx\" # of npm\n[mcp_servers.x.env]\nA = \"b\\u0041\" # mine\n",
+	} {
+		data := []byte(given)
+		if _, err := Read("f", data, f); err != nil || string(data) != given {
+			t.Errorf("Read: %v\n%s", err, data)
+		}
+		if _, err := f.Rewrite(data, map[string]Launch{f.in[0] + "\x00x": short}); err != nil || string(data) != given {
+			t.Errorf("Rewrite: %v\n%s", err, data)
+		}
+	}
+}
+
+// TestRewriteOfAPlugin holds that a file with its servers at the top is rewritten there, and not as a whole.
+func TestRewriteOfAPlugin(t *testing.T) {
+	before := `{"x": {"command": "npx", "alwaysLoad": true}, "": {"command": "secret"}}`
+	file, err := Read(".mcp.json", []byte(before), nil)
+	if err != nil || len(file.Servers) != 0 {
+		t.Errorf("a server without a name at the top: %v, %+v", err, file)
+	}
+	before = strings.Replace(before, `, "": {"command": "secret"}`, `, "y": {"url": "https://y"}`, 1)
+	if file, err = Read(".mcp.json", []byte(before), nil); err != nil || len(file.Servers) != 2 {
+		t.Fatalf("%v, %+v", err, file)
+	}
+	out, err := file.Format.Rewrite([]byte(before), map[string]Launch{strings.Join(file.Servers[0].At, "\x00"): short})
+	want := `{"x": {"command": "bearerd", "type": "stdio", "args": ["exec", "x"], "alwaysLoad": true}, "y": {"url": "https://y"}}`
+	if err != nil || string(out) != want {
+		t.Errorf("%v\n%s", err, out)
 	}
 }
 

@@ -6,12 +6,14 @@ import (
 )
 
 var secureGateway = &Format{
-	Name: "secure-mcp-gateway", Title: "Secure MCP Gateway", Also: "", toml: false,
+	Name: "secure-mcp-gateway", Title: "Secure MCP Gateway",
 	owns:  ownsSecureGateway,
 	read:  readSecureGateway,
 	entry: secureGatewayEntry,
 	in:    []string{"mcp_config"},
 	drop:  []string{"config", "oauth_config", "mcp_oauth"},
+	where: "~/.enkrypt/enkrypt_mcp_config.json, among mcp_configs",
+	list:  true,
 }
 
 func ownsSecureGateway(path string, doc map[string]any) bool {
@@ -75,4 +77,19 @@ func readGatewayServer(k keys, s *Server) {
 		s.OAuth = oauth.documented()
 	}
 	k.off(s)
+}
+
+func secureGatewayEntry(l Launch) (map[string]any, error) {
+	entry := map[string]any{"server_name": l.Server}
+	if l.URL == "" {
+		entry["config"] = l.stdio()
+		return entry, nil
+	}
+	config := l.remote("url")
+	config["transport"] = "streamable_http"
+	if l.SSE {
+		config["transport"] = "sse"
+	}
+	entry["config"] = config
+	return entry, nil
 }

@@ -79,6 +79,15 @@ func (k keys) without(text Text, key string) Text {
 	return nil
 }
 
+// refuseHelper leaves out a server whose headers a program gives: bearerd has none to run, so it would stop to work.
+func (k keys) refuseHelper(key string) {
+	if k.has(key) && k.wrong == nil {
+		k.wrong = errors.New(k.under + key + " is a program that gives its headers, which bearerd does not run: " +
+			"write the header into the file as it is, or as a variable, or remove the program and sign in, and import again")
+	}
+	k.skip(key)
+}
+
 func normal(name string) string {
 	return strings.NewReplacer("-", "", "_", "", " ", "").Replace(strings.ToLower(name))
 }
@@ -106,7 +115,10 @@ func (k keys) oneOf(s *Server) {
 	if len(s.Env) > 0 {
 		k.lose("env")
 	}
-	s.Args, s.Env = nil, nil
+	if len(s.EnvFile) > 0 {
+		k.lose("envFile")
+	}
+	s.Args, s.Env, s.EnvFile = nil, nil, nil
 }
 
 // off reads the two ways in which clients switch a server off.

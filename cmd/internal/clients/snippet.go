@@ -13,7 +13,7 @@ import (
 
 // order is how the keys of what is written follow each other; all others come behind, by the alphabet.
 var order = []string{"name", "server_name", "type", "connection_type", "transport", "command", "connection_string", "url", "httpUrl",
-	"serverUrl", "args", "envs", "stdio_config", "auth_type", "headers", "http_headers", "headersHelper", "config"}
+	"serverUrl", "args", "envs", "stdio_config", "auth_type", "headers", "http_headers", "headersHelper", "http_headers_helper", "config"}
 
 func ordered(m map[string]any) []string {
 	rank := func(key string) int {
@@ -51,7 +51,7 @@ func (f *Format) Snippet(launches ...Launch) ([]byte, error) {
 		return []byte(text.String()), nil
 	}
 	var whole any = table
-	if f.listed() {
+	if f.list {
 		whole = list
 	}
 	for _, key := range slices.Backward(f.in) {
@@ -60,34 +60,17 @@ func (f *Format) Snippet(launches ...Launch) ([]byte, error) {
 	return append(render(whole, "\n", "  "), '\n'), nil
 }
 
-// listed tells that the servers are a list, not a table.
-func (f *Format) listed() bool { return f == bifrost || f == secureGateway }
-
 // Where names the file that a snippet goes into on a system, which is a GOOS.
 func (f *Format) Where(goos string) string {
-	home, data, zedDir := "~", "~/.config", "~/.config/zed"
-	switch goos {
-	case "darwin":
-		data = "~/Library/Application Support"
-	case "windows":
-		home, data, zedDir = "%USERPROFILE%", "%APPDATA%", "%APPDATA%/Zed"
+	switch {
+	case goos == "windows" && f.windows != "":
+		return f.windows
+	case goos == "windows":
+		return strings.NewReplacer("~", "%USERPROFILE%", "DATA", "%APPDATA%", "/", `\`).Replace(f.where)
+	case goos == "darwin":
+		return strings.ReplaceAll(f.where, "DATA", "~/Library/Application Support")
 	}
-	where := map[string]string{
-		"claude-desktop":     data + "/Claude/claude_desktop_config.json",
-		"claude-code":        ".mcp.json of a project, or " + home + "/.claude.json",
-		"cursor":             home + "/.cursor/mcp.json, or .cursor/mcp.json of a project",
-		"vscode":             ".vscode/mcp.json of a project, or " + data + "/Code/User/mcp.json",
-		"windsurf":           home + "/.codeium/windsurf/mcp_config.json",
-		"zed":                zedDir + "/settings.json, or .zed/settings.json of a project",
-		"codex":              home + "/.codex/config.toml",
-		"gemini":             home + "/.gemini/settings.json, or .gemini/settings.json of a project",
-		"bifrost":            "config.json of Bifrost",
-		"secure-mcp-gateway": home + "/.enkrypt/enkrypt_mcp_config.json, among mcp_configs",
-	}[f.Name]
-	if goos == "windows" {
-		return strings.ReplaceAll(where, "/", `\`)
-	}
-	return where
+	return strings.ReplaceAll(f.where, "DATA", "~/.config")
 }
 
 // render is a value as JSON. Objects and lists of them take a line for each member, nl being a line end with the indentation

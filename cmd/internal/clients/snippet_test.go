@@ -29,7 +29,7 @@ func entryIn(t *testing.T, f *Format, l Launch) map[string]any {
 		t.Fatalf("%s: %v\n%s", f.Name, err, out)
 	}
 	last := l.Server
-	if f.listed() {
+	if f.list {
 		last = "0"
 	}
 	entry, ok := lookUp(doc, append(slices.Clone(f.in), last)).(map[string]any)
@@ -97,15 +97,18 @@ func TestSnippetThatAClientCannotTake(t *testing.T) {
 	if got := entryIn(t, claudeCode, byHelper); got["headersHelper"] != byHelper.Helper || got["headers"] != nil {
 		t.Errorf("headersHelper: %v", got)
 	}
+	if got := entryIn(t, codex, byHelper); got["http_headers_helper"] != byHelper.Helper || got["http_headers"] != nil {
+		t.Errorf("http_headers_helper: %v", got)
+	}
 	for _, f := range Formats() {
 		if _, err := f.Snippet(bySocket); f != vscode && !errors.Is(err, ErrNeedsCommand) {
 			t.Errorf("%s takes a unix socket: %v", f.Name, err)
 		}
-		if _, err := f.Snippet(byHelper); f != claudeCode && (err == nil || errors.Is(err, ErrNeedsCommand)) {
+		if _, err := f.Snippet(byHelper); f != claudeCode && f != codex && (err == nil || errors.Is(err, ErrNeedsCommand)) {
 			t.Errorf("%s takes a helper: %v", f.Name, err)
 		}
 		_, err := f.Snippet(Launch{Server: "a", Command: "/opt/${HOME}/bearerd"})
-		if refused := err != nil && strings.Contains(err.Error(), "without $"); refused != (expands[f.Name] != nil) {
+		if refused := err != nil && strings.Contains(err.Error(), "without $"); refused != (f.expands != nil) {
 			t.Errorf("%s and a path that it would expand: %v", f.Name, err)
 		}
 	}
@@ -164,6 +167,15 @@ func TestWhere(t *testing.T) {
 			if where == "" || (goos == "windows") != strings.Contains(where, `\`) && strings.ContainsAny(where, `/\`) {
 				t.Errorf("%s on %s: %q", f.Name, goos, where)
 			}
+		}
+	}
+	for goos, want := range map[string]string{
+		"linux":   "~/.config/Claude/claude_desktop_config.json, ~/.config/zed/settings.json, or .zed/settings.json of a project",
+		"darwin":  "~/Library/Application Support/Claude/claude_desktop_config.json, ~/.config/zed/settings.json, or .zed/settings.json of a project",
+		"windows": `%APPDATA%\Claude\claude_desktop_config.json, %APPDATA%\Zed\settings.json, or .zed\settings.json of a project`,
+	} {
+		if got := claudeDesktop.Where(goos) + ", " + zed.Where(goos); got != want {
+			t.Errorf("on %s: %s", goos, got)
 		}
 	}
 }

@@ -6,12 +6,15 @@ import (
 )
 
 var vscode = &Format{
-	Name: "vscode", Title: "VS Code", Also: "vs-code", toml: false,
-	owns:  ownsVSCode,
-	read:  readVSCode,
-	entry: vscodeEntry,
-	in:    []string{"servers"},
-	drop:  []string{"type", "command", "args", "env", "envFile", "cwd", "url", "headers", "oauth"},
+	Name: "vscode", Title: "VS Code", Also: "vs-code",
+	owns:    ownsVSCode,
+	read:    readVSCode,
+	entry:   vscodeEntry,
+	in:      []string{"servers"},
+	drop:    []string{"type", "command", "args", "env", "envFile", "cwd", "url", "headers", "oauth"},
+	where:   ".vscode/mcp.json of a project, or DATA/Code/User/mcp.json",
+	expands: braced,
+	socket:  true,
 }
 
 func ownsVSCode(path string, doc map[string]any) bool {
@@ -25,14 +28,18 @@ func ownsVSCode(path string, doc map[string]any) bool {
 var profile = regexp.MustCompile(
 	`/(code|code - insiders|code - oss|vscodium|\.vscode-server/data|\.vscode-remote/data)/user/(profiles/[^/]+/)?(mcp|settings)\.json$`)
 
-// readVSCode reads mcp.json, or the "mcp" of settings.json, with the inputs that stand beside the servers.
+// readVSCode reads mcp.json, or the "mcp" of settings.json, with the inputs that stand beside the servers. Some files have
+// them in mcpServers, as other clients want it.
 func readVSCode(doc map[string]any) (*File, error) {
-	file, at := &File{}, []string{"servers"}
+	file, at, table := &File{}, []string{}, "servers"
 	if mcp := object(doc, "mcp"); mcp != nil && doc["servers"] == nil {
-		doc, at = mcp, []string{"mcp", "servers"}
+		doc, at = mcp, []string{"mcp"}
+	}
+	if doc["servers"] == nil && doc["mcpServers"] != nil {
+		table = "mcpServers"
 	}
 	inputs := inputsOf(doc["inputs"])
-	return file, file.each(at, doc["servers"], func(k keys, s *Server) {
+	return file, file.each(append(at, table), doc[table], func(k keys, s *Server) {
 		k.expand = func(text string) Text {
 			return braces(text, func(name string) (Part, bool) {
 				if id, ok := strings.CutPrefix(name, "input:"); ok {
@@ -41,6 +48,7 @@ func readVSCode(doc map[string]any) (*File, error) {
 				return editorVariable(name)
 			})
 		}
+		s.EnvFile = k.text("envFile")
 		k.usual(s, "url")
 		s.Dir = k.text("cwd")
 		k.skip("gallery", "version")
@@ -68,7 +76,7 @@ func inputsOf(list any) func(id string) *Input {
 		if command, ok := input["command"].(string); ok {
 			description, secret = "what the command "+command+" gives", true
 		}
-		known[id] = &Input{ID: id, Description: description + choices(input["options"]), Secret: secret, Default: fallback}
+		known[id] = &Input{ID: id, Description: strings.TrimPrefix(description+choices(input["options"]), "; "), Secret: secret, Default: fallback}
 	}
 	return func(id string) *Input {
 		if known[id] == nil {
@@ -93,5 +101,19 @@ func choices(list any) string {
 	if len(all) == 0 {
 		return ""
 	}
-	return " (one of " + strings.Join(all, ", ") + ")"
+	return "; one of " + strings.Join(all, ", ")
+}
+
+// VS Code takes unix:///SOCKET#/PATH for an address.
+func vscodeEntry(l Launch) (map[string]any, error) {
+	entry := l.stdio()
+	if l.URL != "" {
+		entry = l.remote("url")
+	}
+	if l.Socket != "" {
+		_, path, _ := strings.Cut(strings.TrimPrefix(l.URL, "http://"), "/")
+		entry["url"] = "unix://" + l.Socket + "#/" + path
+	}
+	entry["type"] = l.transport()
+	return entry, nil
 }

@@ -1,12 +1,14 @@
 package clients
 
 var windsurf = &Format{
-	Name: "windsurf", Title: "Windsurf", Also: "", toml: false,
-	owns:  ownsWindsurf,
-	read:  readWindsurf,
-	entry: windsurfEntry,
-	in:    []string{"mcpServers"},
-	drop:  []string{"type", "command", "args", "env", "url", "serverUrl", "headers"},
+	Name: "windsurf", Title: "Windsurf",
+	owns:    ownsWindsurf,
+	read:    readWindsurf,
+	entry:   windsurfEntry,
+	in:      []string{"mcpServers"},
+	drop:    []string{"type", "command", "args", "env", "url", "serverUrl", "headers"},
+	where:   "~/.codeium/windsurf/mcp_config.json",
+	expands: braced,
 }
 
 func ownsWindsurf(path string, doc map[string]any) bool {
@@ -19,4 +21,11 @@ func readWindsurf(doc map[string]any) (*File, error) {
 		k.expand = fileBraces
 		k.usual(s, "serverUrl", "url")
 	})
+}
+
+func windsurfEntry(l Launch) (map[string]any, error) {
+	if l.URL != "" {
+		return l.remote("serverUrl"), nil
+	}
+	return l.stdio(), nil
 }

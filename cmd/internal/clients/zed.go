@@ -1,14 +1,19 @@
 package clients
 
-import "errors"
+import (
+	"errors"
+	"fmt"
+)
 
 var zed = &Format{
-	Name: "zed", Title: "Zed", Also: "", toml: false,
-	owns:  ownsZed,
-	read:  readZed,
-	entry: zedEntry,
-	in:    []string{"context_servers"},
-	drop:  []string{"command", "args", "env", "url", "headers", "oauth"},
+	Name: "zed", Title: "Zed",
+	owns:    ownsZed,
+	read:    readZed,
+	entry:   zedEntry,
+	in:      []string{"context_servers"},
+	drop:    []string{"command", "args", "env", "url", "headers", "oauth"},
+	where:   "~/.config/zed/settings.json, or .zed/settings.json of a project",
+	windows: `%APPDATA%\Zed\settings.json, or .zed\settings.json of a project`,
 }
 
 func ownsZed(path string, doc map[string]any) bool {
@@ -45,4 +50,14 @@ func readZed(doc map[string]any) (*File, error) {
 			oauth.rest()
 		}
 	})
+}
+
+func zedEntry(l Launch) (map[string]any, error) {
+	switch {
+	case l.SSE:
+		return nil, fmt.Errorf("the older HTTP+SSE transport is unknown to Zed: %w", ErrNeedsCommand)
+	case l.URL != "":
+		return l.remote("url"), nil
+	}
+	return l.stdio(), nil
 }

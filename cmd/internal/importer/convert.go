@@ -17,7 +17,8 @@ import (
 
 // convert makes a server of that name of an entry. An error of it is why the entry is left out.
 func (p *Plan) convert(s clients.Server, name string) Taken {
-	c := &conversion{World: p.World, from: s, to: config.DefaultServer(name), Taken: &Taken{Secrets: map[string]secrets.Secret{}}}
+	c := &conversion{World: p.World, from: s, to: config.DefaultServer(name),
+		Taken: &Taken{Secrets: map[string]secrets.Secret{}, cover: map[string]string{}}}
 	if err := c.all(); err != nil {
 		return Taken{Why: err.Error(), Notes: c.Notes}
 	}
@@ -125,11 +126,9 @@ func (c *conversion) address() error {
 		headers = c.basic(headers, user)
 	}
 	c.to.URL = text
-	query := u.Query()
-	secretQuery := slices.ContainsFunc(slices.Collect(maps.Keys(query)), func(name string) bool {
-		return secretValue(name, query.Get(name))
-	})
-	if secretQuery || private(c.from.URL) || random(u.Path) {
+	c.hideAddress(text)
+	credential := private(c.from.URL) || holdsSecret(u)
+	if credential {
 		c.note("its url looks as if it held a secret: it stays there, and the configuration holds it")
 	}
 	enabled := c.to.OAuth != nil && c.to.OAuth.Enabled
@@ -142,12 +141,20 @@ func (c *conversion) address() error {
 		return err
 	}
 	kept := func(r secrets.Ref) bool { return r.Kind != secrets.Literal }
-	credential := secretQuery || private(c.from.URL) || slices.ContainsFunc(slices.Collect(maps.Values(c.to.Headers)), kept)
-	c.signIn(u, credential)
+	c.signIn(u, credential || slices.ContainsFunc(slices.Collect(maps.Values(c.to.Headers)), kept))
 	if has && !enabled {
 		c.note("its %s header is a fixed credential: bearerd delivers it, and cannot renew it", name)
 	}
 	return nil
+}
+
+// holdsSecret reports whether the query or a part of the path of an address is a secret, such as Zapier's are.
+func holdsSecret(u *url.URL) bool {
+	query := u.Query()
+	return slices.ContainsFunc(strings.Split(u.Path, "/"), looksSecret) ||
+		slices.ContainsFunc(slices.Collect(maps.Keys(query)), func(name string) bool {
+			return slices.ContainsFunc(query[name], func(value string) bool { return secretValue(name, value) })
+		})
 }
 
 // basic turns the user and the password of an address into the header that clients make of them (RFC 7617), if there is room.

@@ -20,6 +20,7 @@ type World struct {
 	Lookup func(name string) (value string, ok bool)          // a variable of the environment
 	Read   func(path string) ([]byte, error)                  // a file that a value is made of
 	Ask    func(in *clients.Input) (value string, given bool) // an input of the client; nil: none is known
+	Held   func(name string) bool                             // whether the store has a secret of that name; it is left as it is
 }
 
 // Taken is what became of one entry of a file.
@@ -35,6 +36,9 @@ type Taken struct {
 	Secrets map[string]secrets.Secret // to be kept in the store, by name
 	Wanted  []string                  // names of secrets that are to be set, as they are not known
 	Visible []int                     // arguments that look as if they were secret, from 0
+
+	cover   map[string]string // what Shown prints in the place of texts that something was put into
+	comment string            // above Text
 }
 
 // Plan is what is to be added to a configuration.
@@ -90,7 +94,8 @@ func (p *Plan) take(s clients.Server) Taken {
 		t.Text, t.Secrets, t.Wanted = nil, nil, nil
 		return t
 	}
-	text, wrong := config.Text(t.Server, p.comment(s))
+	t.comment = fmt.Sprintf("%s, imported from %s (%s)", s.Name, p.origin, p.format.Title)
+	text, wrong := config.Text(t.Server, t.comment)
 	if wrong != nil {
 		return Taken{Why: reasons(wrong), Notes: t.Notes}
 	}
@@ -118,10 +123,6 @@ func (p *Plan) named(s clients.Server) Taken {
 	}
 }
 
-func (p *Plan) comment(s clients.Server) string {
-	return fmt.Sprintf("%s, imported from %s (%s)", s.Name, p.origin, p.format.Title)
-}
-
 // reasons says in one line what the configuration has against a server.
 func reasons(wrong config.Diagnostics) string {
 	var list []string
@@ -131,26 +132,3 @@ func reasons(wrong config.Diagnostics) string {
 	slices.Sort(list)
 	return strings.Join(slices.Compact(list), "; ")
 }
-
-// Shown is the text of a server that may be printed: what looks secret in its arguments and its address is left out.
-func (t Taken) Shown() []byte {
-	if len(t.Visible) == 0 && !strings.Contains(t.Server.URL, "?") {
-		return t.Text
-	}
-	s := *t.Server
-	s.Args = slices.Clone(s.Args)
-	for _, i := range t.Visible {
-		s.Args[i] = hidden
-	}
-	if address, _, found := strings.Cut(s.URL, "?"); found {
-		s.URL = address + "?" + hidden
-	}
-	text, wrong := config.Text(&s)
-	if wrong != nil { // without what is hidden it may not be valid
-		return []byte("# " + s.Name + " is not shown: its arguments look secret\n")
-	}
-	return text
-}
-
-// hidden stands for what is not printed.
-const hidden = "NOT-SHOWN"

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"net/url"
 	"path/filepath"
 	"reflect"
 	"slices"
@@ -62,7 +63,7 @@ func (c *conversion) oauthValue(name string, field reflect.Value, form string, v
 			*p = strings.Join(words, " ")
 			return err
 		}
-		if *p = text; text == "" {
+		if *p = c.endpoint(name, text); text == "" {
 			*p, _ = scalar(value)
 		}
 	case *bool:
@@ -101,6 +102,22 @@ func (c *conversion) oauthValue(name string, field reflect.Value, form string, v
 	return nil
 }
 
+// endpoint is an address, or another text as it is. What an address holds that is secret is told and not printed.
+func (c *conversion) endpoint(name, text string) string {
+	u, err := url.Parse(text)
+	if !strings.Contains(text, "://") || err == nil && u.User == nil && !holdsSecret(u) {
+		return text
+	}
+	if enabled, _ := c.from.OAuth["enabled"].(bool); err == nil && u.User != nil && !enabled {
+		c.note("the user and password in %s are left out: OAUTH_CLIENT_ID and OAUTH_CLIENT_SECRET are for them", name)
+		u.User = nil
+		return c.endpoint(name, u.String())
+	}
+	c.note("%s looks as if it held a secret: it stays there, and the configuration holds it", name)
+	c.hide(text, hidden)
+	return text
+}
+
 // oauthRef is a secret, or the path of a file that holds a key or a certificate.
 func (c *conversion) oauthRef(name, form string, value any) (secrets.Ref, error) {
 	t, ok := value.(clients.Text)
@@ -122,12 +139,17 @@ func (c *conversion) oauthRef(name, form string, value any) (secrets.Ref, error)
 
 func (c *conversion) list(name string, list []clients.Text) (words []string, err error) {
 	words = []string{}
+	outside := false
 	for _, t := range list {
 		word, err := c.now(name, t)
 		if err != nil {
 			return nil, err
 		}
-		words = append(words, word)
+		_, put := c.cover[word]
+		words, outside = append(words, word), outside || put
+	}
+	if outside {
+		c.hide(strings.Join(words, " "), hidden)
 	}
 	return words, nil
 }

@@ -15,7 +15,7 @@ import (
 
 // The flags of mcp-remote 0.15 that say nothing about where a request goes and what it carries: with how many values each.
 var idleFlags = map[string]int{
-	"--transport": 1, "--protocol": 1, "--host": 1, "--callback-path": 1, "--auth-timeout": 1, "--auth-success-url": 1, "--connect-timeout": 1,
+	"--transport": 1, "--protocol": 1, "--auth-timeout": 1, "--auth-success-url": 1, "--connect-timeout": 1,
 	"--headers-timeout": 1, "--body-timeout": 1, "--ping-interval": 1, "--allow-http": 0, "--debug": 0, "--silent": 0, "--enable-proxy": 0,
 	"--keep-alive": 0, "--ipv4": 0, "--disable-cookies": 0, "--device-code": 0,
 }
@@ -27,6 +27,7 @@ type bridge struct {
 	headers  map[string]clients.Text
 	oauth    map[string]any
 	consumed map[string]bool // variables of env that were put into something
+	callback callback
 }
 
 // remote makes a remote server of one behind mcp-remote, where its flags allow that. One with an oauth_config stays: bearerd
@@ -37,12 +38,13 @@ func (c *conversion) remote() error {
 		words[i], _ = arg.Plain()
 	}
 	command, _ := c.from.Command.Plain()
-	from, ok := (&config.Server{Command: command, Args: words}).RemoteArguments()
+	command, wrapped := unwrapped(command, words)
+	from, ok := (&config.Server{Command: command, Args: words[wrapped:]}).RemoteArguments()
 	if !ok || c.from.OAuth != nil {
 		return nil
 	}
 	b := &bridge{conversion: c, headers: map[string]clients.Text{}, oauth: map[string]any{}, consumed: map[string]bool{}}
-	why, err := b.read(c.from.Args[from:])
+	why, err := b.read(c.from.Args[wrapped+from:])
 	if err != nil {
 		return err
 	}
@@ -54,8 +56,12 @@ func (c *conversion) remote() error {
 		return nil
 	}
 	c.from.URL, c.from.Headers, c.from.Command, c.from.Env = b.url, b.headers, nil, nil
-	if _, has := authorization(b.headers); len(b.oauth) == 0 || has {
+	if _, has := authorization(b.headers); has {
 		return nil // a header of that name has priority over OAuth in mcp-remote, too
+	}
+	b.redirect()
+	if len(b.oauth) == 0 {
+		return nil
 	}
 	c.from.OAuth = map[string]any{
 		"enabled": true, "OAUTH_VERSION": clients.Text{{Literal: "2.1"}}, "OAUTH_GRANT_TYPE": clients.Text{{Literal: "authorization_code"}},
@@ -81,9 +87,10 @@ func (b *bridge) read(args []clients.Text) (why string, err error) {
 		case len(b.url) == 0:
 			b.url = args[i]
 		default:
-			if _, err := strconv.ParseUint(word, 10, 16); err != nil || !plain { // the port of the callback
+			if _, err := strconv.ParseUint(word, 10, 16); err != nil || !plain {
 				return fmt.Sprintf("argument %d from the package on is none that is known", i+1), nil
 			}
+			b.callback.port = word
 		}
 	}
 	if len(b.url) == 0 {
@@ -104,7 +111,7 @@ func (b *bridge) flag(name string, rest []clients.Text) (taken int, why string, 
 	}
 	field, known := map[string]string{
 		"--resource": "OAUTH_RESOURCE", "--token-endpoint": "OAUTH_TOKEN_URL", "--client-metadata-url": "OAUTH_CLIENT_METADATA_URL",
-		"--header": "", "--authorize-param": "", "--static-oauth-client-metadata": "", "--static-oauth-client-info": "",
+		"--header": "", "--authorize-param": "", "--host": "", "--callback-path": "", "--static-oauth-client-metadata": "", "--static-oauth-client-info": "",
 	}[name]
 	switch {
 	case !known:
@@ -115,6 +122,10 @@ func (b *bridge) flag(name string, rest []clients.Text) (taken int, why string, 
 		b.oauth[field] = rest[0]
 	case name == "--header":
 		why = b.header(rest[0])
+	case name == "--host":
+		b.callback.host, err = b.now(name, rest[0])
+	case name == "--callback-path":
+		b.callback.path, err = b.now(name, rest[0])
 	case name == "--authorize-param":
 		why, err = b.parameter(rest[0])
 	default:
@@ -181,11 +192,23 @@ func (b *bridge) expand(t clients.Text) (whole clients.Text) {
 	return whole
 }
 
+// paramFields are the parameters of an authorization request for which an oauth_config has fields of their own.
+var paramFields = map[string]string{
+	"audience": "OAUTH_AUDIENCE", "organization": "OAUTH_ORGANIZATION", "resource": "OAUTH_RESOURCE", "scope": "OAUTH_SCOPE",
+}
+
 func (b *bridge) parameter(arg clients.Text) (why string, err error) {
 	text, err := b.now("--authorize-param", arg)
 	name, value, found := strings.Cut(text, "=")
 	if err != nil || !found {
 		return "--authorize-param has another form than NAME=VALUE", err
+	}
+	if _, outside := b.cover[text]; outside {
+		b.hide(value, hidden)
+	}
+	if field, own := paramFields[name]; own {
+		b.oauth[field] = clients.Text{{Literal: value}}
+		return "", nil
 	}
 	params, _ := b.oauth["OAUTH_AUTHORIZATION_PARAMS"].(map[string]clients.Text)
 	if params == nil {
@@ -202,12 +225,13 @@ func (b *bridge) client(flag string, arg clients.Text) (why string, err error) {
 	if err != nil {
 		return "", err
 	}
+	_, outside := b.cover[text]
 	if path, ok := strings.CutPrefix(text, "@"); ok {
 		data, err := b.Read(b.path(path))
 		if err != nil {
 			return "the file that " + flag + " names cannot be read", nil
 		}
-		text = string(data)
+		text, outside = string(data), true
 	}
 	var client map[string]any
 	if json.Unmarshal([]byte(text), &client) != nil {
@@ -215,10 +239,34 @@ func (b *bridge) client(flag string, arg clients.Text) (why string, err error) {
 	}
 	for name, field := range map[string]string{"client_id": "OAUTH_CLIENT_ID", "client_secret": "OAUTH_CLIENT_SECRET", "scope": "OAUTH_SCOPE"} {
 		if value, _ := client[name].(string); value != "" {
+			if outside {
+				b.hide(value, hidden)
+			}
 			b.oauth[field] = clients.Text{{Literal: value}}
 		}
+		delete(client, name)
 	}
+	b.described(flag, client)
 	return "", nil
+}
+
+// described takes over what else is said of the client, and tells what is not.
+func (b *bridge) described(flag string, client map[string]any) {
+	uris, _ := client["redirect_uris"].([]any)
+	for _, uri := range uris {
+		if address, ok := uri.(string); ok {
+			b.callback.registered = append(b.callback.registered, address)
+		}
+	}
+	delete(client, "redirect_uris")
+	if method := client["token_endpoint_auth_method"]; flag == "--static-oauth-client-info" &&
+		(method == "client_secret_basic" || method == "client_secret_post") {
+		b.oauth["OAUTH_USE_BASIC_AUTH"] = method == "client_secret_basic"
+		delete(client, "token_endpoint_auth_method")
+	}
+	if len(client) > 0 {
+		b.note("of %s is not taken over: %s", flag, strings.Join(slices.Sorted(maps.Keys(client)), ", "))
+	}
 }
 
 // variables looks at those of mcp-remote's variables that were put into nothing.

@@ -1,6 +1,7 @@
 package importer
 
 import (
+	"encoding/json"
 	"math"
 	"net/url"
 	"regexp"
@@ -79,14 +80,54 @@ func secretValue(name, value string) bool {
 }
 
 // known are the forms of secrets that are told by themselves.
-var known = regexp.MustCompile(`(?:^|[\s"'=:,;/])(?:gh[pousr]_|github_pat_|glpat-|gl[a-z]{2,5}-|sk-|[spr]k_(?:live|test)_|xox[a-z]-|xapp-|AKIA|ASIA|` +
+var known = regexp.MustCompile(`(?:^|[\s"'=:,;/])(?:gh[pousr]_|github_pat_|glpat-|gl[a-z]{2,5}-|sk-|sk_|[pr]k_(?:live|test)_|xox[a-z]-|xapp-|AKIA|ASIA|` +
 	`ya29\.|AIza|npm_|hf_|pypi-|dop_v1_|shp[a-z]{2}_|SG\.|lin_api_|lin_oauth_|ntn_|secret_|figd_|tvly-|pplx-|gsk_|r8_|nvapi-|sq0|EAAC|hvs\.|` +
 	`brl_|ATATT|AGE-SECRET-KEY-)[A-Za-z0-9_-]{6}|eyJ[A-Za-z0-9_-]{10,}\.|-----BEGIN |(?i:(?:^|[\s:,])(?:bearer|basic|token) +[^\s$]{6})|` +
-	`(?i:password|passwd|pwd|secret|accountkey|sharedaccesskey|api[_-]?key|token)=[^\s&;,]`)
+	`(?i:password|passwd|pwd|secret|accountkey|sharedaccesskey|api[_-]?key|token)(?:=|: +)[^\s&;,]`)
 
 // looksSecret reports whether a value is one by its looks.
 func looksSecret(value string) bool {
-	return known.MatchString(value) || holdsPassword(value) || random(value)
+	return known.MatchString(value) || holdsPassword(value) || random(value) || secretJSON(value)
+}
+
+// secretJSON reports whether a value is JSON in which a key or a value says that it is secret.
+func secretJSON(value string) bool {
+	var doc any
+	if at := strings.TrimLeft(value, " \t\r\n"); at == "" || at[0] != '{' && at[0] != '[' || json.Unmarshal([]byte(value), &doc) != nil {
+		return false
+	}
+	return secretIn("", doc)
+}
+
+// secretIn looks into what stands at a key.
+func secretIn(key string, value any) bool {
+	switch v := value.(type) {
+	case string:
+		return secretValue(key, v)
+	case []any:
+		return slices.ContainsFunc(v, func(item any) bool { return secretIn(key, item) })
+	case map[string]any:
+		for name, item := range v {
+			if secretIn(name, item) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// oddName reports whether the name of a variable that is not set looks like a secret put there in its place.
+func oddName(name string) bool {
+	has := func(is func(r rune) bool) bool { return strings.ContainsFunc(name, is) }
+	return looksSecret(name) || has(unicode.IsUpper) && has(unicode.IsLower) && has(unicode.IsDigit)
+}
+
+// told is the name of a variable as a note may say it.
+func told(name string) string {
+	if oddName(name) {
+		return "the variable"
+	}
+	return name
 }
 
 // holdsPassword reports whether a value is a URL with a password before its host.
@@ -148,15 +189,24 @@ func isAddress(value string) bool {
 
 // secretFlag is a flag whose value is secret: --api-key VALUE, --token=VALUE, -e TOKEN=VALUE.
 func secretFlag(arg, before string) bool {
+	if looksSecret(arg) || gluedPassword.MatchString(arg) && !gluedPlain.MatchString(arg) {
+		return true
+	}
 	if name, value, found := strings.Cut(arg, "="); found {
 		return secretValue(strings.TrimLeft(name, "-"), value)
 	}
 	if name, value, found := strings.Cut(arg, ":"); found && (before == "--header" || before == "-H") {
 		return secretValue(name, strings.TrimSpace(value))
 	}
-	if strings.HasPrefix(arg, "-") {
-		return looksSecret(arg)
+	if longFlag.MatchString(arg) {
+		return false
 	}
 	flag := strings.HasPrefix(before, "-") && !strings.Contains(before, "=")
-	return looksSecret(arg) || flag && secretValue(strings.TrimLeft(before, "-"), arg)
+	return flag && secretValue(strings.TrimLeft(before, "-"), arg)
 }
+
+var (
+	longFlag      = regexp.MustCompile(`^--[a-z][a-z0-9-]*$`)
+	gluedPassword = regexp.MustCompile(`^-p[^-=\s]{3,}$`)                // as mysql takes it
+	gluedPlain    = regexp.MustCompile(`^-p([a-z-]+|[0-9:.]+|[./~].*)$`) // another flag, a port, a path
+)

@@ -6,8 +6,8 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
-	"unicode"
 
 	"bearerd/cmd/internal/clients"
 	"bearerd/config"
@@ -35,20 +35,24 @@ func InputVariable(id string) string {
 }
 
 func (c *conversion) note(format string, args ...any) {
-	c.Notes = append(c.Notes, fmt.Sprintf(format, args...))
+	if text := fmt.Sprintf(format, args...); !slices.Contains(c.Notes, text) {
+		c.Notes = append(c.Notes, text)
+	}
 }
 
 // now is a text with everything put in that the client would put in. what names it in errors.
 func (c *conversion) now(what string, t clients.Text) (string, error) {
-	var b strings.Builder
+	var whole, shown strings.Builder
 	for _, p := range t {
 		text, err := c.part(p)
 		if err != nil {
 			return "", fmt.Errorf("%s %w", what, err)
 		}
-		b.WriteString(text)
+		whole.WriteString(text)
+		shown.WriteString(cover(p, text))
 	}
-	return b.String(), nil
+	c.hide(whole.String(), shown.String())
+	return whole.String(), nil
 }
 
 func (c *conversion) part(p clients.Part) (string, error) {
@@ -58,7 +62,10 @@ func (c *conversion) part(p clients.Part) (string, error) {
 	case p.Variable != "":
 		value, ok := c.Lookup(p.Variable)
 		if !ok && p.Default == nil {
-			return "", fmt.Errorf("needs %s: set it and import again", p.Variable)
+			return "", c.unset(p.Variable)
+		}
+		if c.unresolved(p) {
+			c.note("a text holds a $ with a name behind it that is not set here: it stays as it is written, as the client leaves it")
 		}
 		if !ok || value == "" && p.Default != nil {
 			value = *p.Default
@@ -85,6 +92,22 @@ func (c *conversion) part(p clients.Part) (string, error) {
 		return "", fmt.Errorf("needs %s, which only the client knows", p.Other)
 	}
 	return p.Literal, nil
+}
+
+// unset is the error of a variable that is needed now.
+func (c *conversion) unset(variable string) error {
+	if oddName(variable) {
+		return errors.New("names a variable by what looks like the secret itself: " +
+			"put that into a variable, write the name of the variable there, and import again")
+	}
+	return fmt.Errorf("needs %s: set it and import again", variable)
+}
+
+// unresolved reports whether p is a variable that is not set, of which the client leaves what is written there.
+func (c *conversion) unresolved(p clients.Part) bool {
+	_, set := c.Lookup(p.Variable)
+	_, own := c.from.Env[p.Variable] // that is meant for the program itself
+	return !set && !own && p.Default != nil && strings.HasPrefix(*p.Default, "$")
 }
 
 // path expands ~.
@@ -145,7 +168,7 @@ func (c *conversion) wanted(kind, key string, t clients.Text, always bool) (secr
 		c.note("%s gets what the file has where nobody answers; %s gives another value", key, InputVariable(in.ID))
 		return c.keep(kind, key, in.Default, always)
 	}
-	ref, whole := c.stored(kind, key), ""
+	ref, whole := c.stored(kind, key, true), ""
 	c.Wanted = append(c.Wanted, ref.Name)
 	if len(t) > 1 {
 		whole = ", with what stands around the input"
@@ -162,11 +185,17 @@ func (c *conversion) wanted(kind, key string, t clients.Text, always bool) (secr
 func (c *conversion) variable(kind, key string, p clients.Part, always bool) (secrets.Ref, error) {
 	value, set := c.Lookup(p.Variable)
 	switch {
-	case p.Default != nil && (!set || value == ""):
-		c.note("%s is not set here: %s gets what the file has for that case", p.Variable, key)
+	case c.unresolved(p):
+		c.note("%s has a $ with a name behind it that is not set here: it stays as it is written, as the client leaves it", key)
 		return c.keep(kind, key, *p.Default, always)
+	case p.Default != nil && (!set || value == ""):
+		c.note("%s is not set here: %s gets what the file has for that case", told(p.Variable), key)
+		return c.keep(kind, key, *p.Default, always)
+	case !set && oddName(p.Variable):
+		return secrets.Ref{}, fmt.Errorf("%s %s %w", kind, key, c.unset(p.Variable))
 	case !variableName.MatchString(p.Variable):
-		return secrets.Ref{}, fmt.Errorf("%s %s needs the variable %s, which no program could be given", kind, key, p.Variable)
+		return secrets.Ref{}, fmt.Errorf("%s %s needs a variable of a name that no program could be given: "+
+			"use a name of letters, digits and _", kind, key)
 	case !set || value == "":
 		c.note("%s is not set here: %s needs it where bearerd runs", p.Variable, key)
 	}
@@ -175,41 +204,80 @@ func (c *conversion) variable(kind, key string, p clients.Part, always bool) (se
 
 // keep is a reference to a value that goes into the store, or the value itself.
 func (c *conversion) keep(kind, key, text string, secret bool) (secrets.Ref, error) {
-	line := strings.TrimRight(text, "\r\n")
+	what, line := strings.TrimSpace(kind+" "+key), strings.TrimRight(text, "\r\n")
+	several := strings.ContainsAny(line, "\r\n")
+	if line != text {
+		c.note("%s ends with a line break, which is cut", what)
+	}
 	switch {
 	case line == "":
 		return secrets.LiteralRef(""), nil
-	case strings.ContainsAny(line, "\r\n\x00"), len(line) >= secrets.MaxValue:
-		return secrets.Ref{}, fmt.Errorf("%s %s has several lines or 64 KiB, which bearerd cannot keep: "+
-			"put it into a file that the program reads", kind, key)
-	case !secret && !secretValue(key, text) && !strings.ContainsFunc(text, unwritable):
-		return secrets.LiteralRef(text), nil
+	case strings.Contains(line, "\x00"), len(line) >= secrets.MaxValue:
+		return secrets.Ref{}, fmt.Errorf("%s holds a NUL or 64 KiB, which bearerd cannot keep: put it into a file that the program reads", what)
+	case several && kind != "env":
+		return secrets.Ref{}, fmt.Errorf("%s has several lines, which only a variable of a program can have: write it on one line", what)
+	case secret || secretValue(key, line):
+	case !several && config.Writable(line):
+		return secrets.LiteralRef(line), nil
+	default:
+		c.note("%s is kept in the store: a configuration file might give it back in another form", what)
 	}
-	ref := c.stored(kind, key)
+	ref := c.stored(kind, key, false)
 	c.Secrets[ref.Name] = secrets.New(line)
 	return ref, nil
 }
 
-// unwritable are characters that HCL may give back in another form.
-func unwritable(r rune) bool { return unicode.IsControl(r) || unicode.Is(unicode.Mn, r) }
-
-// stored is a reference to a name in the store that is still free.
-func (c *conversion) stored(kind, key string) secrets.Ref {
-	name := secretName(c.to.Name, kind, key)
-	for n := 2; c.uses(name); n++ {
+// stored is a reference to a name in the store that is still free; held: the one that is there may be meant.
+func (c *conversion) stored(kind, key string, held bool) secrets.Ref {
+	base := secretName(c.to.Name, kind, key)
+	name, had := c.had(base)
+	for n := 2; !had && c.uses(name, held); n++ {
 		end := fmt.Sprintf("-%d", n)
-		base := secretName(c.to.Name, kind, key)
 		name = base[:min(len(base), maxSecret-len(end))] + end
+	}
+	if !had && name != base && c.Held != nil && c.Held(base) {
+		c.note("the store has %s already, which stays as it is: this one is kept as %s", base, name)
 	}
 	return secrets.Ref{Kind: secrets.Stored, Name: name}
 }
 
-// uses reports whether this server, or one of another name in the configuration, has a secret of that name.
-func (c *conversion) uses(name string) bool {
-	if _, taken := c.Secrets[name]; taken {
-		return true
+// had is the name that an import before this one gave to the same secret of the same server; else base.
+func (c *conversion) had(base string) (name string, found bool) {
+	at := slices.IndexFunc(c.Have.Servers, func(s *config.Server) bool { return strings.EqualFold(s.Name, c.to.Name) })
+	if at < 0 {
+		return base, false
 	}
-	return slices.Contains(c.Wanted, name) || slices.ContainsFunc(c.Have.Servers, func(s *config.Server) bool {
+	var names []string
+	for _, r := range refs(c.Have.Servers[at]) {
+		if r.Kind == secrets.Stored && !c.given(r.Name) && numbered(r.Name, base) {
+			names = append(names, r.Name)
+		}
+	}
+	if len(names) == 0 {
+		return base, false
+	}
+	return slices.Min(names), true
+}
+
+// numbered reports whether name is base, with a number behind it or none.
+func numbered(name, base string) bool {
+	end, found := strings.CutPrefix(name, base)
+	if number, err := strconv.Atoi(strings.TrimPrefix(end, "-")); end == "" || err == nil && number > 1 && end[0] == '-' {
+		return found
+	}
+	return false
+}
+
+// given reports whether this server has a secret of that name.
+func (c *conversion) given(name string) bool {
+	_, taken := c.Secrets[name]
+	return taken || slices.Contains(c.Wanted, name)
+}
+
+// uses reports whether this server, or one of another name in the configuration, has a secret of that name, or, unless held, the
+// store has.
+func (c *conversion) uses(name string, held bool) bool {
+	return c.given(name) || slices.ContainsFunc(c.Have.Servers, func(s *config.Server) bool {
 		return !strings.EqualFold(s.Name, c.to.Name) && s.Uses(name)
-	})
+	}) || !held && c.Held != nil && c.Held(name)
 }
