@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -102,7 +101,7 @@ func (o *importing) read(args []string, format *clients.Format) error {
 			continue
 		}
 		answers.piped = answers.piped || path == "-"
-		if f.file, f.err = clients.Read(path, bytes.Clone(f.data), format); f.err != nil {
+		if f.file, f.err = clients.Read(path, f.data, format); f.err != nil {
 			continue
 		}
 		f.taken = plan.Take(f.file, filepath.Base(path))

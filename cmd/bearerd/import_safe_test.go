@@ -1,3 +1,5 @@
+//go:build unix
+
 package main_test
 
 import (
@@ -52,7 +54,7 @@ func asNobody(t *testing.T, h *home, args ...string) (said string, err error) {
 		if out, err := exec.Command("cp", program, cmd.Path).CombinedOutput(); err != nil {
 			t.Fatalf("%v %s", err, out)
 		}
-		cmd.SysProcAttr.Credential = &syscall.Credential{Uid: nobody, Gid: nobody, NoSetGroups: true}
+		asUser(cmd, nobody, nobody)
 		if out, err := exec.Command("chown", "-R", fmt.Sprintf("%d:%d", nobody, nobody), h.dir).CombinedOutput(); err != nil {
 			t.Fatalf("%v %s", err, out)
 		}
@@ -170,8 +172,11 @@ func TestImportOfAFileThatChanges(t *testing.T) {
 // TestImportThatIsKilled ends the program as soon as it has made something: the same again completes it, and no file is torn.
 func TestImportThatIsKilled(t *testing.T) {
 	t.Parallel()
-	for name, made := range map[string]string{
-		"secrets": ".local/state/bearerd/*/*", "servers": "bearerd.hcl", "backup": "mcp.json.before-bearerd", "client's file": "none",
+	for name, made := range map[string]struct {
+		pattern string
+		count   int
+	}{
+		"secrets": {".local/state/bearerd/records/*", 20}, "servers": {"bearerd.hcl", 1}, "backup": {"mcp.json.before-bearerd", 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -182,7 +187,7 @@ func TestImportThatIsKilled(t *testing.T) {
 			}
 			text := `{"mcpServers": {` + strings.Join(entries, ", ") + `}}`
 			file := h.write("mcp.json", text)
-			h.killedAt(made, "import", "--write", "--format", "cursor", file)
+			h.killedAt(made.pattern, made.count, "import", "--write", "--format", "cursor", file)
 			now, _ := os.ReadFile(file)
 			if b, err := os.ReadFile(file + ".before-bearerd"); string(now) != text && (err != nil || string(b) != text) {
 				t.Fatalf("the client's file was replaced, and is not kept: %v", err)
@@ -203,8 +208,8 @@ func TestImportThatIsKilled(t *testing.T) {
 	}
 }
 
-// killedAt ends the program with SIGKILL as soon as a file of that pattern is there, if it has not ended by then.
-func (h *home) killedAt(pattern string, args ...string) {
+// killedAt ends the program with SIGKILL as soon as so many files of a pattern are there, if it has not ended by then.
+func (h *home) killedAt(pattern string, count int, args ...string) {
 	h.t.Helper()
 	cmd := h.command(h.t.Context(), args...)
 	if err := cmd.Start(); err != nil {
@@ -218,7 +223,7 @@ func (h *home) killedAt(pattern string, args ...string) {
 			return
 		case <-time.After(time.Millisecond / 5):
 		}
-		if found, _ := filepath.Glob(h.path(pattern)); len(found) > 0 {
+		if found, _ := filepath.Glob(h.path(pattern)); len(found) >= count {
 			_ = cmd.Process.Kill()
 			<-ended
 			return

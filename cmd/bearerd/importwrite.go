@@ -31,7 +31,7 @@ func (o *importing) rewrite() {
 
 // replace writes the file anew, and keeps it as it was beside it: first, and on disk, before anything is replaced.
 func (f *imported) replace(launches map[string]clients.Launch, note io.Writer) (backup string, err error) {
-	text, err := f.file.Format.Rewrite(bytes.Clone(f.data), launches)
+	text, err := f.file.Format.Rewrite(f.data, launches)
 	if err != nil {
 		return "", fmt.Errorf("%s was not rewritten: %w", f.path, err)
 	}
