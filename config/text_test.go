@@ -181,3 +181,19 @@ func FuzzText(f *testing.F) {
 		}
 	})
 }
+
+// What is writable is read back as it was.
+func TestWritable(t *testing.T) {
+	for text, want := range map[string]bool{
+		"": true, "a  b": true, "${a} %{b}": true, "\u00e9": true, "e\u0301": false, "\u212b": false, "\u1100\u1161": false, "a\tb": false, "a\nb": false, "\xff": false,
+	} {
+		if got := Writable(text); got != want {
+			t.Errorf("%q: %v", text, got)
+		}
+		s := DefaultServer("one")
+		s.Command, s.Env = "npx", map[string]secrets.Ref{"K": secrets.LiteralRef(text)}
+		if _, wrong := Text(s); want && wrong != nil {
+			t.Errorf("%q is not written: %v", text, wrong)
+		}
+	}
+}

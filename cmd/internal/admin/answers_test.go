@@ -273,6 +273,9 @@ func TestAnswersAreAsDescribed(t *testing.T) {
 	a.do(h, "GET", "/readyz", "", 200)
 
 	a.do(h, "POST", "/api/reload", "", 200)
+	a.do(h, "PUT", "/api/secrets/one", "\n", 400)
+	a.do(h, "PUT", "/api/secrets/one", "a\x00b", 400)
+	a.do(h, "PUT", "/api/secrets/one", "two\nlines\n", 204)
 	a.do(h, "PUT", "/api/secrets/one", "value", 204)
 	a.do(h, "GET", "/api/secrets", "", 200)
 	a.do(h, "DELETE", "/api/secrets/one", "", 204)

@@ -35,10 +35,10 @@ func (a *API) setSecret(w http.ResponseWriter, r *http.Request) {
 		fail(w, &badInput{"the value could not be read"})
 	case !secrets.ValidName(name):
 		fail(w, &badInput{"a secret's name must be of letters, digits, . _ - and / between them, at most 128"})
-	case len(value) == 0:
+	case len(bytes.Trim(value, "\r\n")) == 0:
 		fail(w, &badInput{"the value is empty"})
-	case !utf8.Valid(value) || bytes.ContainsAny(value, "\r\n\x00"):
-		fail(w, &badInput{"the value must be one line of UTF-8 text: no reference would give another one out"})
+	case !utf8.Valid(value) || bytes.ContainsAny(value, "\x00"): // only the env of a program takes several lines
+		fail(w, &badInput{"the value must be UTF-8 text without NUL: no reference would give another one out"})
 	case len(value) >= secrets.MaxValue:
 		fail(w, &badInput{"the value must be smaller than 64 KiB"})
 	default:

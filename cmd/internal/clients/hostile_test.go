@@ -243,3 +243,22 @@ func sound(t *testing.T, doc any, s Server) {
 		t.Errorf("an oauth_config without enabled: %v", slices.Sorted(maps.Keys(s.OAuth)))
 	}
 }
+
+// A server whose headers come from a program would stop to work: it is left out, with what to do.
+func TestHelpersAreLeftOut(t *testing.T) {
+	for _, c := range []struct {
+		path, text string
+	}{
+		{".mcp.json", `{"mcpServers": {"a": {"type": "http", "url": "https://h", "headersHelper": "curl -H CANARY"},
+			"b": {"type": "http", "url": "http://127.0.0.1:7411/b", "headersHelper": "/usr/bin/bearerd headers b"}}}`},
+		{".codex/config.toml", "[mcp_servers.a]\nurl = \"https://h\"\nhttp_headers_helper = {command = \"CANARY\"}\n[mcp_servers.b]\ncommand = \"x\""},
+	} {
+		file, err := Read(c.path, []byte(c.text), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if said := strings.Join(file.Lost, "\n"); len(file.Servers) != 1 || !strings.Contains(said, "import again") || strings.Contains(said, "CANARY") {
+			t.Errorf("%s: %v, lost %s", c.path, file.Servers, said)
+		}
+	}
+}

@@ -2,6 +2,8 @@ package clients
 
 import (
 	"errors"
+	"fmt"
+	"regexp"
 	"strings"
 )
 
@@ -79,14 +81,17 @@ func (k keys) without(text Text, key string) Text {
 	return nil
 }
 
-// refuseHelper leaves out a server whose headers a program gives: bearerd has none to run, so it would stop to work.
+// refuseHelper leaves out a server whose headers a program gives: bearerd has none to run, so it would stop to work. One whose
+// program is `bearerd headers` uses bearerd already, which is told by its address.
 func (k keys) refuseHelper(key string) {
-	if k.has(key) && k.wrong == nil {
+	if k.has(key) && k.wrong == nil && !ownHelper.MatchString(fmt.Sprint(k.values[key])) {
 		k.wrong = errors.New(k.under + key + " is a program that gives its headers, which bearerd does not run: " +
 			"write the header into the file as it is, or as a variable, or remove the program and sign in, and import again")
 	}
 	k.skip(key)
 }
+
+var ownHelper = regexp.MustCompile(`(?i)\bbearerd(\.exe)?\b.*\bheaders\b`)
 
 func normal(name string) string {
 	return strings.NewReplacer("-", "", "_", "", " ", "").Replace(strings.ToLower(name))

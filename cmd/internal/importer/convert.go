@@ -20,7 +20,7 @@ func (p *Plan) convert(s clients.Server, name string) Taken {
 	c := &conversion{World: p.World, from: s, to: config.DefaultServer(name),
 		Taken: &Taken{Secrets: map[string]secrets.Secret{}, cover: map[string]string{}}}
 	if err := c.all(); err != nil {
-		return Taken{Why: err.Error(), Notes: c.Notes}
+		return Taken{Why: err.Error()}
 	}
 	c.Server = c.to
 	return *c.Taken
@@ -28,6 +28,9 @@ func (p *Plan) convert(s clients.Server, name string) Taken {
 
 func (c *conversion) all() error {
 	if err := c.oauth(); err != nil {
+		return err
+	}
+	if err := c.envFile(); err != nil {
 		return err
 	}
 	if err := c.remote(); err != nil {
@@ -57,6 +60,9 @@ func (c *conversion) program() (err error) {
 	if c.to.Command, err = c.now("its command", c.from.Command); err != nil {
 		return err
 	}
+	if looksSecret(c.to.Command) {
+		c.note("its command looks as if it held a secret: it stays there, and the configuration holds it")
+	}
 	before := ""
 	for i, t := range c.from.Args {
 		arg, err := c.now(fmt.Sprintf("its argument %d", i+1), t)
@@ -73,6 +79,11 @@ func (c *conversion) program() (err error) {
 		return err
 	}
 	c.to.PassEnv = slices.DeleteFunc(slices.Clone(c.from.PassEnv), func(name string) bool { _, set := c.to.Env[name]; return set })
+	for _, name := range c.to.PassEnv {
+		if _, set := c.Lookup(name); !set && oddName(name) {
+			return c.unset(name)
+		}
+	}
 	if len(c.to.PassEnv) == 0 {
 		c.to.PassEnv = nil
 	}

@@ -97,7 +97,7 @@ func (p *Plan) take(s clients.Server) Taken {
 	t.comment = fmt.Sprintf("%s, imported from %s (%s)", s.Name, p.origin, p.format.Title)
 	text, wrong := config.Text(t.Server, t.comment)
 	if wrong != nil {
-		return Taken{Why: reasons(wrong), Notes: t.Notes}
+		return Taken{Why: reasons(wrong)}
 	}
 	t.Text, p.byName[key] = text, t.Server
 	return t
@@ -127,7 +127,7 @@ func (p *Plan) named(s clients.Server) Taken {
 func reasons(wrong config.Diagnostics) string {
 	var list []string
 	for _, d := range wrong {
-		list = append(list, d.Message)
+		list = append(list, d.Message+": "+d.Remedy)
 	}
 	slices.Sort(list)
 	return strings.Join(slices.Compact(list), "; ")

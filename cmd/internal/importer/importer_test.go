@@ -137,7 +137,7 @@ func TestSecretOfARenamedServer(t *testing.T) {
 
 func TestValues(t *testing.T) {
 	input := func(id string) clients.Text { return clients.Text{{Input: &clients.Input{ID: id}}} }
-	fallback := "by-default"
+	fallback, written := "by-default", "$pwCANARY9"
 	for _, c := range []struct {
 		key    string
 		text   clients.Text
@@ -166,7 +166,18 @@ func TestValues(t *testing.T) {
 		{"LOG", clients.Text{{Literal: "a"}, {Path: "/g"}}, "!/g", ""},
 		{"LOG", clients.Text{{Other: "userHome"}, {Literal: "/x"}}, "=/home/anna/x", ""},
 		{"LOG", clients.Text{{Other: "workspaceFolder"}}, "!workspaceFolder", ""},
-		{"TOKEN", plain("CANARY\nCANARY"), "!several lines", ""},
+		{"TOKEN", plain("CANARY\nCANARY\n"), `secret("import/s/env/TOKEN")`, "CANARY\nCANARY"},
+		{"LOG", plain("a\nb"), `secret("import/s/env/LOG")`, "a\nb"},
+		{"LOG", plain("a\n"), "=a", ""},
+		{"LOG", plain("\n"), "=", ""},
+		{"TOKEN", plain("CANARY\x00"), "!NUL", ""},
+		{"LOG", plain("\u212b"), `secret("import/s/env/LOG")`, "\u212b"},
+		{"LOG", plain("\u1100\u1161"), `secret("import/s/env/LOG")`, "\u1100\u1161"},
+		{"LOG", variable("ghp_CANARY1234"), "!looks like the secret itself", ""},
+		{"LOG", variable("pwCANARY9"), "!looks like the secret itself", ""},
+		{"LOG", clients.Text{{Literal: "x"}, {Variable: "ghp_CANARY1234"}}, "!looks like the secret itself", ""},
+		{"TOKEN", clients.Text{{Variable: "pwCANARY9", Default: &written}}, `secret("import/s/env/TOKEN")`, written},
+		{"LOG", clients.Text{{Variable: "pwCANARY9", Default: &fallback}}, "=by-default", ""},
 		{"LOG", plain("e\u0301"), `secret("import/s/env/LOG")`, "e\u0301"},
 	} {
 		s := program("s", "npx")
@@ -190,7 +201,8 @@ func TestValues(t *testing.T) {
 		if text != c.want || got.Secrets[ref.Name].Reveal() != c.stored {
 			t.Errorf("%s %v: %s and %q", c.key, c.text, text, got.Secrets[ref.Name].Reveal())
 		}
-		if said := fmt.Sprint(got.Notes, string(got.Text)); c.stored != "" && strings.Contains(said, c.stored) {
+		said := fmt.Sprint(got.Notes, string(got.Text))
+		if strings.Contains(said, "CANARY") || c.stored != "" && strings.Contains(said, c.stored) {
 			t.Errorf("%s: a secret is told: %s", c.key, said)
 		}
 	}
@@ -329,6 +341,17 @@ func TestErrorsHoldNoValue(t *testing.T) {
 		t.Errorf("%v", got.Visible)
 	}
 	if said := fmt.Sprint(got.Notes) + string(got.Shown()); strings.Contains(said, "CANARY") || !strings.Contains(said, `"plain"`) {
+		t.Errorf("%s", said)
+	}
+	s = program("s", "npx", "--password", "-CANARY", "-pCANARY", "-port", "-p8080", "--config", `{"a":[{"apiKey":"CANARY"}]}`, "--config={\"token\":\"CANARY\"}",
+		"password: CANARY", "--auth", "--verbose")
+	s.Command = plain("/bin/sh -c 'TOKEN=CANARY x'")
+	s.Env = map[string]clients.Text{"JSON": plain(`{"k":"v","password":"CANARY"}`)}
+	got = one(t, s)
+	if want := []int{1, 2, 6, 7, 8}; !slices.Equal(got.Visible, want) || !strings.Contains(fmt.Sprint(got.Notes), "its command looks") {
+		t.Errorf("%v %s", got.Visible, got.Notes)
+	}
+	if said := fmt.Sprint(got.Notes) + string(got.Shown()); strings.Contains(said, "CANARY") {
 		t.Errorf("%s", said)
 	}
 	s.Command = clients.Text{{Path: "/none"}}

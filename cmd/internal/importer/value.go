@@ -17,8 +17,9 @@ import (
 // conversion is one entry on its way.
 type conversion struct {
 	World
-	from clients.Server
-	to   *config.Server
+	from  clients.Server
+	to    *config.Server
+	apart map[string]bool // variables that its envFile gives
 	*Taken
 }
 
@@ -148,6 +149,7 @@ func (c *conversion) value(kind, key string, t clients.Text, always bool) (secre
 			return secrets.Ref{Kind: secrets.File, Name: filepath.Clean(c.path(p.Path))}, nil
 		}
 	}
+	always = always || kind == "env" && c.apart[key] && !plainly(t)
 	text, err := c.now(what, t)
 	var wants wantsInput
 	if errors.As(err, &wants) {
