@@ -39,10 +39,13 @@ func doctorCommand() *cobra.Command {
 			return usage{err}
 		} else if err != nil {
 			p.stop()
+			if p.json {
+				_ = p.summary(false) // what there is
+			}
 			return errors.New("interrupted")
 		}
 		p.stop()
-		if err := p.summary(); err != nil {
+		if err := p.summary(p.failed == 0); err != nil {
 			return err
 		}
 		if p.failed > 0 {
@@ -62,6 +65,7 @@ type stepPrinter struct {
 	steps    []doctor.Step
 	failed   int
 	warned   int
+	skipped  int
 
 	mu      sync.Mutex // guards what follows, and out
 	now     string     // the step under way; "": none
@@ -74,8 +78,9 @@ type stepPrinter struct {
 func newStepPrinter(out io.Writer, asJSON bool) *stepPrinter {
 	f, ok := out.(*os.File)
 	p := &stepPrinter{out: out, json: asJSON, terminal: ok && term.IsTerminal(int(f.Fd())), done: make(chan struct{}), steps: []doctor.Step{}}
-	p.colour = p.terminal && os.Getenv("NO_COLOR") == ""
-	if p.terminal && !p.json {
+	moves := p.terminal && os.Getenv("TERM") != "dumb" // it knows escape sequences
+	p.colour = moves && os.Getenv("NO_COLOR") == ""
+	if moves && !p.json {
 		p.ticking.Go(p.tick)
 	}
 	return p
@@ -93,11 +98,29 @@ func (p *stepPrinter) tick() {
 		}
 		p.mu.Lock()
 		if took := time.Since(p.since); p.now != "" && took > time.Second {
-			_, _ = fmt.Fprintf(p.out, "\r\x1b[K… %s  (%d s)", p.now, int(took.Seconds()))
+			_, _ = fmt.Fprint(p.out, "\r\x1b[K", cut(fmt.Sprintf("… %s  (%d s)", p.now, int(took.Seconds())), p.width()-1))
 			p.waiting = true
 		}
 		p.mu.Unlock()
 	}
+}
+
+// width is that of the terminal, in columns.
+func (p *stepPrinter) width() int {
+	if f, ok := p.out.(*os.File); ok {
+		if w, _, err := term.GetSize(int(f.Fd())); err == nil && w > 0 {
+			return w
+		}
+	}
+	return 80
+}
+
+// cut has a line not wrap, as only the last row of it could be cleared.
+func cut(line string, width int) string {
+	if runes := []rune(line); len(runes) > width {
+		return string(runes[:max(0, width)])
+	}
+	return line
 }
 
 // stop ends the showing of progress.
@@ -138,6 +161,8 @@ func (p *stepPrinter) ended(s doctor.Step) {
 		p.failed++
 	case doctor.Warned:
 		p.warned++
+	case doctor.Skipped:
+		p.skipped++
 	}
 	if p.json {
 		return
@@ -170,22 +195,27 @@ func took(d time.Duration) string {
 }
 
 // summary is the last line, or all of the JSON.
-func (p *stepPrinter) summary() error {
+func (p *stepPrinter) summary(ok bool) error {
 	if p.json {
 		e := json.NewEncoder(p.out)
 		e.SetIndent("", "  ")
 		e.SetEscapeHTML(false)
-		return e.Encode(map[string]any{"ok": p.failed == 0, "steps": p.steps})
+		return e.Encode(map[string]any{"ok": ok, "steps": p.steps})
 	}
 	text := "All is well"
 	switch {
 	case p.failed > 0:
 		text = count(p.failed, "problem")
+	case p.skipped > 0:
+		text = "No problem is found"
 	case p.warned > 0:
 		text = "It works"
 	}
 	if p.warned > 0 {
 		text += ", " + count(p.warned, "warning")
+	}
+	if p.skipped > 0 {
+		text += "; " + count(p.skipped, "step") + " could not be looked at"
 	}
 	_, err := fmt.Fprintln(p.out, text)
 	return err

@@ -217,7 +217,7 @@ func TestDoctorFindsNothingWrong(t *testing.T) {
 				return
 			}
 			asked := len(w.as.RequestsTo("/token"))
-			w.diagnose("s").only(t, "daemon", doctor.Warned, "bearerd run")
+			w.diagnose("s").well(t, append(upstream, "secrets")...)
 			if n := len(w.as.RequestsTo("/token")) - asked; n != 1 {
 				t.Errorf("%d token requests", n)
 			}
@@ -285,9 +285,17 @@ func TestDoctorUsage(t *testing.T) {
 		t.Errorf("an unknown name: %q", said)
 	}
 	h.fails(2, "doctor", "a", "b")
+	h.write("bearerd.hcl", "server \"s\" { command = \"true\" }\nserver \"broken\" { comand = \"true\" }\n")
+	if r := h.run("doctor", "other"); !strings.Contains(r.stdout, "comand") {
+		t.Errorf("an unknown name beside a broken block: %q %q", r.stdout, r.stderr)
+	}
+	if r := h.run("doctor", "s"); strings.Contains(r.stdout, "comand") {
+		t.Errorf("what is wrong with another server: %q", r.stdout)
+	}
+	h.configure(server("s", nothing))
 	r := h.run("doctor")
 	if r.code != 1 || !strings.Contains(r.stdout, "✓ configuration  ") || !strings.Contains(r.stdout, "\n✗ initialize  s  ") ||
-		!strings.Contains(r.stdout, "\n    ") || !strings.HasSuffix(r.stdout, "\n1 problem\n") || strings.Contains(r.stdout, "\x1b") {
+		!strings.Contains(r.stdout, "\n    ") || !strings.HasSuffix(r.stdout, "\n1 problem; 1 step could not be looked at\n") || strings.Contains(r.stdout, "\x1b") {
 		t.Errorf("exit code %d\n%s", r.code, r.stdout)
 	}
 }

@@ -109,7 +109,7 @@ func TestDoctorJudgesClientCertificates(t *testing.T) {
 			t.Fatal(err)
 		}
 		w.sets(w.credentials(mtls...))
-		w.diagnose().only(t, "daemon", doctor.Warned, "bearerd run")
+		w.diagnose().only(t, "configuration", doctor.Warned)
 		chmod(t, key, 0o644)
 		w.diagnose().only(t, "file modes", doctor.Failed, "OAUTH_CLIENT_KEY_PATH", "chmod go=")
 	})

@@ -1,7 +1,9 @@
 package doctor
 
 import (
+	"cmp"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"sync"
@@ -20,10 +22,10 @@ type dates struct {
 	seen map[string]time.Duration // guarded by mu: how far this clock is ahead, by host
 }
 
-// note takes the Date of an answer (RFC 9110 §6.6.1) that came at a time.
+// note takes the Date of an answer (RFC 9110 §6.6.1) that came at a time. A cached one says nothing (RFC 9111 §5.1).
 func (d *dates) note(host string, h http.Header, at time.Time) {
 	date, err := http.ParseTime(h.Get("Date"))
-	if err != nil {
+	if err != nil || h.Get("Age") != "" { // a cache has the Date of when it asked
 		return
 	}
 	d.mu.Lock()
@@ -34,25 +36,31 @@ func (d *dates) note(host string, h http.Header, at time.Time) {
 	d.seen[host] = at.Sub(date)
 }
 
-// clock compares this machine's clock with the middle one of all servers.
+// clock compares this machine's clock with those of the servers that were asked, if any has told the time.
 func (d *Doctor) clock(ch *chart) {
-	ch.take("clock", func() finding {
-		d.dates.mu.Lock()
-		defer d.dates.mu.Unlock()
-		var ahead []time.Duration
-		host := ""
-		for name, skew := range d.dates.seen {
-			ahead = append(ahead, skew)
-			if host == "" || name < host {
-				host = name
-			}
-		}
-		if len(ahead) == 0 {
-			return skipped("", "no server has told the time")
-		}
-		slices.Sort(ahead)
-		return skew(ahead[len(ahead)/2], host, len(ahead))
+	d.dates.mu.Lock()
+	defer d.dates.mu.Unlock()
+	if len(d.dates.seen) > 0 {
+		ch.take("clock", func() finding { return judge(d.dates.seen) })
+	}
+}
+
+// judge finds who is wrong: this machine, where most say so.
+func judge(seen map[string]time.Duration) finding {
+	hosts := slices.SortedFunc(maps.Keys(seen), func(a, b string) int {
+		return cmp.Or(cmp.Compare(seen[a], seen[b]), cmp.Compare(a, b))
 	})
+	var odd []string
+	for _, host := range hosts {
+		if seen[host].Abs() > smallSkew {
+			odd = append(odd, host)
+		}
+	}
+	if middle := hosts[len(hosts)/2]; len(odd) == 0 || len(odd)*2 > len(hosts) {
+		return skew(seen[middle], middle, len(hosts))
+	}
+	return warned("have whoever runs it set its clock; a wrong one there makes tokens look expired or not yet valid",
+		"by %s this machine's clock is %s off, and not by %d more", odd[0], seen[odd[0]].Abs().Round(time.Second), len(hosts)-len(odd))
 }
 
 func skew(off time.Duration, host string, servers int) finding {

@@ -30,6 +30,7 @@ type common struct {
 	engine  *engine.Engine    // whose stores take nothing
 	broken  string            // the step that keeps records from being read; "": none
 	running *running          // the daemon; nil: there is none
+	owner   string            // how to look at what only the owner of the state folder may read; "": that is us
 }
 
 // configuration loads it. ok says that it can be used.
@@ -50,8 +51,9 @@ func (d *Doctor) configuration(ch *chart, name string) (cfg *config.Config, ok b
 		cfg, found = config.LoadServer(d.Path, name)
 	}
 	took := time.Since(start)
+	known := cfg != nil && cfg.Server(name) != nil // else what is wrong elsewhere may be why
 	for _, x := range found {
-		if x.Severity == config.Note || x.Server != "" && name != "" && x.Server != name {
+		if x.Severity == config.Note || known && x.Server != "" && x.Server != name {
 			continue
 		}
 		result := Failed
@@ -78,8 +80,12 @@ func (d *Doctor) configuration(ch *chart, name string) (cfg *config.Config, ok b
 // store opens the state folder to read alone.
 func (d *Doctor) store(ctx context.Context, ch *chart) {
 	d.local = none{}
-	if len(ch.failed) > 0 {
-		d.broken = "file modes"
+	switch d.broken {
+	case "":
+	case "store":
+		ch.take("store", func() finding { return skipped(d.owner, "only the user it belongs to may read it") })
+		return
+	default:
 		ch.skip(d.broken, "store")
 		return
 	}
@@ -110,8 +116,10 @@ func (d *Doctor) lookAtStore(ctx context.Context) finding {
 			"%s in %s cannot be read: it is damaged, or sealed for another identity", damaged[0], dir)
 	}
 	d.local, d.place, d.network = view, view.Place(), view.Network()
-	if !disk.Writable(dir) {
-		return bad("make it writable for the user who runs bearerd: renewed tokens cannot be kept", "%s can be read, and not written", dir)
+	for _, written := range []string{dir, filepath.Join(dir, "records"), filepath.Join(dir, "locks")} {
+		if !isAbsent(written) && !disk.Writable(written) {
+			return bad("make it writable for the user who runs bearerd: renewed tokens cannot be kept", "%s can be read, and not written", written)
+		}
 	}
 	switch free, known := disk.FreeBytes(dir); {
 	case known && free < 1<<20:

@@ -1,11 +1,13 @@
 package doctor
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"net/http"
 	"os"
@@ -41,6 +43,9 @@ func (r *running) of(name string) *admin.Server {
 func (d *Doctor) daemon(ctx context.Context, ch *chart) {
 	ch.take("daemon", func() finding {
 		r, err := ask(ctx, app.Socket(d.config.Store.Path))
+		if errors.Is(err, fs.ErrPermission) {
+			return skipped(cmp.Or(d.owner, "see who may open it"), "this user may not ask at %s", app.Socket(d.config.Store.Path))
+		}
 		if err != nil {
 			return bad("stop that program, or restart `bearerd run`", "%s answers, but not as bearerd does: %v", app.Socket(d.config.Store.Path), err)
 		}
@@ -86,13 +91,17 @@ func (d *Doctor) noDaemon() finding {
 	}
 	slices.Sort(addresses)
 	for _, address := range slices.Compact(addresses) {
-		if err := free(address); err != nil {
+		err := free(address)
+		if errors.Is(err, errOurs) {
+			return bad("run `bearerd doctor -c` with the configuration of that one, or write another address here",
+				"none runs on %s, and one of another state folder or user has its port: %v", d.config.Store.Path, err)
+		}
+		if err != nil {
 			return bad("stop that program, or write another address in the configuration", "none runs, and it could not start: %v", err)
 		}
 	}
 	if needed {
-		return warned("run `bearerd run`; or have the client start `bearerd exec NAME`, which needs none",
-			"none runs: clients reach url servers through it alone")
+		return good("none runs: `bearerd exec NAME` needs none, a client with the url of a server does (`bearerd run`); its ports are free")
 	}
 	return good("none runs; `bearerd exec` needs none, and its ports are free")
 }
@@ -113,11 +122,33 @@ func free(address string) error {
 	if told, err := dialled(address); told {
 		return err
 	}
+	if err := bind(address); !proxy.InUse(err) {
+		return err
+	}
+	time.Sleep(50 * time.Millisecond) // another doctor may just look too
+	return bind(address)
+}
+
+func bind(address string) error {
 	sockets, err := proxy.Listen(address)
 	for _, l := range sockets {
 		_ = l.Close()
 	}
 	return err
+}
+
+var errOurs = errors.New("another bearerd")
+
+// isOurs reports whether a bearerd answers there, as far as it can be told: its admin listener says that it lives.
+func isOurs(address string) bool {
+	c := &http.Client{Timeout: time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
+	resp, err := c.Get("http://" + address + "/livez")
+	if err != nil {
+		return false
+	}
+	defer resp.Body.Close()
+	b, _ := io.ReadAll(io.LimitReader(resp.Body, 100))
+	return resp.StatusCode == http.StatusOK && string(b) == "alive\n"
 }
 
 // dialled is free for a loopback port that anybody may have: to bind it would take it from a daemon that begins at that
@@ -133,8 +164,14 @@ func dialled(address string) (told bool, err error) {
 		c, err := net.DialTimeout("tcp", at, 3*time.Second) // a first packet that is lost comes again after one
 		if err == nil {
 			_ = c.Close()
-			if name, pid := proxy.Holder(port); name != "" {
+			name, pid := proxy.Holder(port)
+			switch {
+			case name == "bearerd":
+				return true, fmt.Errorf("%w (pid %d) answers at %s", errOurs, pid, at)
+			case name != "":
 				return true, fmt.Errorf("%s (pid %d) answers at %s", name, pid, at)
+			case isOurs(at):
+				return true, fmt.Errorf("%w answers at %s", errOurs, at)
 			}
 			return true, fmt.Errorf("another program answers at %s", at)
 		}
@@ -149,13 +186,18 @@ func dialled(address string) (told bool, err error) {
 func ask(ctx context.Context, socket string) (*running, error) {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	if _, err := os.Stat(socket); err != nil {
+	if _, err := os.Stat(socket); errors.Is(err, fs.ErrPermission) {
+		return nil, err
+	} else if err != nil {
 		return nil, nil
 	}
 	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return (&net.Dialer{Timeout: 2 * time.Second}).DialContext(ctx, "unix", socket)
 	}
 	c, err := dial(ctx, "", "")
+	if errors.Is(err, fs.ErrPermission) {
+		return nil, err
+	}
 	if err != nil {
 		return nil, nil // left by one that was killed
 	}

@@ -58,7 +58,7 @@ type Doctor struct {
 // Look takes every step for one server, or for all of them: "". What is wrong is in the steps; an error is ErrUnknown, or
 // ctx's.
 func (d *Doctor) Look(ctx context.Context, name string) error {
-	ch := &chart{begun: d.begun, ended: d.Ended}
+	ch := &chart{stop: ctx.Done(), begun: d.begun, ended: d.Ended}
 	cfg, ok := d.configuration(ch, name)
 	if !ok {
 		return ctx.Err()
@@ -72,7 +72,7 @@ func (d *Doctor) Look(ctx context.Context, name string) error {
 		servers = []*config.Server{s}
 	}
 	d.config = cfg
-	d.fileModes(ch, servers)
+	d.fileModes(ctx, ch, servers)
 	d.store(ctx, ch)
 	d.vault(ctx, ch)
 	defer d.close(ctx)
@@ -100,10 +100,15 @@ func (d *Doctor) each(ctx context.Context, servers []*config.Server) {
 	}
 	wg.Go(func() {
 		for i, s := range servers {
-			turns <- struct{}{}
+			select {
+			case turns <- struct{}{}:
+			case <-ctx.Done():
+				close(told[i])
+				continue
+			}
 			wg.Go(func() {
 				defer func() { close(told[i]); <-turns }()
-				ch := &chart{server: s.Name,
+				ch := &chart{server: s.Name, stop: ctx.Done(),
 					begun: func(name, server string) { told[i] <- func() { d.begun(name, server) } },
 					ended: func(s Step) { told[i] <- func() { d.Ended(s) } }}
 				d.examine(ctx, ch, s)
@@ -120,6 +125,7 @@ func (d *Doctor) each(ctx context.Context, servers []*config.Server) {
 // chart is what is written down about one server, or about all of them.
 type chart struct {
 	server string
+	stop   <-chan struct{} // closed when nobody wants to know any more
 	begun  func(name, server string)
 	ended  func(Step)
 	failed []Step
@@ -148,10 +154,17 @@ func skipped(remedy, format string, args ...any) finding {
 }
 
 // take takes a step. What fails for the same reason as an earlier one, with the same remedy, is not told as another fault.
+// After an interruption no step is taken, and what it has cut short is no fault.
 func (ch *chart) take(name string, look func() finding) Result {
+	if ch.stopped() {
+		return Skipped
+	}
 	ch.begun(name, ch.server)
 	start := time.Now()
 	f := look()
+	if f.result != OK && ch.stopped() {
+		f = skipped("", "interrupted")
+	}
 	if f.result == Failed {
 		for _, before := range ch.failed {
 			if before.Remedy == f.remedy && before.Name != name {
@@ -166,6 +179,15 @@ func (ch *chart) take(name string, look func() finding) Result {
 	}
 	ch.ended(s)
 	return s.Result
+}
+
+func (ch *chart) stopped() bool {
+	select {
+	case <-ch.stop:
+		return true
+	default:
+		return false
+	}
 }
 
 // skip notes that a step cannot be taken because of another one.

@@ -6,6 +6,10 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"bearerd/config"
+	"bearerd/engine"
+	"bearerd/engine/oauth"
 )
 
 func TestSkew(t *testing.T) {
@@ -28,6 +32,45 @@ func TestDatesThatCannotBeReadDoNotCount(t *testing.T) {
 	d.note("b", http.Header{"Date": {"yesterday"}}, time.Now())
 	if len(d.seen) != 0 {
 		t.Errorf("%v", d.seen)
+	}
+}
+
+// One clock against another says nothing of who is right, and most of them do.
+func TestWhoseClockIsWrong(t *testing.T) {
+	for _, c := range []struct {
+		seen map[string]time.Duration
+		want Result
+		name string
+	}{
+		{map[string]time.Duration{"a": time.Hour}, Failed, "of a"},
+		{map[string]time.Duration{"a": 0, "late": time.Hour}, Warned, "by late"},
+		{map[string]time.Duration{"a": 0, "early": -time.Hour, "b": time.Second}, Warned, "by early"},
+		{map[string]time.Duration{"a": time.Hour, "b": 59 * time.Minute, "c": 0}, Failed, "and 2 more"},
+	} {
+		if f := judge(c.seen); f.result != c.want || !strings.Contains(f.detail, c.name) {
+			t.Errorf("%v: %+v", c.seen, f)
+		}
+	}
+}
+
+func TestTheDateOfACacheDoesNotCount(t *testing.T) {
+	var d dates
+	d.note("a", http.Header{"Date": {"Sun, 22 Nov 2026 10:00:00 GMT"}, "Age": {"3600"}}, time.Now())
+	if len(d.seen) != 0 {
+		t.Errorf("%v", d.seen)
+	}
+}
+
+// An offline_access that was added without being asked for is not missed where a refresh token came.
+func TestWantedScopes(t *testing.T) {
+	p := &patient{Server: &config.Server{}, doctor: &Doctor{}, oauth: &config.OAuth{GrantType: "authorization_code"},
+		found: &engine.Found{Target: &oauth.Target{OAuth: &config.OAuth{Scope: "read offline_access"}}}}
+	if s := p.wanted(); s != "read" {
+		t.Errorf("%q", s)
+	}
+	p.oauth.Scope = "read offline_access"
+	if s := p.wanted(); s != "read offline_access" {
+		t.Errorf("%q", s)
 	}
 }
 

@@ -39,6 +39,10 @@ func (p *patient) grant(ctx context.Context) {
 	}
 	if p.because == "" && p.doctor.broken != "" {
 		p.because = p.doctor.broken
+		if said := p.told(); said != nil && said.Token != nil {
+			p.chart.take("token", func() finding { return hearsay(said.Token) })
+			return
+		}
 	}
 	var scopes func() finding
 	p.step("token", func() finding {

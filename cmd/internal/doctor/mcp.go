@@ -1,17 +1,26 @@
 package doctor
 
 import (
+	"bufio"
 	"cmp"
 	"context"
 	"fmt"
+	"io"
 	"maps"
+	"mime"
 	"net/http"
 	"net/url"
+	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
 
+	"golang.org/x/net/http/httpguts"
+
 	"bearerd/engine/oauth"
+	"bearerd/inject/stdio"
+	"bearerd/secrets"
 )
 
 const (
@@ -67,13 +76,41 @@ func (p *patient) wire(token *held) *wire {
 	for name := range p.Headers {
 		w.header.Set(name, p.values["headers "+name].Reveal())
 	}
+	p.argued(w.header)
 	if token == nil {
 		w.client = p.client(nil)
 		return w
 	}
 	w.client, w.token = p.client(token.cert), token.access
+	w.inQuery = !p.oauth.TokenInHeaderOnly && (p.URL != "" || stdio.ViaProxy(p.Server))
 	return w
 }
+
+// argued sets the headers that are among the arguments of mcp-remote, which puts variables of its environment into them.
+func (p *patient) argued(h http.Header) {
+	for i, arg := range p.Args {
+		if arg != "--header" || i+1 == len(p.Args) || p.RemoteProgram() != "mcp-remote" {
+			continue
+		}
+		name, value, ok := strings.Cut(p.Args[i+1], ":")
+		if !ok || !httpguts.ValidHeaderFieldName(name) {
+			continue
+		}
+		value = variable.ReplaceAllStringFunc(value, func(v string) string {
+			v = v[2 : len(v)-1]
+			if _, declared := p.Env[v]; declared {
+				return p.values["env "+v].Reveal()
+			}
+			return os.Getenv(v)
+		})
+		if httpguts.ValidHeaderFieldValue(value) {
+			p.values["header "+name] = secrets.New(value)
+			h.Set(name, value)
+		}
+	}
+}
+
+var variable = regexp.MustCompile(`\$\{[^}]+\}`)
 
 // isOpen reports whether the server gives its tools to anybody.
 func (p *patient) isOpen(ctx context.Context) bool {
@@ -82,9 +119,10 @@ func (p *patient) isOpen(ctx context.Context) bool {
 	w := p.wire(nil)
 	defer w.end(ctx)
 	a, err := w.call(ctx, "initialize", begin())
-	if err != nil || !a.ok() {
+	if err != nil || a.status == http.StatusUnauthorized || a.status == http.StatusForbidden {
 		return false
 	}
+	w.modern = !a.ok()
 	a, err = w.call(ctx, stepTools, map[string]any{})
 	return err == nil && a.ok()
 }
@@ -101,15 +139,17 @@ func (p *patient) initialize(ctx context.Context, w *wire) (f finding, older boo
 		w.version = version
 		_ = w.notify(ctx, "notifications/initialized") // one that does not take it says so at the next request
 		return good("%s", p.introduced(name, version)), false
-	case a.status == http.StatusNotFound, a.status == http.StatusMethodNotAllowed:
-		if p.speaksOlder(ctx, w) {
-			return good("it speaks the older HTTP+SSE transport, which bearerd passes on"), true
-		}
-	case a.message != nil && a.message.Error != nil && a.status != http.StatusUnauthorized && a.status != http.StatusForbidden:
+	case a.status == http.StatusUnauthorized, a.status == http.StatusForbidden:
+		return p.refusal(a), false
+	}
+	if a.message != nil && a.message.Error != nil {
 		w.modern, w.session = true, ""
 		if m, err := w.call(ctx, "server/discover", map[string]any{}); err == nil && m.ok() {
-			return good("it speaks MCP %s, which has no sessions", versionStateless), false
+			return good("%s", speaksStateless), false
 		}
+	}
+	if a.status/100 == 4 && p.speaksOlder(ctx, w) {
+		return good("it speaks the older HTTP+SSE transport, which bearerd passes on"), true
 	}
 	return p.refusal(a), false
 }
@@ -134,6 +174,8 @@ func (p *patient) refusal(a *reply) finding {
 	switch s := a.status; {
 	case s == http.StatusUnauthorized && p.oauth == nil:
 		return bad("write an oauth_config, or its key in headers", "it wants to know who asks (%s)", what)
+	case s == http.StatusUnauthorized && p.token.kept:
+		return bad(p.renew()+", and look again", "it refuses the token that is held (%s)%s", what, p.reason(c))
 	case s == http.StatusUnauthorized:
 		return bad("see whom the token is for: OAUTH_RESOURCE or OAUTH_AUDIENCE must be what the server expects, and OAUTH_TOKEN_URL that of its own "+
 			"authorization server", "it refuses the token (%s)%s", what, p.reason(c))
@@ -150,11 +192,19 @@ func (p *patient) refusal(a *reply) finding {
 	case a.message != nil && a.message.Error != nil:
 		return bad("see the log of the server", "it answers with error %d: %s", a.message.Error.Code, p.words(a.message.Error.Message))
 	case s/100 == 2:
-		return bad(path, "%s answers, but not as an MCP endpoint (%s, %s)", shown(p.remote), what, cmp.Or(p.words(a.kind), "no content type"))
+		return bad(path, "%s answers, but not as an MCP endpoint (%s, %s)", shown(p.remote), what, cmp.Or(p.words(a.header.Get("Content-Type")), "no content type"))
 	case s >= http.StatusInternalServerError:
 		return bad("see the log of the server, or of the gateway before it", "it answers %s", what)
 	}
 	return bad(path, "it answers %s", what)
+}
+
+// renew is how to get another token than the one that is held.
+func (p *patient) renew() string {
+	if p.oauth.Delegated() {
+		return "run `bearerd refresh " + p.Name + "`, and `bearerd login " + p.Name + "` if that does not do"
+	}
+	return "run `bearerd refresh " + p.Name + "`"
 }
 
 func (p *patient) reason(c oauth.Challenge) string {
@@ -194,30 +244,37 @@ func (p *patient) words(text string) string {
 
 // speaksOlder asks for the stream of the older HTTP+SSE transport (2024-11-05).
 func (p *patient) speaksOlder(ctx context.Context, w *wire) bool {
+	ctx, cancel := context.WithTimeout(ctx, limit/2)
+	defer cancel()
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, w.url, nil)
 	if err != nil {
 		return false
 	}
 	r.Header = w.header.Clone()
 	r.Header.Set("Accept", "text/event-stream")
-	if !w.token.IsZero() {
-		r.Header.Set("Authorization", "Bearer "+w.token.Reveal())
-	}
+	w.authorize(r)
 	resp, err := w.client.Do(r)
 	if err != nil {
 		return false
 	}
 	defer resp.Body.Close()
-	first := make([]byte, 512)
-	n, _ := resp.Body.Read(first)
-	return resp.StatusCode == http.StatusOK && strings.Contains(string(first[:n]), "event: endpoint")
+	if kind, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type")); resp.StatusCode != http.StatusOK || kind != "text/event-stream" {
+		return false
+	}
+	lines := bufio.NewScanner(io.LimitReader(resp.Body, maxEvents))
+	for lines.Scan() { // comments and the like may come first
+		if name, ok := strings.CutPrefix(lines.Text(), "event:"); ok {
+			return strings.TrimSpace(name) == "endpoint"
+		}
+	}
+	return false
 }
 
 // tools counts them.
 func (p *patient) tools(ctx context.Context, w *wire) finding {
 	start := time.Now()
 	var last *reply
-	n, fault, err := countTools(func(method string, params map[string]any) (*response, error) {
+	l, err := listTools(func(method string, params map[string]any) (*response, error) {
 		a, err := w.call(ctx, method, params)
 		if err != nil {
 			return nil, oauth.PlainError(p.host(), time.Since(start), err)
@@ -233,21 +290,29 @@ func (p *patient) tools(ctx context.Context, w *wire) finding {
 	case err != nil:
 		return bad("see the log of the server", "%v", err)
 	}
-	return p.counted(n, fault)
+	return p.counted(l)
 }
 
 // counted is what came of tools/list.
-func (p *patient) counted(n int, fault *response) finding {
+func (p *patient) counted(l listing) finding {
 	const methodNotFound = -32601
-	switch {
+	switch n, fault := l.tools, l.fault; {
+	case l.odd != "":
+		return warned("see the log of the server: a client may never come to the end of the list", "%s; %s", tools(n), l.odd)
 	case fault != nil && fault.Error != nil && fault.Error.Code == methodNotFound:
 		return good("it has no tools")
 	case fault != nil && fault.Error != nil:
 		return bad("see the log of the server", "it answers with error %d: %s", fault.Error.Code, p.words(fault.Error.Message))
 	case n == 0:
 		return warned("see which tools the account behind the token may use", "it lists no tools")
-	case n == 1:
-		return good("1 tool")
+	default:
+		return good("%s", tools(n))
 	}
-	return good("%d tools", n)
+}
+
+func tools(n int) string {
+	if n == 1 {
+		return "1 tool"
+	}
+	return fmt.Sprintf("%d tools", n)
 }

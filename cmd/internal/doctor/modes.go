@@ -1,38 +1,70 @@
 package doctor
 
 import (
+	"context"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
 
+	"bearerd/cmd/internal/app"
 	"bearerd/config"
 	"bearerd/secrets"
 	"bearerd/secrets/disk"
 )
 
 // fileModes looks who else can read what is secret. Who may write the configuration the loader has looked at.
-func (d *Doctor) fileModes(ch *chart, servers []*config.Server) {
+func (d *Doctor) fileModes(ctx context.Context, ch *chart, servers []*config.Server) {
 	ch.take("file modes", func() finding {
-		files := d.secretFiles(servers)
-		for _, f := range []finding{d.stateModes(), modesOf(files), tokenFolders(servers)} {
+		state := d.stateModes(ctx)
+		switch {
+		case state.result == Failed:
+			d.broken = "file modes"
+		case d.owner != "":
+			d.broken = "store"
+		}
+		for _, f := range []finding{state, modesOf(d.secretFiles(servers)), d.tokenFolders(servers)} {
 			if f.result != OK {
 				return f
 			}
+		}
+		if state.detail != "" {
+			return state
 		}
 		return good("nobody else can read the state folder, keys and secrets")
 	})
 }
 
-func (d *Doctor) stateModes() finding {
+// stateModes looks at the state folder. One of another user, whose daemon answers there, is right: that user alone may look
+// into it.
+func (d *Doctor) stateModes(ctx context.Context) finding {
 	dir := d.config.Store.Path
 	if isAbsent(dir) || !disk.Modes {
 		return good("")
 	}
-	var found finding
+	info, err := os.Stat(dir)
+	if err != nil { // a folder above it is closed
+		d.owner = "run it as the user who runs bearerd"
+		return bad("run this as the user who runs bearerd", "%v", err)
+	}
+	if uid, other := disk.Foreign(info); other {
+		d.owner = fmt.Sprintf("run it as that user: `sudo -u '#%d' bearerd doctor`", uid)
+		text := fmt.Sprintf("%s belongs to user %d", dir, uid)
+		if r, err := ask(ctx, app.Socket(dir)); err == nil && r != nil {
+			return good("%s, and the daemon answers there", text)
+		}
+		return bad(fmt.Sprintf("run bearerd, and this, as that user: `sudo -u '#%d' bearerd doctor`", uid), "%s", text)
+	}
+	return within(dir)
+}
+
+// within looks at what is in a folder of one's own.
+func within(dir string) finding {
+	found := good("")
 	err := filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
 		if err != nil {
-			found = bad("run bearerd, and this, as the user who owns "+dir, "%v", err)
+			found = bad("see to who owns it and to its mode", "%v", err)
 			return fs.SkipAll
 		}
 		if e.Type()&(fs.ModeSocket|fs.ModeSymlink) != 0 {
@@ -44,7 +76,7 @@ func (d *Doctor) stateModes() finding {
 		}
 		private := e.Name() == "identity.txt" || path == dir || strings.HasSuffix(path, ".age")
 		if uid, other := disk.Foreign(info); other {
-			found = bad("run bearerd as that user, or `chown` it", "%s belongs to user %d", path, uid)
+			found = bad("give it to the owner of the folder: `chown`; a bearerd that another user has started made it", "%s belongs to user %d", path, uid)
 		} else if m := info.Mode().Perm(); private && m&0o077 != 0 {
 			found = bad("run `chmod go= "+path+"`", "%s has mode %04o: others can look into it", path, m)
 		} else {
@@ -52,8 +84,8 @@ func (d *Doctor) stateModes() finding {
 		}
 		return fs.SkipAll
 	})
-	if found.result == "" && err == nil {
-		return good("")
+	if err != nil && found.result == OK {
+		return bad("see to who owns it and to its mode", "%v", err)
 	}
 	return found
 }
@@ -111,7 +143,7 @@ func modesOf(files []secretFile) finding {
 	return found
 }
 
-func tokenFolders(servers []*config.Server) finding {
+func (d *Doctor) tokenFolders(servers []*config.Server) finding {
 	for _, s := range servers {
 		if s.TokenFile == "" {
 			continue
@@ -121,7 +153,7 @@ func tokenFolders(servers []*config.Server) finding {
 		switch {
 		case err != nil || !info.IsDir():
 			return bad("make that folder, or correct token_file", "token_file of %s: there is no folder %s", s.Name, dir)
-		case !disk.Writable(dir):
+		case d.owner == "" && !disk.Writable(dir):
 			return bad("make it writable for the user who runs bearerd, or correct token_file", "token_file of %s: %s cannot be written", s.Name, dir)
 		case disk.Modes && info.Mode().Perm()&0o002 != 0 && info.Mode()&fs.ModeSticky == 0:
 			return bad("run `chmod o-w "+dir+"`", "token_file of %s: everybody can replace files in %s", s.Name, dir)

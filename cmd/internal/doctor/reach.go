@@ -22,6 +22,7 @@ import (
 type stages struct {
 	mu                sync.Mutex // guards what follows; a dial may end after the request has
 	dns, dial, secure time.Duration
+	connected         bool                 // something took a connection
 	shaken            *tls.ConnectionState // nil: no TLS yet
 }
 
@@ -39,10 +40,15 @@ func (s *stages) trace() *httptrace.ClientTrace {
 		*took = time.Since(*at)
 	}
 	return &httptrace.ClientTrace{
-		DNSStart:          func(httptrace.DNSStartInfo) { begin(&dns) },
-		DNSDone:           func(httptrace.DNSDoneInfo) { end(&dns, &s.dns) },
-		ConnectStart:      func(_, _ string) { begin(&dial) },
-		ConnectDone:       func(_, _ string, _ error) { end(&dial, &s.dial) },
+		DNSStart:     func(httptrace.DNSStartInfo) { begin(&dns) },
+		DNSDone:      func(httptrace.DNSDoneInfo) { end(&dns, &s.dns) },
+		ConnectStart: func(_, _ string) { begin(&dial) },
+		ConnectDone: func(_, _ string, err error) {
+			end(&dial, &s.dial)
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			s.connected = s.connected || err == nil
+		},
 		TLSHandshakeStart: func() { begin(&secure) },
 		TLSHandshakeDone: func(c tls.ConnectionState, err error) {
 			end(&secure, &s.secure)
@@ -92,8 +98,13 @@ func (p *patient) address(ctx context.Context, field, address string) finding {
 		p.doctor.dates.note(u.Hostname(), resp.Header, time.Now())
 	}
 	s.mu.Lock()
-	shaken, dialled := s.shaken, s.dial > 0
+	shaken, dialled, connected := s.shaken, s.dial > 0, s.connected
 	s.mu.Unlock()
+	if connected && shaken == nil && errors.Is(err, context.DeadlineExceeded) {
+		speaks := map[string]string{"https": "TLS", "http": "HTTP"}[u.Scheme]
+		return bad("verify host and port in "+field+": does what listens there speak "+speaks+", and does it hang?",
+			"%s: %s takes the connection, and says nothing for %s", speaks, u.Host, limit)
+	}
 	refused := false
 	if op, ok := errors.AsType[*net.OpError](err); ok {
 		refused = op.Op == "remote error" // with TLS 1.3 a client's certificate is judged after the handshake

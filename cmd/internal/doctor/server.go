@@ -7,9 +7,11 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/http"
 	"net/url"
 	"os"
+	"slices"
 	"time"
 
 	"bearerd/cmd/internal/admin"
@@ -40,7 +42,7 @@ type patient struct {
 type held struct {
 	access secrets.Secret
 	cert   *tls.Certificate // that it may be bound to
-	scope  string
+	kept   bool             // it was there before; else it is fresh
 }
 
 // examine takes the steps of one server.
@@ -122,12 +124,17 @@ func (p *patient) secrets(ctx context.Context) func() finding {
 				return skipped("", "%s: not looked at because of %s", u.What, p.because)
 			}
 			v, err := p.doctor.resolve.ResolveText(ctx, u.Ref)
+			if owner := p.doctor.owner; errors.Is(err, fs.ErrPermission) && owner != "" {
+				p.because = p.doctor.broken
+				return skipped(owner, "%s: only that user may read it", u.What)
+			}
 			if err != nil {
 				return p.noSecret(u, err)
 			}
 			p.values[u.What] = v
 		}
-		return good("references with a value: %d", len(list))
+		refs := len(slices.DeleteFunc(list, func(u Use) bool { return u.Ref.Kind == secrets.Literal }))
+		return good("references with a value: %d", refs)
 	}
 }
 

@@ -3,6 +3,7 @@ package doctor
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -28,6 +29,9 @@ func (p *patient) program(ctx context.Context) {
 		}
 	}()
 	begun := p.step(stepInitialize, func() finding {
+		if f := p.lacksTokenFile(); f.result != "" {
+			return f
+		}
 		ctx, cancel := context.WithTimeout(ctx, 2*limit) // a program may be slow to start
 		defer cancel()
 		var err error
@@ -39,24 +43,36 @@ func (p *patient) program(ctx context.Context) {
 		case err != nil:
 			return p.mute(ctx, s, 2*limit, err)
 		case m.Error != nil:
+			s.modern = true
+			if d, err := s.call(ctx, "server/discover", map[string]any{}); err == nil && d.Error == nil {
+				return good("%s", speaksStateless)
+			}
 			return bad("see the log of the server", "it answers with error %d: %s", m.Error.Code, p.words(m.Error.Message))
 		}
 		name, version := serverOf(m.Result)
-		s.write(map[string]any{"jsonrpc": "2.0", "method": "notifications/initialized"})
+		s.write(ctx, map[string]any{"jsonrpc": "2.0", "method": "notifications/initialized"})
 		return good("%s", p.introduced(name, version))
 	})
-	if begun != OK { // one that did not answer has been stopped
-		p.because = stepInitialize
+	if begun != OK { // it was not started, or has been stopped
+		p.because = cmp.Or(p.because, stepInitialize)
 	}
 	p.step(stepTools, func() finding {
 		ctx, cancel := context.WithTimeout(ctx, limit)
 		defer cancel()
-		n, fault, err := countTools(func(method string, params map[string]any) (*response, error) { return s.call(ctx, method, params) })
+		l, err := listTools(func(method string, params map[string]any) (*response, error) { return s.call(ctx, method, params) })
 		if err != nil {
 			return p.mute(ctx, s, limit, err)
 		}
-		return p.counted(n, fault)
+		return p.counted(l)
 	})
+}
+
+// lacksTokenFile says why a program is not started that reads its token from a file: the doctor writes none.
+func (p *patient) lacksTokenFile() finding {
+	if p.TokenFile == "" || !isAbsent(p.TokenFile) {
+		return finding{}
+	}
+	return skipped("look again while `bearerd exec "+p.Name+"` runs", "not started: it may read its token from %s, which is there while `bearerd exec` runs; the doctor writes none", p.TokenFile)
 }
 
 // mute is what to say of a program that gives no answer.
@@ -68,7 +84,7 @@ func (p *patient) mute(ctx context.Context, s *speaker, within time.Duration, er
 		said = "; it says: " + p.words(line)
 	}
 	if late {
-		return warned("start it by hand once: a first start may have to download it", "it did not answer within %s%s", within, said)
+		return bad("run command and args by hand once: a first start may have to download it; it must speak MCP over stdin and stdout", "it did not answer within %s%s", within, said)
 	}
 	return bad("run command and args by hand: it must speak MCP over stdin and stdout", "it has ended without an answer (%v)%s", err, said)
 }
@@ -112,9 +128,11 @@ type speaker struct {
 	in, out *os.File
 	said    lastLine
 	asked   int
+	modern  bool          // as wire.modern
 	lines   chan []byte   // closed at the end of its stdout
 	over    chan struct{} // closed when nobody listens any more
 	reading sync.WaitGroup
+	writing sync.WaitGroup
 	stop    sync.Once
 }
 
@@ -135,17 +153,30 @@ func (s *speaker) read() {
 	}
 }
 
-func (s *speaker) write(message map[string]any) {
+// write gives up when ctx ends: one that reads no more would hold it for ever.
+func (s *speaker) write(ctx context.Context, message map[string]any) {
 	b, err := json.Marshal(message)
-	if err == nil {
+	if err != nil {
+		return
+	}
+	written := make(chan struct{})
+	s.writing.Go(func() {
+		defer close(written)
 		_, _ = s.in.Write(append(b, '\n')) // one that has ended shows where it is read from
+	})
+	select {
+	case <-written:
+	case <-ctx.Done():
 	}
 }
 
 // call asks for a method, and waits for the response.
 func (s *speaker) call(ctx context.Context, method string, params map[string]any) (*response, error) {
 	s.asked++
-	s.write(map[string]any{"jsonrpc": "2.0", "id": s.asked, "method": method, "params": params})
+	if s.modern {
+		describe(params)
+	}
+	s.write(ctx, map[string]any{"jsonrpc": "2.0", "id": s.asked, "method": method, "params": params})
 	for {
 		select {
 		case line, more := <-s.lines:
@@ -171,6 +202,7 @@ func (s *speaker) halt() {
 	defer cancel()
 	s.process.Stop(ctx)
 	s.process.Wait()
+	s.writing.Wait() // its end of the pipe is closed
 	_ = s.out.Close()
 	s.reading.Wait()
 	_ = s.launch.Close()

@@ -17,8 +17,8 @@ import (
 func (p *patient) tokenOf(ctx context.Context, stored *engine.Held) (f finding, scopes func() finding) {
 	if stored != nil && stored.Err == nil && stored.Token != nil && alive(stored.Token) {
 		t := stored.Token
-		p.token = &held{t.Access(), t.Certificate, t.Scope}
-		return p.valid(t), func() finding { return compareScopes(p.asked(), t.Scope, false) }
+		p.token = &held{t.Access(), t.Certificate, true}
+		return p.valid(t), func() finding { return compareScopes(p.wanted(), t.Scope, false) }
 	}
 	if said := p.told(); said != nil && said.Token != nil && said.Token.Error != "" {
 		return bad(said.Token.Remedy, "the daemon says: %s", strings.TrimSuffix(said.Token.Error, ": "+said.Token.Remedy)), nil
@@ -29,9 +29,17 @@ func (p *patient) tokenOf(ctx context.Context, stored *engine.Held) (f finding, 
 	}
 	if p.oauth.Rotating() {
 		p.because = "token"
-		return skipped("run `bearerd refresh "+p.Name+"`", "no valid access token is held, and a refresh token is not spent just to look: the next use spends it"), nil
+		return warned("run `bearerd refresh "+p.Name+"`", "no valid access token is held, and a refresh token is not spent just to look: the next use spends it"), nil
 	}
 	return p.try(ctx)
+}
+
+// hearsay is what the daemon says of a token that cannot be read from here.
+func hearsay(t *engine.Status) finding {
+	if t.Error != "" {
+		return bad(t.Remedy, "the daemon says: %s", strings.TrimSuffix(t.Error, ": "+t.Remedy))
+	}
+	return good("the daemon says: %s", t.State)
 }
 
 func (p *patient) valid(t *engine.Token) finding {
@@ -67,7 +75,7 @@ func (p *patient) try(ctx context.Context) (f finding, scopes func() finding) {
 		}
 		return bad(remedy, "%s", cause), nil
 	}
-	p.token = &held{t.AccessToken, t.Certificate, t.Scope}
+	p.token = &held{t.AccessToken, t.Certificate, false}
 	life := "without an expiry"
 	if t.ExpiresIn > 0 {
 		life = "for " + t.ExpiresIn.String()
@@ -83,6 +91,18 @@ func (p *patient) asked() string {
 		return p.found.Target.Scope
 	}
 	return p.oauth.Scope
+}
+
+// wanted are those whose absence is worth a word: an offline_access that bearerd itself has added has done its work where a
+// refresh token came.
+func (p *patient) wanted() string {
+	const offline = "offline_access"
+	said := p.told()
+	unrenewable := said != nil && said.Token != nil && said.Token.Renewable != nil && !*said.Token.Renewable
+	if !p.oauth.Delegated() || unrenewable || slices.Contains(strings.Fields(p.oauth.Scope), offline) {
+		return p.asked()
+	}
+	return strings.Join(slices.DeleteFunc(strings.Fields(p.asked()), func(s string) bool { return s == offline }), " ")
 }
 
 // compareScopes says what of the scopes asked for is not granted; refused: no token is served therefore.

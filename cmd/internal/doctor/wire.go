@@ -23,7 +23,10 @@ const (
 	versionStateless = "2026-07-28"
 	maxAnswer        = 16 << 20
 	maxPages         = 50 // of tools/list
+	maxCursor        = 4 << 10
+	maxEvents        = 64 << 10 // of them, until the first with a name
 	farewell         = 2 * time.Second
+	speaksStateless  = "it speaks MCP " + versionStateless + ", which has no sessions"
 )
 
 // wire is the Streamable HTTP transport of MCP, as little of it as two questions need.
@@ -32,6 +35,7 @@ type wire struct {
 	url     string
 	header  http.Header // that is configured
 	token   secrets.Secret
+	inQuery bool // the token travels in the query, as from the proxy
 	note    func(host string, h http.Header, at time.Time)
 	session string
 	version string
@@ -68,17 +72,22 @@ func (w *wire) call(ctx context.Context, method string, params map[string]any) (
 	if w.modern {
 		h.Set("Mcp-Protocol-Version", versionStateless)
 		h.Set("Mcp-Method", method)
-		params["_meta"] = map[string]any{
-			"io.modelcontextprotocol/protocolVersion":    versionStateless,
-			"io.modelcontextprotocol/clientInfo":         whoAsks,
-			"io.modelcontextprotocol/clientCapabilities": map[string]any{},
-		}
+		describe(params)
 	}
 	body, err := json.Marshal(map[string]any{"jsonrpc": "2.0", "id": w.asked, "method": method, "params": params})
 	if err != nil {
 		return nil, err
 	}
 	return w.send(ctx, http.MethodPost, body, h)
+}
+
+// describe says in the parameters of a request what the wire of 2026-07-28 wants in each.
+func describe(params map[string]any) {
+	params["_meta"] = map[string]any{
+		"io.modelcontextprotocol/protocolVersion":    versionStateless,
+		"io.modelcontextprotocol/clientInfo":         whoAsks,
+		"io.modelcontextprotocol/clientCapabilities": map[string]any{},
+	}
 }
 
 var whoAsks = map[string]any{"name": "bearerd-doctor", "version": "1"}
@@ -103,6 +112,21 @@ func (w *wire) end(ctx context.Context) {
 	w.session = ""
 }
 
+// authorize puts the token where the proxy puts it.
+func (w *wire) authorize(r *http.Request) {
+	switch token := w.token.Reveal(); {
+	case w.token.IsZero():
+	case w.inQuery:
+		if r.URL.RawQuery != "" {
+			r.URL.RawQuery += "&"
+		}
+		r.URL.RawQuery += "access_token=" + url.QueryEscape(token)
+		r.Header.Set("Cache-Control", "no-store") // RFC 6750 §2.3
+	default:
+		r.Header.Set("Authorization", "Bearer "+token)
+	}
+}
+
 // send makes one HTTP request.
 func (w *wire) send(ctx context.Context, method string, body []byte, h http.Header) (*reply, error) {
 	r, err := http.NewRequestWithContext(ctx, method, w.url, bytes.NewReader(body))
@@ -124,9 +148,7 @@ func (w *wire) send(ctx context.Context, method string, body []byte, h http.Head
 	if w.version != "" {
 		r.Header.Set("Mcp-Protocol-Version", w.version)
 	}
-	if !w.token.IsZero() {
-		r.Header.Set("Authorization", "Bearer "+w.token.Reveal())
-	}
+	w.authorize(r)
 	resp, err := w.client.Do(r)
 	if err != nil {
 		if u, ok := errors.AsType[*url.Error](err); ok {
@@ -192,28 +214,45 @@ func parse(text []byte, id int) *response {
 	return &m
 }
 
-// countTools asks for the tools, page by page.
-func countTools(ask func(method string, params map[string]any) (*response, error)) (tools int, fault *response, err error) {
-	params := map[string]any{}
+// listing is what came of tools/list.
+type listing struct {
+	tools int
+	fault *response // instead of a page
+	odd   string    // why the list was not read to its end
+}
+
+// listTools asks for the tools, page by page.
+func listTools(ask func(method string, params map[string]any) (*response, error)) (l listing, err error) {
+	params, seen := map[string]any{}, map[string]bool{}
 	for range maxPages {
-		m, err := ask("tools/list", params)
+		m, err := ask(stepTools, params)
 		if err != nil || m == nil || m.Error != nil {
-			return tools, m, err
+			l.fault = m
+			return l, err
 		}
 		var page struct {
 			Tools  []json.RawMessage `json:"tools"`
 			Cursor string            `json:"nextCursor"`
 		}
 		if json.Unmarshal(m.Result, &page) != nil {
-			return tools, nil, errors.New("the answer holds no list of tools")
+			return l, errors.New("the answer holds no list of tools")
 		}
-		tools += len(page.Tools)
-		if page.Cursor == "" {
-			return tools, nil, nil
+		l.tools += len(page.Tools)
+		switch {
+		case page.Cursor == "":
+			return l, nil
+		case len(page.Cursor) > maxCursor:
+			l.odd = fmt.Sprintf("a nextCursor has more than %d KiB", maxCursor>>10)
+			return l, nil
+		case seen[page.Cursor]:
+			l.odd = "a nextCursor comes twice"
+			return l, nil
 		}
+		seen[page.Cursor] = true
 		params = map[string]any{"cursor": page.Cursor}
 	}
-	return tools, nil, nil
+	l.odd = fmt.Sprintf("it has more than %d pages", maxPages)
+	return l, nil
 }
 
 // begin are the parameters of initialize.
