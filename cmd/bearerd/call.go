@@ -28,6 +28,7 @@ type caller struct {
 	close     func()
 	digest    string // of the configuration that this command has read
 	alone     string // the state folder, where no daemon answers; else ""
+	onlyNew   bool   // a PUT writes over nothing that is there
 	note      io.Writer
 }
 
@@ -119,6 +120,9 @@ func (c *caller) call(ctx context.Context, method, path string, body []byte, out
 	r, err := http.NewRequestWithContext(ctx, method, "http://bearerd"+path, bytes.NewReader(body))
 	if err != nil {
 		return err
+	}
+	if c.onlyNew && method == http.MethodPut {
+		r.Header.Set("If-None-Match", "*")
 	}
 	resp, err := c.transport.RoundTrip(r)
 	if err != nil {

@@ -4,8 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
-	"os"
-	"path/filepath"
 	"runtime"
 	"strings"
 
@@ -46,13 +44,16 @@ func clientConfigCommand() *cobra.Command {
 		if w.form != nil {
 			return w.snippet(cmd, cfg)
 		}
-		entry := map[string]any{"command": program(), "args": execArgs(cmd, w.name)}
+		l := started(cmd, cfg, w.server)
+		entry := map[string]any{"command": l.Command, "args": l.Args}
 		if w.server.URL != "" && !w.stdio {
 			k, err := w.key(cmd)
 			if err != nil {
 				return err
 			}
 			entry = httpEntry(w.server, k)
+		} else {
+			noteState(cmd, cfg)
 		}
 		noteSignIn(cmd, w.server)
 		return printJSON(cmd, map[string]any{"mcpServers": map[string]any{w.name: entry}})
@@ -104,6 +105,7 @@ func (w *wish) snippet(cmd *cobra.Command, cfg *config.Config) error {
 	if l.URL == "" {
 		l = started(cmd, cfg, w.server)
 		out, err = w.form.Snippet(l)
+		noteState(cmd, cfg)
 	}
 	if err != nil {
 		return err
@@ -145,8 +147,8 @@ func (w *wish) remote(cmd *cobra.Command) (l clients.Launch, err error) {
 
 // helperCommand is the line for a shell that prints the headers.
 func (w *wish) helperCommand(cmd *cobra.Command) string {
-	words := []string{program(), "headers", w.name, "--client", w.client}
-	if path := configFlag(cmd); path != "" {
+	words := append(program(), "headers", w.name, "--client", w.client)
+	if path := configNamed(cmd); path != "" {
 		words = append(words, "-c", path)
 	}
 	for i, word := range words {
@@ -196,39 +198,4 @@ func localHeaders(s *config.Server, k admin.Key) map[string]string {
 		return nil
 	}
 	return map[string]string{"Authorization": "Bearer " + k.Key}
-}
-
-// program is how a client starts this program: by name if that finds it, else by path.
-func program() string {
-	self, err := os.Executable()
-	if err != nil {
-		return "bearerd"
-	}
-	for _, dir := range filepath.SplitList(os.Getenv("PATH")) {
-		if found, err := filepath.EvalSymlinks(filepath.Join(dir, "bearerd")); err == nil && found == self {
-			return "bearerd"
-		}
-	}
-	return self
-}
-
-// execArgs carries over a -c that was given: the client's own working directory and environment are other ones.
-func execArgs(cmd *cobra.Command, name string) []string {
-	if path := configFlag(cmd); path != "" {
-		return []string{"exec", "-c", path, name}
-	}
-	return []string{"exec", name}
-}
-
-// configFlag is the absolute path of -c; "": it was not given.
-func configFlag(cmd *cobra.Command) string {
-	path, _ := cmd.Flags().GetString("config")
-	if path == "" {
-		return ""
-	}
-	abs, err := filepath.Abs(path)
-	if err != nil {
-		return path
-	}
-	return abs
 }

@@ -84,8 +84,8 @@ func TestClientConfigFor(t *testing.T) {
 		"vscode":             {".vscode/mcp.json", "headers type url", "headers type url", "type url"},
 		"windsurf":           {"mcp_config.json", "headers serverUrl", "headers serverUrl", "args command"},
 		"zed":                {"settings.json", "headers url", "args command", "args command"},
-		"codex":              {"config.toml", "http_headers url", "args command env_vars", "args command env_vars"},
-		"gemini":             {".gemini/settings.json", "headers httpUrl", "headers type url", "args command env"},
+		"codex":              {"config.toml", "http_headers url", "args command", "args command"},
+		"gemini":             {".gemini/settings.json", "headers httpUrl", "headers type url", "args command"},
 		"bifrost":            {"config.json", "auth_type connection_string connection_type headers name tools_to_execute", "auth_type connection_string connection_type headers name tools_to_execute", "auth_type connection_type name stdio_config tools_to_execute"},
 		"secure-mcp-gateway": {"enkrypt_mcp_config.json", "config server_name", "config server_name", "config server_name"},
 	} {

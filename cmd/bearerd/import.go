@@ -47,6 +47,7 @@ type imported struct {
 	file   *clients.File
 	taken  []importer.Taken
 	backup string // of the file before; "": it was not rewritten
+	left   []int  // lines of it that look as if they held a secret, after it was rewritten
 	err    error
 }
 
@@ -62,15 +63,30 @@ func (o *importing) run(args []string) (err error) {
 	if o.place, err = findTarget(o.cmd, o.to); err != nil {
 		return err
 	}
+	if !o.dryRun {
+		unlock, err := oneImport(o.cmd, o.place.cfg.Store.Path)
+		if err != nil {
+			return err
+		}
+		defer unlock()
+		if o.place, err = findTarget(o.cmd, o.to); err != nil { // another import may have added to it
+			return err
+		}
+	}
 	if err := o.read(args, format); err != nil {
 		return err
 	}
-	if !o.dryRun {
+	if o.dryRun {
+		if _, _, err := o.place.prepare(nil, o.cmd.ErrOrStderr()); err != nil {
+			return err
+		}
+	} else {
 		if err := o.add(); err != nil {
 			return err
 		}
 		if o.write {
 			o.rewrite()
+			noteState(o.cmd, o.place.cfg)
 		}
 	}
 	if err := o.report(); err != nil {
@@ -83,12 +99,13 @@ func (o *importing) run(args []string) (err error) {
 }
 
 // maxClientFile is how long a client's file may be: one holds projects and histories, too.
-const maxClientFile = 10 << 20
+const maxClientFile = 64 << 20
 
-func (o *importing) read(args []string, format *clients.Format) error {
+func (o *importing) read(args []string, format *clients.Format) (err error) {
 	answers := &answers{cmd: o.cmd, known: map[string]string{}}
-	store := &holding{cmd: o.cmd, cfg: o.place.cfg}
-	world := importer.World{Have: o.place.cfg, Lookup: os.LookupEnv, Read: os.ReadFile, Ask: answers.ask, Held: store.has}
+	store := &holding{cmd: o.cmd, cfg: o.place.cfg, dryRun: o.dryRun}
+	defer func() { err = errors.Join(err, store.close()) }()
+	world := importer.World{Have: o.place.cfg, Lookup: os.LookupEnv, Read: os.ReadFile, Ask: answers.ask, Compare: store.compare}
 	world.Home, _ = os.UserHomeDir()
 	plan := importer.New(world)
 	for _, path := range args {
@@ -105,8 +122,8 @@ func (o *importing) read(args []string, format *clients.Format) error {
 			continue
 		}
 		f.taken = plan.Take(f.file, filepath.Base(path))
-		if err := errors.Join(answers.err, store.err); err != nil {
-			return err
+		if answers.err != nil || store.err != nil {
+			return answers.err
 		}
 	}
 	return nil

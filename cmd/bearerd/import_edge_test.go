@@ -112,6 +112,31 @@ func TestImportThatWouldBreak(t *testing.T) {
 	}
 }
 
+// TestImportIntoJSON says what helps, which is then enough; so does --dry-run.
+func TestImportIntoJSON(t *testing.T) {
+	t.Parallel()
+	h := emptyHome(t, "")
+	path, file := h.write("c.hcl.json", `{"log": {}}`), h.write("mcp.json", oneSecretServer)
+	if err := os.Mkdir(h.path("etc"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for _, flags := range [][]string{nil, {"--dry-run"}, {"--to", h.path("x.hcl")}, {"--dry-run", "--to", h.path("x.hcl")}} {
+		args := append([]string{"import", "-c", path, "--format", "cursor", file}, flags...)
+		if r := h.run(args...); r.code != 1 || !strings.Contains(r.stderr, "move it into a folder of its own") {
+			t.Errorf("%v: exit code %d: %s", flags, r.code, r.stderr)
+		}
+	}
+	if err := os.Rename(path, h.path("etc/c.hcl.json")); err != nil {
+		t.Fatal(err)
+	}
+	h.fails(1, "import", "--dry-run", "-c", h.path("etc"), "--format", "cursor", "--to", h.path("x.hcl"), file)
+	for _, to := range []string{"etc/mine.hcl", "etc/conf.d/mine.hcl"} {
+		h.ok("import", "--dry-run", "-c", h.path("etc"), "--format", "cursor", "--to", h.path(to), file)
+	}
+	h.ok("import", "-c", h.path("etc"), "--format", "cursor", file)
+	h.ok("check", "-c", h.path("etc"))
+}
+
 func TestImportOfWhatIsNoFile(t *testing.T) {
 	t.Parallel()
 	h := emptyHome(t, "bearerd.hcl")
@@ -172,5 +197,21 @@ func TestImportAsksForInputs(t *testing.T) {
 	h.feed("later", "secret", "set", "import/one/env/B")
 	if out := h.run("exec", "one").stdout; !strings.Contains(out, "A=CANARY-input") || !strings.Contains(out, "B=later") {
 		t.Errorf("the program got %q", out)
+	}
+}
+
+// TestImportSaysWhatStays where the client's file holds secrets that no server has.
+func TestImportSaysWhatStays(t *testing.T) {
+	t.Parallel()
+	h := emptyHome(t, "bearerd.hcl")
+	file := h.write("mcp.json", "{\n// \"API_KEY\": \"CANARY-in-comment\"\n"+oneSecretServer[1:])
+	said := h.importJSON(0, "--write", "--format", "cursor", file)
+	if f := said.Files[0]; len(f.Left) != 1 || f.Left[0] != 2 {
+		t.Errorf("%+v", f)
+	}
+	other := h.write("two.json", strings.ReplaceAll(oneSecretServer, "one", "two"))
+	r := h.run("import", "--write", "--format", "cursor", other)
+	if strings.Contains(r.stderr, "looks like a secret") || !strings.Contains(r.stderr, "pass_env") {
+		t.Errorf("%s", r.stderr)
 	}
 }

@@ -109,19 +109,21 @@ func TestImportOfAForeignFile(t *testing.T) {
 		t.Skip("only root can give a file away")
 	}
 	h := emptyHome(t, "bearerd.hcl")
-	target, file := h.write("target.hcl", "log {}\n"), h.write("mcp.json", oneSecretServer)
+	target, file := h.write("bearerd.hcl", "\n"), h.write("mcp.json", oneSecretServer)
 	own := func(path string, uid int) {
 		if err := os.Chown(path, uid, -1); err != nil {
 			t.Fatal(err)
 		}
 	}
 	own(target, 65534)
-	if r := h.run("import", "--format", "cursor", "--to", target, file); r.code != 1 || !strings.Contains(r.stderr, "--to FILE") {
+	if r := h.run("import", "--format", "cursor", file); r.code != 1 || !strings.Contains(r.stderr, "--to FILE") {
 		t.Errorf("exit code %d: %s", r.code, r.stderr)
 	}
-	if text, _ := os.ReadFile(target); string(text) != "log {}\n" || len(h.stateFiles()) > 0 {
+	if text, _ := os.ReadFile(target); string(text) != "\n" || len(h.stateFiles()) > 0 {
 		t.Errorf("something was changed: %s %v", text, h.stateFiles())
 	}
+	h.fails(1, "import", "--dry-run", "--format", "cursor", file)
+	own(target, os.Geteuid())
 	own(file, 65534)
 	said := h.importJSON(1, "--write", "--format", "cursor", file)
 	if text, _ := os.ReadFile(file); string(text) != oneSecretServer || !strings.Contains(said.Files[0].Error, "another user") || said.Files[0].Backup != "" {
@@ -239,7 +241,7 @@ func TestImportForAClientThatKeepsVariablesBack(t *testing.T) {
 		"[mcp_servers.two]\nurl = \"https://mcp.example.com/mcp\"\nenv_http_headers = { X-Api-Key = \"MY_KEY\" }\n")
 	h.importJSON(0, "--write", "--format", "codex", file)
 	text, _ := os.ReadFile(file)
-	for _, line := range []string{`env_vars = ["MY_TENANT", "BEARERD_CONFIG"]`, `env_vars = ["MY_KEY", "BEARERD_CONFIG"]`} {
+	for _, line := range []string{`env_vars = ["MY_TENANT"]`, `env_vars = ["MY_KEY"]`} {
 		if !strings.Contains(string(text), line) {
 			t.Errorf("%s is not in\n%s", line, text)
 		}

@@ -29,6 +29,7 @@ type importSaid struct {
 	Files      []struct {
 		Path, Client, Error, Backup string
 		Lost                        []string
+		Left                        []int
 		Servers                     []struct {
 			Entry, Server, Result, Why string
 			Notes, Secrets, Wanted     []string

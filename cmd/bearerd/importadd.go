@@ -54,19 +54,68 @@ func findTarget(cmd *cobra.Command, to string) (t target, err error) {
 	case folder:
 		t.file = filepath.Join(t.path, "imported.hcl")
 	}
-	if !strings.HasSuffix(t.file, ".hcl") {
-		if strings.HasSuffix(t.file, ".json") {
-			return t, fmt.Errorf("%s is JSON, and what is imported is written as HCL: name another file of the configuration with --to FILE.hcl", t.file)
-		}
-		if to != "" || folder {
-			return t, fmt.Errorf("%s is no name of a configuration file: name one that ends in .hcl", t.file)
-		}
+	if err := t.named(to, folder); err != nil {
+		return t, err
 	}
 	if real, err := filepath.EvalSymlinks(t.file); err == nil {
 		t.file = real
 	}
 	t.file, err = filepath.Abs(t.file)
 	return t, err
+}
+
+// named reports what is wrong with the name of the file that is written to.
+func (t target) named(to string, folder bool) error {
+	switch {
+	case !folder && strings.HasSuffix(t.path, ".json"):
+		return fmt.Errorf("%s is JSON, and what is imported is written as HCL, into a file beside it: "+
+			"move it into a folder of its own, and name that in its place (-c FOLDER)", t.path)
+	case strings.HasSuffix(t.file, ".json"):
+		return fmt.Errorf("%s is JSON, and what is imported is written as HCL: name another file of the configuration with --to FILE.hcl", t.file)
+	case !strings.HasSuffix(t.file, ".hcl") && (to != "" || folder):
+		return fmt.Errorf("%s is no name of a configuration file: name one that ends in .hcl", t.file)
+	case to == "" || t.reads():
+		return nil
+	case !folder:
+		return fmt.Errorf("%s is not read with the configuration %s, which is one file: leave out --to", t.file, t.path)
+	}
+	return t.notRead()
+}
+
+// reads reports whether the file is, or would be, one of the configuration.
+func (t target) reads() bool {
+	if here, err := os.Stat(t.file); err == nil {
+		for _, pattern := range []string{"", "*.hcl", "conf.d/*.hcl"} {
+			list, _ := filepath.Glob(filepath.Join(t.path, pattern))
+			if slices.ContainsFunc(list, func(path string) bool {
+				there, err := os.Stat(path)
+				return err == nil && os.SameFile(here, there)
+			}) {
+				return true
+			}
+		}
+	}
+	folder := placeOf(filepath.Dir(t.file))
+	folders := []string{placeOf(t.path), placeOf(filepath.Join(t.path, "conf.d"))}
+	if t.cfg.Admin.ConfDir != "" {
+		folders = append(folders, placeOf(t.cfg.Admin.ConfDir))
+	}
+	return slices.Contains(folders, folder) || placeOf(t.file) == placeOf(t.path)
+}
+
+// placeOf is a path without links, as far as it is there.
+func placeOf(path string) string {
+	if abs, err := filepath.Abs(path); err == nil {
+		path = abs
+	}
+	if real, err := filepath.EvalSymlinks(path); err == nil {
+		return real
+	}
+	return filepath.Clean(path)
+}
+
+func (t target) notRead() error {
+	return fmt.Errorf("%s is not read with the configuration %s (name a file in its folder with --to)", t.file, t.path)
 }
 
 // look says whether nothing is configured at path, and whether that is a folder, or will be one.
@@ -93,11 +142,8 @@ func (t target) look() (empty, folder bool) {
 // put back, the secrets stay, as what is written refers to them.
 func (o *importing) add() error {
 	text := o.text(false)
-	if len(text) == 0 {
-		return nil
-	}
 	write, undo, err := o.place.prepare(text, o.cmd.ErrOrStderr())
-	if err != nil {
+	if err != nil && len(text) > 0 {
 		return err
 	}
 	k := &keeper{cmd: o.cmd, cfg: o.place.cfg}
@@ -108,6 +154,9 @@ func (o *importing) add() error {
 				return errors.Join(err, k.forget())
 			}
 		}
+	}
+	if len(text) == 0 {
+		return nil
 	}
 	if err := write(); err != nil {
 		return errors.Join(err, k.forget())
@@ -237,7 +286,7 @@ func (t target) valid(cmd *cobra.Command, names []string) error {
 	}
 	for _, name := range names {
 		if cfg.Server(name) == nil {
-			return fmt.Errorf("%s is not read with the configuration %s (name a file in its folder with --to)", t.file, t.path)
+			return t.notRead()
 		}
 	}
 	return nil

@@ -4,16 +4,11 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"os"
 	"slices"
 	"strings"
 	"unicode"
 
-	"github.com/spf13/cobra"
-
-	"bearerd/cmd/internal/clients"
 	"bearerd/cmd/internal/importer"
-	"bearerd/config"
 )
 
 // importReport is what `import --json` prints. No value of a client's file is in it.
@@ -28,7 +23,8 @@ type importedFile struct {
 	Path    string          `json:"path"`
 	Client  string          `json:"client,omitempty"`
 	Error   string          `json:"error,omitempty"`
-	Backup  string          `json:"backup,omitempty"` // the file as it was: it holds the secrets as plain text
+	Backup  string          `json:"backup,omitempty"` // the file as it was: it may hold secrets as plain text
+	Left    []int           `json:"left,omitempty"`   // lines of the file as it is now that hold what looks like a secret
 	Lost    []string        `json:"lost,omitempty"`
 	Servers []importedEntry `json:"servers"`
 }
@@ -65,7 +61,7 @@ func (o *importing) report() error {
 }
 
 func (f *imported) report() importedFile {
-	r := importedFile{Path: f.path, Backup: f.backup, Servers: []importedEntry{}}
+	r := importedFile{Path: f.path, Backup: f.backup, Left: f.left, Servers: []importedEntry{}}
 	if f.err != nil {
 		r.Error = f.err.Error()
 	}
@@ -117,14 +113,27 @@ func (o *importing) explain(w io.Writer, r importReport) {
 			_, _ = fmt.Fprintln(w, "  there is no server in it")
 		}
 		if f.Backup != "" {
-			_, _ = fmt.Fprintf(w, "  it uses bearerd now; as it was, it is kept as %s, which holds the secrets as plain text: "+
+			_, _ = fmt.Fprintf(w, "  it uses bearerd now; as it was, it is kept as %s, which may hold secrets as plain text: "+
 				"remove it when all works\n", shown(f.Backup))
+		}
+		if len(f.Left) > 0 {
+			_, _ = fmt.Fprintf(w, "  it still holds what looks like a secret: line %s\n", lines(f.Left))
 		}
 		if f.Error != "" {
 			_, _ = fmt.Fprintf(w, "  error: %s\n", shown(f.Error))
 		}
 	}
 	o.next(w, r)
+}
+
+// lines are the first few of a list.
+func lines(list []int) string {
+	const most = 10
+	more := ""
+	if len(list) > most {
+		more, list = fmt.Sprintf(" and %d more", len(list)-most), list[:most]
+	}
+	return strings.ReplaceAll(strings.Trim(fmt.Sprint(list), "[]"), " ", ", ") + more
 }
 
 // became says in words what an entry is now.
@@ -175,6 +184,8 @@ func (o *importing) next(w io.Writer, r importReport) {
 		}
 	}
 	_, _ = fmt.Fprintln(w, "  bearerd check\n  bearerd doctor")
+	_, _ = fmt.Fprintln(w, "The programs get PATH, HOME and few variables more of the client's environment: what they need beyond that is named "+
+		"by pass_env = [\"NAME\"].")
 	if !o.write {
 		_, _ = fmt.Fprintln(w, "The client's file is as it was: --write makes it use bearerd, "+
 			"`bearerd client-config NAME --for CLIENT` prints what goes there.")
@@ -189,27 +200,4 @@ func shown(text string) string {
 		}
 		return '?'
 	}, text)
-}
-
-// launches are what stands for the servers in the client's file: `bearerd exec`, which needs no daemon.
-func (o *importing) launches(f *imported) map[string]clients.Launch {
-	all := map[string]clients.Launch{}
-	for _, t := range f.taken {
-		if t.Server != nil {
-			all[strings.Join(t.At, "\x00")] = started(o.cmd, o.place.cfg, t.Server)
-		}
-	}
-	return all
-}
-
-// started is how a client starts a server through bearerd. Where it gives programs only the variables that are named, those are
-// which the configuration refers to, and those by which it is found.
-func started(cmd *cobra.Command, cfg *config.Config, s *config.Server) clients.Launch {
-	l := clients.Launch{Server: s.Name, Command: program(), Args: execArgs(cmd, s.Name), PassEnv: importer.Variables(cfg, s)}
-	for _, name := range []string{"BEARERD_CONFIG", "XDG_STATE_HOME"} {
-		if os.Getenv(name) != "" && !slices.Contains(l.PassEnv, name) {
-			l.PassEnv = append(l.PassEnv, name)
-		}
-	}
-	return l
 }

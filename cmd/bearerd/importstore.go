@@ -6,17 +6,18 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
+	"net/http"
 	"slices"
-	"strings"
 
 	"github.com/spf13/cobra"
 
+	"bearerd/cmd/internal/admin"
 	"bearerd/config"
 	"bearerd/secrets"
 	"bearerd/secrets/sealed"
 )
 
-// keeper puts secrets into the store, in the way of `secret set`. All names are new there.
+// keeper puts secrets into the store. What is there already stays, and is not forgotten.
 type keeper struct {
 	cmd  *cobra.Command
 	cfg  *config.Config
@@ -30,14 +31,29 @@ func (k *keeper) keep(values map[string]secrets.Secret) (err error) {
 			if k.c, err = reach(k.cmd, k.cfg); err != nil {
 				return fmt.Errorf("opening the store: %w", err)
 			}
-			k.c.digest = "" // the configuration may not be written yet
+			k.c.digest, k.c.onlyNew = "", true // the configuration may not be written yet
 		}
-		if err := k.c.call(k.cmd.Context(), "PUT", secretPath(name), []byte(values[name].Reveal()), nil); err != nil {
+		if err := k.one(name, []byte(values[name].Reveal())); err != nil {
 			return fmt.Errorf("keeping the secrets: %w", err)
 		}
-		k.kept = append(k.kept, name)
 	}
 	return nil
+}
+
+func (k *keeper) one(name string, value []byte) error {
+	err := k.c.call(k.cmd.Context(), "PUT", secretPath(name), value, nil)
+	var p *problem
+	if errors.As(err, &p) && p.status == http.StatusPreconditionFailed {
+		there, same, err := compare(k.cmd.Context(), k.c, name, value)
+		if err == nil && there && !same {
+			err = fmt.Errorf("somebody else has just kept another one as %s: run the command again", name)
+		}
+		return err
+	}
+	if err == nil {
+		k.kept = append(k.kept, name)
+	}
+	return err
 }
 
 // forget removes what was kept.
@@ -54,47 +70,78 @@ func (k *keeper) close() {
 	}
 }
 
-// holding is what the store has before anything is kept. It is looked at once, when the first secret is met, and not changed.
+// compare asks whether a secret has a value.
+func compare(ctx context.Context, c *caller, name string, value []byte) (there, same bool, err error) {
+	var said admin.Compared
+	err = c.call(ctx, "POST", secretPath(name)+"/compare", value, &said)
+	return said.There, said.Same, err
+}
+
+// holding is what the store has before anything is kept. It is opened when the first secret is met, and not changed.
 type holding struct {
-	cmd   *cobra.Command
-	cfg   *config.Config
-	names map[string]bool // nil: it was not looked at yet
-	err   error
+	cmd    *cobra.Command
+	cfg    *config.Config
+	dryRun bool
+	c      *caller      // nil: view is looked at
+	view   *sealed.View // nil: there is no store yet
+	opened bool
+	err    error
 }
 
-// has reports whether the store has a secret of that name.
-func (h *holding) has(name string) bool {
-	if h.names == nil {
-		h.names = map[string]bool{}
-		names, err := h.list()
-		if err != nil {
-			h.err = fmt.Errorf("looking into the store: %w", err)
-		}
-		for _, name := range names {
-			h.names[name] = true
-		}
+// compare reports whether the store has a secret of that name, and whether it is this one.
+func (h *holding) compare(name string, value secrets.Secret) (there, same bool) {
+	ctx := h.cmd.Context()
+	if !h.opened {
+		h.opened, h.err = true, h.open(ctx)
 	}
-	return h.names[name]
+	if h.err == nil && h.c != nil {
+		there, same, h.err = compare(ctx, h.c, name, []byte(value.Reveal()))
+	} else if h.err == nil && h.view != nil {
+		held, _, err := h.view.Get(ctx, secrets.StoreKey(name))
+		if there = err == nil; !errors.Is(err, secrets.ErrNotFound) {
+			h.err = err
+		}
+		same = there && secrets.New(string(held)).Equal(value)
+	}
+	if h.err != nil {
+		return false, false
+	}
+	return there, same
 }
 
-func (h *holding) list() (names []string, err error) {
-	if c := daemonAt(h.cmd, h.cfg.Store.Path); c != nil {
-		defer c.close()
-		return names, c.call(h.cmd.Context(), "GET", "/api/secrets", nil, &names)
+// open makes no store where there is none, unless it lies in Vault and this is no dry run.
+func (h *holding) open(ctx context.Context) (err error) {
+	if h.c = daemonAt(h.cmd, h.cfg.Store.Path); h.c != nil {
+		return nil
 	}
-	view, err := sealed.Look(h.cfg.Store.Path, identityOf(h.cmd.Context(), h.cfg))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil // the first start makes it
+	view, err := sealed.Look(h.cfg.Store.Path, identityOf(ctx, h.cfg))
+	none := errors.Is(err, fs.ErrNotExist)
+	switch {
+	case err != nil && !none:
+		return err
+	case h.cfg.Shared != nil && none && h.dryRun:
+		_, _ = fmt.Fprintln(h.cmd.ErrOrStderr(), "note: the store in Vault was not looked at, as bearerd was not started here yet")
+		return nil
+	case h.cfg.Shared != nil:
+		if h.c, err = reach(h.cmd, h.cfg); err == nil {
+			h.c.digest = ""
+		}
+		return err
+	case !none:
+		h.view = &view
 	}
-	if err != nil {
-		return nil, err
+	return nil
+}
+
+// close says what kept it from looking.
+func (h *holding) close() error {
+	if h.c != nil {
+		h.c.close()
 	}
-	under := secrets.StoreKey("")
-	keys, err := view.List(h.cmd.Context(), under)
-	for _, key := range keys {
-		names = append(names, strings.TrimPrefix(key, under))
+	if h.err != nil {
+		return fmt.Errorf("looking into the store: %w", h.err)
 	}
-	return names, err
+	return nil
 }
 
 // identityOf resolves what the store is sealed with; nil: the state folder has it.

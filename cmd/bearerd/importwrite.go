@@ -55,6 +55,7 @@ func (f *imported) replace(launches map[string]clients.Launch, note io.Writer) (
 	if err := replaceKept(path, f.data, text, info.Mode().Perm(), note); err != nil {
 		return "", errors.Join(err, os.Remove(backup))
 	}
+	f.left = importer.Left(text, f.taken)
 	return backup, nil
 }
 

@@ -15,7 +15,7 @@ const (
 	open               // any process of this host
 	asset              // the same, and whoever reaches the public host: a file that holds nothing of a server
 	visitor            // a browser on its way to a provider or back: under the public host too
-	local              // the unix socket alone: it shows a token, or reads what the caller names
+	local              // the unix socket alone: it shows a token, tells whether a secret was guessed, or reads what the caller names
 )
 
 // route is one request that is answered.
@@ -58,6 +58,7 @@ func (a *API) routes() []route {
 		{"GET /api/secrets", keyed, a.listSecrets},
 		{"PUT /api/secrets/{name}", keyed, a.setSecret},
 		{"DELETE /api/secrets/{name}", keyed, a.removeSecret},
+		{"POST /api/secrets/{name}/compare", local, a.compareSecret},
 		{"POST /api/mcp/client", keyed, a.createClient},
 		{"GET /api/mcp/clients", keyed, a.listClients},
 		{"GET /api/mcp/client/{id}", keyed, a.showClient},

@@ -20,7 +20,26 @@ type World struct {
 	Lookup func(name string) (value string, ok bool)          // a variable of the environment
 	Read   func(path string) ([]byte, error)                  // a file that a value is made of
 	Ask    func(in *clients.Input) (value string, given bool) // an input of the client; nil: none is known
-	Held   func(name string) bool                             // whether the store has a secret of that name; it is left as it is
+	// Compare tells whether the store has a secret of that name, which is left as it is, and whether it is this one. nil: it has none.
+	Compare func(name string, value secrets.Secret) (there, same bool)
+}
+
+// other reports whether the store has another secret of that name.
+func (w World) other(name string, value secrets.Secret) bool {
+	if w.Compare == nil {
+		return false
+	}
+	there, same := w.Compare(name, value)
+	return there && !same
+}
+
+// lacks reports whether the store has no secret of that name.
+func (w World) lacks(name string, value secrets.Secret) bool {
+	if w.Compare == nil {
+		return false
+	}
+	there, _ := w.Compare(name, value)
+	return !there
 }
 
 // Taken is what became of one entry of a file.
@@ -86,12 +105,14 @@ func (p *Plan) take(s clients.Server) Taken {
 		return t
 	}
 	key := strings.ToLower(t.Server.Name)
+	_, bound := p.bound[key]
 	p.bound[key] = t.Secrets
-	if t.Old {
+	if t.Old { // what is to be said of it was said when it was added
+		t.Text, t.Wanted, t.Notes, t.Secrets = nil, nil, nil, maps.Clone(t.Secrets)
+		maps.DeleteFunc(t.Secrets, func(name string, value secrets.Secret) bool { return bound || !p.lacks(name, value) })
 		if len(t.Secrets) > 0 {
-			t.Notes = append(t.Notes, "its secrets in the store stay as they are; they were not compared with those in the file")
+			t.Notes = []string{"the store had lost its secrets, which are kept there again"}
 		}
-		t.Text, t.Secrets, t.Wanted = nil, nil, nil
 		return t
 	}
 	t.comment = fmt.Sprintf("%s, imported from %s (%s)", s.Name, p.origin, p.format.Title)
@@ -103,8 +124,9 @@ func (p *Plan) take(s clients.Server) Taken {
 	return t
 }
 
-// named converts s under the first name that is free, or that a server of the same form has.
+// named converts s under the first name that is free, or that a server of the same form with the same secrets has.
 func (p *Plan) named(s clients.Server) Taken {
+	apart := ""
 	for n := 0; ; n++ {
 		t := p.convert(s, candidate(s.Name, p.format.Name, n))
 		if t.Server == nil {
@@ -113,14 +135,35 @@ func (p *Plan) named(s clients.Server) Taken {
 		key := strings.ToLower(t.Server.Name)
 		other := p.byName[key]
 		if other == nil {
+			if apart != "" {
+				t.Notes = append(t.Notes, fmt.Sprintf("%q is the same with other secrets: this one is a server of its own", apart))
+			}
 			return t
 		}
-		held, bound := p.bound[key]
-		if config.Same(other, t.Server) && (!bound || maps.EqualFunc(held, t.Secrets, secrets.Secret.Equal)) {
+		if !config.Same(other, t.Server) {
+			continue
+		}
+		if p.sameSecrets(key, t.Secrets) {
 			t.Server, t.Old = other, true
 			return t
 		}
+		if apart == "" {
+			apart = other.Name
+		}
 	}
+}
+
+// sameSecrets reports whether a server that is there has no other secrets than these.
+func (p *Plan) sameSecrets(key string, values map[string]secrets.Secret) bool {
+	if held, bound := p.bound[key]; bound {
+		return maps.EqualFunc(held, values, secrets.Secret.Equal)
+	}
+	for name, value := range values {
+		if p.other(name, value) {
+			return false
+		}
+	}
+	return true
 }
 
 // reasons says in one line what the configuration has against a server.

@@ -79,21 +79,61 @@ func TestShownWhole(t *testing.T) {
 	}
 }
 
+// holds is a store with these secrets.
+func holds(values map[string]string) func(string, secrets.Secret) (there, same bool) {
+	return func(name string, value secrets.Secret) (there, same bool) {
+		held, there := values[name]
+		return there, there && held == value.Reveal()
+	}
+}
+
 // A secret that the store has is left as it is, and the same import again finds what the first one made.
 func TestSecretThatTheStoreHas(t *testing.T) {
 	w := world(t)
-	w.Held = func(name string) bool { return name == "import/s/env/TOKEN" }
+	w.Compare = holds(map[string]string{"import/s/env/TOKEN": "CANARY-other"})
 	s := program("s", "npx")
 	s.Env = map[string]clients.Text{"TOKEN": plain("CANARY")}
 	got := take(t, w, s)[0]
 	if got.Secrets["import/s/env/TOKEN-2"].Reveal() != "CANARY" || len(got.Secrets) != 1 || !strings.Contains(fmt.Sprint(got.Notes), "TOKEN-2") {
 		t.Fatalf("%v %v", got.Secrets, got.Notes)
 	}
+	w.Compare = holds(map[string]string{"import/s/env/TOKEN": "CANARY"})
+	if same := take(t, w, s)[0]; same.Secrets["import/s/env/TOKEN"].Reveal() != "CANARY" || len(same.Secrets) != 1 || len(same.Notes) > 0 {
+		t.Errorf("where the store has the same: %v %v", same.Secrets, same.Notes)
+	}
 	w.Have.Servers = []*config.Server{got.Server}
-	for _, held := range []string{"import/s/env/TOKEN", "import/s/env/TOKEN-2", ""} {
-		w.Held = func(name string) bool { return name == held }
-		if again := take(t, w, s)[0]; !again.Old || again.Server.Name != "s" {
-			t.Errorf("where the store has %q: %+v", held, again)
+	w.Compare = holds(map[string]string{"import/s/env/TOKEN": "CANARY-other", "import/s/env/TOKEN-2": "CANARY"})
+	if again := take(t, w, s)[0]; !again.Old || again.Server.Name != "s" || len(again.Secrets) > 0 {
+		t.Errorf("again: %+v", again)
+	}
+	w.Compare = holds(nil)
+	if again := take(t, w, s)[0]; !again.Old || again.Secrets["import/s/env/TOKEN-2"].Reveal() != "CANARY" || again.Text != nil {
+		t.Errorf("where the store has lost it: %+v", again)
+	}
+}
+
+// A server of the same form with another secret is another server: neither gets the secret of the other.
+func TestSameServerWithAnotherSecret(t *testing.T) {
+	w := world(t)
+	entry := func(token string) clients.Server {
+		s := program("git", "npx")
+		s.Env = map[string]clients.Text{"TOKEN": plain(token)}
+		return s
+	}
+	first := take(t, w, entry("CANARY-1"))[0]
+	w.Have.Servers = []*config.Server{first.Server}
+	held := map[string]string{"import/git/env/TOKEN": "CANARY-1"}
+	w.Compare = holds(held)
+	second := take(t, w, entry("CANARY-2"))[0]
+	if second.Old || second.Server.Name != "git-cursor" || second.Secrets["import/git-cursor/env/TOKEN"].Reveal() != "CANARY-2" ||
+		!strings.Contains(fmt.Sprint(second.Notes), `"git" is the same with other secrets`) {
+		t.Fatalf("%+v", second)
+	}
+	w.Have.Servers = append(w.Have.Servers, second.Server)
+	held["import/git-cursor/env/TOKEN"] = "CANARY-2"
+	for token, name := range map[string]string{"CANARY-1": "git", "CANARY-2": "git-cursor"} {
+		if again := take(t, w, entry(token))[0]; !again.Old || again.Server.Name != name || len(again.Secrets)+len(again.Notes) > 0 {
+			t.Errorf("%s again: %+v", name, again)
 		}
 	}
 }

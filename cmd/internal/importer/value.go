@@ -170,7 +170,7 @@ func (c *conversion) wanted(kind, key string, t clients.Text, always bool) (secr
 		c.note("%s gets what the file has where nobody answers; %s gives another value", key, InputVariable(in.ID))
 		return c.keep(kind, key, in.Default, always)
 	}
-	ref, whole := c.stored(kind, key, true), ""
+	ref, whole := c.stored(kind, key, nil), ""
 	c.Wanted = append(c.Wanted, ref.Name)
 	if len(t) > 1 {
 		whole = ", with what stands around the input"
@@ -224,20 +224,22 @@ func (c *conversion) keep(kind, key, text string, secret bool) (secrets.Ref, err
 	default:
 		c.note("%s is kept in the store: a configuration file might give it back in another form", what)
 	}
-	ref := c.stored(kind, key, false)
-	c.Secrets[ref.Name] = secrets.New(line)
+	value := secrets.New(line)
+	ref := c.stored(kind, key, &value)
+	c.Secrets[ref.Name] = value
 	return ref, nil
 }
 
-// stored is a reference to a name in the store that is still free; held: the one that is there may be meant.
-func (c *conversion) stored(kind, key string, held bool) secrets.Ref {
+// stored is a reference to a name in the store that is still free, or has this value already; nil: it is not known, and the one
+// that is there may be meant.
+func (c *conversion) stored(kind, key string, value *secrets.Secret) secrets.Ref {
 	base := secretName(c.to.Name, kind, key)
 	name, had := c.had(base)
-	for n := 2; !had && c.uses(name, held); n++ {
+	for n := 2; !had && c.uses(name, value); n++ {
 		end := fmt.Sprintf("-%d", n)
 		name = base[:min(len(base), maxSecret-len(end))] + end
 	}
-	if !had && name != base && c.Held != nil && c.Held(base) {
+	if !had && name != base && value != nil && c.other(base, *value) {
 		c.note("the store has %s already, which stays as it is: this one is kept as %s", base, name)
 	}
 	return secrets.Ref{Kind: secrets.Stored, Name: name}
@@ -276,10 +278,10 @@ func (c *conversion) given(name string) bool {
 	return taken || slices.Contains(c.Wanted, name)
 }
 
-// uses reports whether this server, or one of another name in the configuration, has a secret of that name, or, unless held, the
-// store has.
-func (c *conversion) uses(name string, held bool) bool {
+// uses reports whether this server, or one of another name in the configuration, has a secret of that name, or the store has it
+// with another value.
+func (c *conversion) uses(name string, value *secrets.Secret) bool {
 	return c.given(name) || slices.ContainsFunc(c.Have.Servers, func(s *config.Server) bool {
 		return !strings.EqualFold(s.Name, c.to.Name) && s.Uses(name)
-	}) || !held && c.Held != nil && c.Held(name)
+	}) || value != nil && c.other(name, *value)
 }
