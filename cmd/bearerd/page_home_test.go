@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -159,6 +160,12 @@ func (c *console) consent(act func()) {
 	case <-time.After(peerPatience):
 		c.t.Fatalf("no window was opened; the page shows\n%s", reads(c.tab, chromedp.Text(chromedp.CSS("body"))))
 	}
+	c.within(peerPatience, "the provider's page has loaded", func() bool { // the library has a race with a page that loads as it is joined
+		all, err := chromedp.Targets(c.ctx)
+		return err == nil && slices.ContainsFunc(all, func(i *target.Info) bool {
+			return i.TargetID == id && (strings.HasPrefix(i.Title, "Sign in for ") || strings.HasSuffix(i.Title, " asks"))
+		})
+	})
 	ctx, stop := chromedp.NewContext(c.ctx, chromedp.WithTargetID(id))
 	defer stop()
 	popup := &tab{c.t, ctx}

@@ -34,7 +34,12 @@ func TestCancelledRequestWaitsForNoSession(t *testing.T) {
 	f.send(call7("tools/call"))
 	s.until("initialize", 2)
 	f.send(`{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":7}}`)
-	f.send(`{"jsonrpc":"2.0","id":8,"method":"tools/list"}`)
+	for range 2 {
+		f.send(`{"jsonrpc":"2.0","id":8,"method":"tools/list"}`)
+	}
+	if line := f.line(); !strings.Contains(line, "still open") { // so what came before it has been read
+		t.Error(line)
+	}
 	close(more)
 	f.want(result("8"))
 	if n := len(s.requests("tools/call")); n != 1 {
