@@ -15,7 +15,8 @@ demo: build ## see the main job, with nothing to install but Go
 	@./bearerd demo
 
 test: cc node peers vaultdev ## run all tests with the race detector
-	go test -race -timeout 30m ./...
+	go build -race ./...
+	go test -race -p 1 -timeout 30m ./... # one package after the other: many of them have tokens that live for seconds
 
 test-short: cc node peers ## the same without Vault, browsers and what else is slow
 	go test -race -short ./...

@@ -69,6 +69,9 @@ func (h *home) converse(t *testing.T, terminal string, steps []reply, last, end 
 	seen := 0
 	answer := func(question, keys string) {
 		eventually(t, "asked "+question, func() bool { return strings.Contains(shown.String()[seen:], question) })
+		if strings.HasPrefix(keys, "canary-of-") { // a question is told a moment before the terminal is silent
+			eventually(t, "the terminal is silent", func() bool { return !echoes(t, tty) })
+		}
 		seen = len(shown.String())
 		typed, ends := strings.CutSuffix(keys, sigterm)
 		if _, err := io.WriteString(master, typed); err != nil {
