@@ -19,8 +19,18 @@ func (b *Bridge) begin(begun chan struct{}) func(http.Header) {
 	}
 }
 
-// initialize begins a session, over the older transport if the server knows none other.
+// initialize begins a session, at another url if the present one is left before the server was asked.
 func (b *Bridge) initialize(run, ctx context.Context, c *call) error {
+	for {
+		err := b.initializeHere(run, ctx, c)
+		if _, unsent := errors.AsType[*goneError](err); !unsent || ctx.Err() != nil {
+			return err
+		}
+	}
+}
+
+// initializeHere begins a session at the present url, over the older transport if the server knows none other.
+func (b *Bridge) initializeHere(run, ctx context.Context, c *call) error {
 	b.mu.Lock()
 	before := b.session
 	b.session = session{turn: before.turn + 1, way: b.way}
@@ -35,7 +45,8 @@ func (b *Bridge) initialize(run, ctx context.Context, c *call) error {
 	old, failed := b.connect(run, ctx, &s)
 	if failed != nil {
 		b.log.Debug("it does not speak the older HTTP+SSE either", "error", failed)
-		if f, ok := errors.AsType[*failure](failed); ok && f.reason == reasonEndpoint {
+		f, ok := errors.AsType[*failure](failed)
+		if _, unsent := errors.AsType[*goneError](failed); unsent || ok && f.reason == reasonEndpoint {
 			return failed
 		}
 		return err
@@ -81,7 +92,7 @@ func (b *Bridge) attendSession(run context.Context, turn int) {
 func (b *Bridge) attendLater(run context.Context, turn int, asked func()) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.session.turn != turn || b.session.old != nil || b.session.end != nil || b.session.moved() {
+	if b.session.turn != turn || b.session.old != nil || b.session.end != nil || b.session.way.moved() {
 		return false
 	}
 	ctx, cancel := context.WithCancel(run)

@@ -119,11 +119,13 @@ func (b *Bridge) listen(run, ctx context.Context, c *call) error {
 		err := b.listenOnce(run, attempt, s, c, &at, &known)
 		cancel()
 		var f *failure
-		switch {
+		switch _, unsent := errors.AsType[*goneError](err); {
 		case answered([]*call{c}):
 			return nil
 		case ctx.Err() != nil:
 			return ctx.Err()
+		case unsent:
+			continue
 		case !known:
 			return err
 		case errors.As(err, &f) && (f.code != codeBridge || f.status != 0 && !passing(f.status)):

@@ -110,3 +110,82 @@ func TestSecondInitializeEndsTheSessionBefore(t *testing.T) {
 		t.Errorf("%s was ended", d)
 	}
 }
+
+// withheld stands for a round tripper whose token a reload takes away: a request of one method waits for it, and is answered in
+// the server's place.
+type withheld struct {
+	method string
+	asked  chan struct{}
+	taken  chan struct{}
+}
+
+func (w *withheld) RoundTrip(r *http.Request) (*http.Response, error) {
+	if r.Body == nil {
+		return http.DefaultTransport.RoundTrip(r)
+	}
+	body, _ := io.ReadAll(r.Body)
+	if !strings.Contains(string(body), `"method":"`+w.method+`"`) {
+		again := r.Clone(r.Context())
+		again.Body = io.NopCloser(strings.NewReader(string(body)))
+		return http.DefaultTransport.RoundTrip(again)
+	}
+	w.asked <- struct{}{}
+	<-w.taken
+	return &http.Response{StatusCode: http.StatusServiceUnavailable, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(
+		`{"jsonrpc":"2.0","id":7,"error":{"code":-32001,"message":"this server's settings have changed: ask again"}}`))}, nil
+}
+
+// TestEditOfTheURLBeforeAnythingIsSent: a request that waits for its token when the url changes goes to the new one.
+func TestEditOfTheURLBeforeAnythingIsSent(t *testing.T) {
+	streams := func(t *testing.T) (url, otherURL string) {
+		_, url = newFake(t)
+		_, otherURL = newFake(t)
+		return url, otherURL
+	}
+	old := func(t *testing.T) (url, otherURL string) {
+		_, url = newOldServer(t)
+		_, otherURL = newOldServer(t)
+		return url, otherURL
+	}
+	for name, test := range map[string]struct {
+		servers func(*testing.T) (url, otherURL string)
+		session bool
+		method  string
+		line    string
+		want    string
+	}{
+		"a call":              {streams, true, "tools/call", call7("tools/call"), result("7")},
+		"a call, older":       {old, true, "tools/call", call7("tools/call"), result("7")},
+		"a call, no session":  {streams, false, "tools/call", modernCall("7", "tools/call", ""), result("7")},
+		"a subscription":      {streams, false, methodListen, modernCall("7", methodListen, ""), result("7")},
+		"initialize":          {streams, false, methodInitialize, initialize, ""},
+		"initialize, older":   {old, false, methodInitialize, initialize, ""},
+		"before a session":    {streams, false, "ping", call7("ping"), result("7")},
+		"after an initialize": {streams, true, "notifications/x", `{"jsonrpc":"2.0","method":"notifications/x"}` + "\n" + call7("ping"), result("7")},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Cleanup(http.DefaultTransport.(*http.Transport).CloseIdleConnections)
+			url, otherURL := test.servers(t)
+			f := start(t, url)
+			if test.session {
+				f.initialize()
+				f.send(call7("ping"))
+				f.want(result("7"))
+			}
+			w := &withheld{test.method, make(chan struct{}), make(chan struct{})}
+			if err := f.bridge.Reach(url, w); err != nil {
+				t.Fatal(err)
+			}
+			go f.send(test.line) // read once the first has been sent
+			<-w.asked
+			f.reach(otherURL)
+			close(w.taken)
+			if line := f.line(); line != test.want && (test.want != "" || !strings.Contains(line, `"protocolVersion"`)) {
+				t.Errorf("the client got %s", line)
+			}
+			if log := f.log.String(); strings.Contains(log, "did not reach the server") {
+				t.Error(log)
+			}
+		})
+	}
+}

@@ -137,9 +137,12 @@ func (b *Bridge) sayOld(ctx context.Context, s *session, line []byte, calls []*c
 	if resp != nil {
 		_ = resp.Body.Close()
 	}
+	_, unsent := errors.AsType[*goneError](err)
 	switch {
 	case ctx.Err() != nil:
 		return ctx.Err()
+	case unsent:
+		return err
 	case s.old.closed():
 		return b.lost()
 	case err != nil:

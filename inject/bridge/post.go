@@ -12,12 +12,13 @@ import (
 	"net/http/httptrace"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"bearerd/inject/jsonrpc"
 )
 
-// goneError says that the server has not acted, since it does not know the session any more.
+// goneError says that the server has not acted, since it does not know the session any more or has another url by now.
 type goneError struct {
 	refusal error // what the server said; nil: it was not asked
 }
@@ -41,7 +42,9 @@ func (b *Bridge) send(run, ctx context.Context, line []byte, calls []*call) erro
 			return err
 		case gone.refusal != nil && b.itsOwn(calls, try > 0):
 			return gone.refusal
-		case try > 0:
+		case s.turn == 0, stateless(calls): // there is no session to set up
+			continue
+		case try > 0 && !s.way.moved():
 			return b.sayRetry(reasonSession, "has lost the session again before a message could be sent")
 		}
 		b.unsent(calls, true)
@@ -81,7 +84,7 @@ func (b *Bridge) unsent(calls []*call, unsent bool) bool {
 // once passes a message on in session s, and the answer back until each of calls has one.
 func (b *Bridge) once(run, ctx context.Context, s *session, line []byte, calls []*call) error {
 	one := only(calls)
-	if one != nil && one.modern != "" {
+	if stateless(calls) {
 		return b.stateless(ctx, line, one)
 	}
 	switch {
@@ -129,6 +132,11 @@ func (b *Bridge) discard(resp *http.Response) {
 	})
 }
 
+func stateless(calls []*call) bool {
+	one := only(calls)
+	return one != nil && one.modern != ""
+}
+
 func only(calls []*call) *call {
 	if len(calls) == 1 {
 		return calls[0]
@@ -160,13 +168,15 @@ func (b *Bridge) post(ctx context.Context, w *way, to *url.URL, line []byte, h h
 	return b.request(ctx, w, http.MethodPost, to, line, h)
 }
 
-// request makes one HTTP request. An error is ctx's or a failure.
+// request makes one HTTP request. An error is ctx's, a failure, or a goneError: w was left before anything was sent.
 func (b *Bridge) request(ctx context.Context, w *way, method string, to *url.URL, body []byte, h http.Header) (*http.Response, error) {
 	var from io.Reader
 	if body != nil {
 		from = bytes.NewReader(body)
 	}
-	r, err := http.NewRequestWithContext(ctx, method, to.String(), from)
+	var sent atomic.Bool // some of it may have been
+	traced := httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { sent.Store(true) }})
+	r, err := http.NewRequestWithContext(traced, method, to.String(), from)
 	if err != nil {
 		return nil, b.say("bad_url", "has an address that cannot be asked: %v", err)
 	}
@@ -178,6 +188,11 @@ func (b *Bridge) request(ctx context.Context, w *way, method string, to *url.URL
 	b.mu.Unlock()
 	resp, err := rt.RoundTrip(r)
 	switch {
+	case w.moved() && !sent.Load(): // its token was taken away before it had it
+		if err == nil {
+			_ = resp.Body.Close()
+		}
+		return nil, &goneError{}
 	case err == nil:
 		return resp, nil
 	case ctx.Err() != nil:

@@ -95,7 +95,7 @@ func (b *Bridge) setUp(run context.Context) error {
 		err := b.succeed(run, ctx, &now, to, &said)
 		cancel()
 		leave()
-		if s := (session{way: to}); !s.moved() {
+		if !to.moved() {
 			return err
 		}
 	}
@@ -105,7 +105,7 @@ func (b *Bridge) setUp(run context.Context) error {
 // succeed puts a session with the server at to in the place of now, unless something else has meanwhile.
 func (b *Bridge) succeed(run, ctx context.Context, now *session, to *way, said *said) error {
 	next := session{turn: now.turn + 1, way: to}
-	err := b.handshake(run, ctx, now.old != nil && !now.moved(), &next, said)
+	err := b.handshake(run, ctx, now.old != nil && !now.way.moved(), &next, said)
 	if err == nil && said.initialized != nil {
 		err = b.once(run, ctx, &next, said.initialized, nil)
 	}
@@ -124,7 +124,7 @@ func (b *Bridge) succeed(run, ctx context.Context, now *session, to *way, said *
 		b.partLater(run, next)
 		return nil
 	}
-	if before.moved() {
+	if before.way.moved() {
 		b.log.Info("the url of the server has changed: the session was set up there")
 		b.partLater(run, before)
 	} else {
@@ -140,7 +140,7 @@ func (b *Bridge) succeed(run, ctx context.Context, now *session, to *way, said *
 
 func (b *Bridge) unrenewed(ctx context.Context, err error, now *session) error {
 	what := "has lost the session, and a new one could not be set up"
-	if now.moved() {
+	if now.way.moved() {
 		what = "is at another url now, and a new session could not be set up there"
 	}
 	var f *failure

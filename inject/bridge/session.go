@@ -30,17 +30,17 @@ type session struct {
 	worked  time.Time          // when the server has last accepted a message
 }
 
-// moved reports whether the session is with a url that is not in use any more.
-func (s *session) moved() bool {
+// moved reports whether the server has another url by now.
+func (w *way) moved() bool {
 	select {
-	case <-s.way.left:
+	case <-w.left:
 		return true
 	default:
 		return false
 	}
 }
 
-func (s *session) lost() bool { return s.moved() || s.old != nil && s.old.closed() }
+func (s *session) lost() bool { return s.way.moved() || s.old != nil && s.old.closed() }
 
 // close ends the streams of a session that is not in use any more, or never came into use.
 func (s *session) close() {
@@ -132,7 +132,11 @@ func (b *Bridge) part(ctx context.Context, s *session) {
 		return
 	}
 	_ = resp.Body.Close()
-	b.log.Debug("the session was ended", "status", resp.StatusCode)
+	what := "the session was ended"
+	if resp.StatusCode/100 != 2 {
+		what = "the session was not ended"
+	}
+	b.log.Debug(what, "status", resp.StatusCode)
 }
 
 // partLater is part for a session that another one has taken the place of.

@@ -51,7 +51,7 @@ func (u *Upstream) RoundTrip(r *http.Request) (*http.Response, error) {
 	to := *r.URL
 	to.User, to.Fragment, to.RawFragment = u.route.target.User, "", ""
 	resp, err := u.route.forward(r, &to, "", body)
-	if next := u.next.Load(); errors.Is(err, engine.ErrGone) && next != nil && sameOrigin(r.URL, next.route.target) {
+	for next := u.next.Load(); errors.Is(err, engine.ErrGone) && next != nil && sameOrigin(r.URL, next.route.target); next = next.next.Load() {
 		resp, err = next.route.forward(r, &to, "", body) // nothing was sent: it had no token yet
 	}
 	if err != nil && r.Context().Err() == nil {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -110,5 +111,30 @@ func TestUpstreamEndsWithItsContext(t *testing.T) {
 	if resp, err := u.RoundTrip(r); !errors.Is(err, context.Canceled) {
 		_ = resp.Body.Close()
 		t.Errorf("%v", err)
+	}
+}
+
+// A request that has no token when the settings were edited, and edited again, is sent by the last.
+func TestUpstreamYieldsToTheLast(t *testing.T) {
+	f := newFixture(t)
+	up := upstream(t, f.wantsToken("Bearer", say("ok")))
+	chain := make([]*Upstream, 3)
+	for i := range chain {
+		s := f.server("search", up.URL)
+		s.OAuth.Scope = strconv.Itoa(i)
+		cfg := *f.cfg
+		cfg.Servers = append(cfg.Servers, s)
+		plan := f.engine.Prepare(&cfg)
+		chain[i] = must(NewUpstream(s, plan.Source("search"), f.resolve, f.proxy.log))(t)
+		t.Cleanup(chain[i].Close)
+		if i > 0 {
+			chain[i-1].Yield(chain[i])
+		}
+		plan.Commit()
+	}
+	resp := must(chain[0].RoundTrip(must(http.NewRequestWithContext(t.Context(), http.MethodPost, up.URL, strings.NewReader(call)))(t)))(t)
+	defer resp.Body.Close()
+	if body := string(must(io.ReadAll(resp.Body))(t)); body != "ok" {
+		t.Errorf("%d %s", resp.StatusCode, body)
 	}
 }
