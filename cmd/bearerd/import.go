@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -108,7 +109,10 @@ func (o *importing) read(args []string, format *clients.Format) (err error) {
 	world := importer.World{Have: o.place.cfg, Lookup: os.LookupEnv, Read: os.ReadFile, Ask: answers.ask, Compare: store.compare}
 	world.Home, _ = os.UserHomeDir()
 	plan := importer.New(world)
-	for _, path := range args {
+	for i, path := range args {
+		if slices.Contains(args[:i], path) {
+			continue
+		}
 		if path == "-" && o.write {
 			return usage{errors.New("--write needs a file: what comes from stdin cannot be rewritten")}
 		}

@@ -181,6 +181,10 @@ func TestImportWritesThroughALink(t *testing.T) {
 	if b, _ := os.ReadFile(old); string(b) != "an older one" {
 		t.Error("the older backup was replaced")
 	}
+	h.write("real.json", oneSecretServer)
+	if said := h.importJSON(0, "--write", "--format", "cursor", file, file); len(said.Files) != 1 || said.Files[0].Backup != old+"-2" {
+		t.Errorf("the same again, named twice: %+v", said)
+	}
 }
 
 // TestImportAsksForInputs takes them from the environment here, as there is no terminal.

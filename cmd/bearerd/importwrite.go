@@ -49,18 +49,22 @@ func (f *imported) replace(launches map[string]clients.Launch, note io.Writer) (
 	if _, other := disk.Foreign(info); other {
 		return "", fmt.Errorf("%s belongs to another user, and was not rewritten", path)
 	}
-	if backup, err = keepBefore(path, f.data); err != nil {
+	backup, made, err := keepBefore(path, f.data)
+	if err != nil {
 		return "", fmt.Errorf("%s was not rewritten, as it cannot be kept as it was: %w", path, err)
 	}
 	if err := replaceKept(path, f.data, text, info.Mode().Perm(), note); err != nil {
-		return "", errors.Join(err, os.Remove(backup))
+		if made {
+			err = errors.Join(err, os.Remove(backup))
+		}
+		return "", err
 	}
 	f.left = importer.Left(text, f.taken)
 	return backup, nil
 }
 
-// keepBefore writes a file as it was beside it, under a name that is free.
-func keepBefore(path string, data []byte) (backup string, err error) {
+// keepBefore writes a file as it was beside it, under a name that is free, unless that has been done before.
+func keepBefore(path string, data []byte) (backup string, made bool, err error) {
 	for n := 1; ; n++ {
 		backup = path + ".before-bearerd"
 		if n > 1 {
@@ -68,20 +72,41 @@ func keepBefore(path string, data []byte) (backup string, err error) {
 		}
 		f, err := os.OpenFile(backup, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 		if errors.Is(err, fs.ErrExist) {
+			if holds(backup, data) {
+				return backup, false, nil
+			}
 			continue
 		}
 		if err != nil {
-			return "", err
+			return "", false, err
 		}
 		_, err = f.Write(data)
 		if err = errors.Join(err, f.Sync(), f.Close()); err == nil {
 			err = disk.SyncFolder(filepath.Dir(path))
 		}
 		if err != nil {
-			return "", errors.Join(err, os.Remove(backup))
+			return "", false, errors.Join(err, os.Remove(backup))
 		}
-		return backup, nil
+		return backup, true, nil
 	}
+}
+
+// holds reports whether a backup is a whole one of data, for its owner alone.
+func holds(backup string, data []byte) bool {
+	info, err := os.Lstat(backup)
+	if err != nil || !info.Mode().IsRegular() || info.Mode().Perm()&0o077 != 0 || info.Size() != int64(len(data)) {
+		return false
+	}
+	if _, other := disk.Foreign(info); other {
+		return false
+	}
+	f, err := os.OpenFile(backup, os.O_RDWR, 0)
+	if err != nil {
+		return false
+	}
+	defer func() { _ = f.Close() }()
+	text, err := io.ReadAll(f)
+	return err == nil && bytes.Equal(text, data) && f.Sync() == nil // whoever wrote it may have been killed before
 }
 
 // answers are what a person says to the inputs of a client's file. Each is asked for once.

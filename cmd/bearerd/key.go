@@ -85,8 +85,7 @@ func tellRotated(w io.Writer, done admin.Rotated) {
 	say := func(format string, args ...any) { _, _ = fmt.Fprintf(w, format+"\n", args...) }
 	by := "now"
 	if done.Until.IsZero() {
-		say("The local keys are new. Those before are refused from now on. Requests and streams that are open go on until they end:")
-		say("restart the daemon, if one runs, to cut them.")
+		say("The local keys are new. Those before are refused from now on; requests and streams that they have opened are cut.")
 	} else {
 		by = "by then"
 		say("The local keys are new. Those before are taken until %s.", done.Until.Local().Format(time.DateTime))

@@ -120,8 +120,8 @@ var described = []struct {
 	}},
 	{"key rotate", words{
 		"makes new [local keys](delivery.md#local-callers) for all servers and clients: `client-config` " +
-			"prints them. Those before are taken for another day; with `--now` they are refused at once, but " +
-			"requests and streams that are open go on",
+			"prints them. Those before are taken for another day; with `--now` they are refused at once, and " +
+			"requests and streams that they have opened are cut",
 		"bearerd key rotate --now\nbearerd client-config tickets --for cursor",
 	}},
 	{"admin-key", words{

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"bearerd/inject/peer"
+	"bearerd/secrets"
 )
 
 // conn is a connection of a caller. It counts against max_connections until it is closed.
@@ -17,14 +18,15 @@ type conn struct {
 	net.Conn
 	peer    *peer.User // of a unix socket; nil: not known
 	front   *front
-	base    *base                 // that has it; nil: the fast path
-	pending []byte                // read already: net/http reads it first
-	early   atomic.Pointer[early] // what upstream has answered to the request in pending; nil: that was not sent
-	idle    atomic.Int64          // since when, in Unix nanoseconds, below 0 before its first request; 0: a request is under way
-	writing atomic.Int64          // since when a piece of an answer is written, in Unix nanoseconds; 0: none is
-	fast    atomic.Bool           // it is not net/http's
-	cut     atomic.Value          // a func(), called when it is closed: ends what is under way for it
-	blind   atomic.Bool           // of the fast path, see watch
+	base    *base                          // that has it; nil: the fast path
+	pending []byte                         // read already: net/http reads it first
+	early   atomic.Pointer[early]          // what upstream has answered to the request in pending; nil: that was not sent
+	idle    atomic.Int64                   // since when, in Unix nanoseconds, below 0 before its first request; 0: a request is under way
+	writing atomic.Int64                   // since when a piece of an answer is written, in Unix nanoseconds; 0: none is
+	fast    atomic.Bool                    // it is not net/http's
+	cut     atomic.Value                   // a func(), called when it is closed: ends what is under way for it
+	blind   atomic.Bool                    // of the fast path, see watch
+	root    atomic.Pointer[secrets.Secret] // of the key that its last request has shown; nil: none was asked for
 	closed  atomic.Bool
 	once    sync.Once
 }
@@ -60,6 +62,12 @@ func (c *conn) overdue(now time.Time) bool {
 		return now.UnixNano()+idle > int64(limits.HeadTimeout)
 	}
 	return now.UnixNano()-idle > int64(limits.IdleTimeout)
+}
+
+// lost reports whether a request is under way that a key has opened which a rotation has made worthless.
+func (c *conn) lost(keys Keys) bool {
+	root := c.root.Load()
+	return root != nil && c.idle.Load() == 0 && !keys.take(root)
 }
 
 func (c *conn) Close() error {
@@ -106,6 +114,7 @@ func (c *conn) CloseWrite() error {
 // rests notes that the connection waits for a request, or that one is under way.
 func (c *conn) rests(idle bool) {
 	if idle {
+		c.root.Store(nil) // before the next request shows its own
 		c.idle.Store(time.Now().UnixNano())
 	} else {
 		c.idle.Store(0)
@@ -122,6 +131,7 @@ func connOf(ctx context.Context) *conn {
 
 // conns are the open connections of all fronts.
 type conns struct {
+	keys    Keys
 	lookout lookout
 	busy    atomic.Int64 // requests that the fast path has under way
 
@@ -176,15 +186,15 @@ func (cs *conns) leave(c *conn) {
 // sweepEvery is how exact the limits of time are that sweep holds.
 const sweepEvery = 500 * time.Millisecond
 
-// sweep cuts the connections that are overdue, and those whose caller has left where net/http does not see it: behind a request
-// that came too early. Looking at all of them now and then costs less than deadlines, which each request
+// sweep cuts the connections that are overdue, those with a request or stream whose key is not taken any more, and those whose
+// caller has left where net/http does not see it: behind a request that came too early. Looking at all of them now and then costs less than deadlines, which each request
 // would have to move.
 func (cs *conns) sweep() {
 	var cut []*conn
 	cs.mu.Lock()
 	now := time.Now()
 	for c := range cs.open {
-		if c.overdue(now) || (c.blind.Load() || !c.fast.Load()) && c.idle.Load() == 0 && c.hungUp() {
+		if c.overdue(now) || c.lost(cs.keys) || (c.blind.Load() || !c.fast.Load()) && c.idle.Load() == 0 && c.hungUp() {
 			cut = append(cut, c)
 		}
 	}

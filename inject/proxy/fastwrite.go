@@ -64,7 +64,7 @@ func (l *lane) commonRequest(rt *route) bool {
 
 // caller is what the guard looks at.
 func (l *lane) caller() caller {
-	c := caller{host: string(l.req.Host), peer: l.conn.peer}
+	c := caller{host: string(l.req.Host), peer: l.conn.peer, conn: l.conn}
 	for _, f := range l.req.Fields {
 		switch {
 		case f.Is("origin"):

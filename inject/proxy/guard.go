@@ -11,6 +11,7 @@ import (
 
 	"bearerd/config"
 	"bearerd/inject/peer"
+	"bearerd/secrets"
 )
 
 // guard decides who may use a server: pages of other sites (Host against DNS rebinding, Origin against cross-site
@@ -29,12 +30,13 @@ type caller struct {
 	origins       []string   // each Origin header
 	authorization string     // the first Authorization header
 	peer          *peer.User // of a unix socket; nil: not known
+	conn          *conn      // nil: none of a front
 }
 
 func callerOf(r *http.Request) caller {
 	c := caller{host: r.Host, origins: r.Header["Origin"], authorization: r.Header.Get("Authorization")}
-	if conn := connOf(r.Context()); conn != nil {
-		c.peer = conn.peer
+	if c.conn = connOf(r.Context()); c.conn != nil {
+		c.peer = c.conn.peer
 	}
 	return c
 }
@@ -56,11 +58,20 @@ func (g *guard) refusal(c caller) (client, why string) {
 	case g.local.LocalAuth == "none":
 		return "anyone", ""
 	}
-	client, ok := g.known.client(g.keys, g.server, c.authorization)
-	if !ok {
+	client, root := g.known.client(g.keys, g.server, c.authorization)
+	if root == nil || !c.opened(g.keys, root) {
 		return "", "a local key is needed as Authorization: Bearer KEY: `bearerd client-config " + g.server + "` prints it"
 	}
 	return client, ""
+}
+
+// opened notes whose key the connection lives by: it is cut when that is lost. False: it has just been lost.
+func (c *caller) opened(keys Keys, root *secrets.Secret) bool {
+	if c.conn == nil {
+		return true
+	}
+	c.conn.root.Store(root) // before the look: a rotation in between finds it, or is found
+	return keys.take(root)
 }
 
 // stranger says why a user may not call over a unix socket; "": bearerd's own and root may, the socket's group, and everybody

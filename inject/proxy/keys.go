@@ -48,6 +48,9 @@ func newRoot() secrets.Secret {
 	return secrets.New(string(fresh))
 }
 
+// KeyPrefix is what local keys begin with, and no other secret.
+const KeyPrefix = "brd_"
+
 // Issue derives the key of a client, whose name holds no dot and at most 64 characters, for a server.
 func (k Keys) Issue(server, client string) secrets.Secret {
 	return keyOf(k.ring.roots.Load().present, server, client)
@@ -55,7 +58,7 @@ func (k Keys) Issue(server, client string) secrets.Secret {
 
 func keyOf(root secrets.Secret, server, client string) secrets.Secret {
 	sum := sign(root, strings.ToLower(server), client)
-	return secrets.New("brd_" + client + "." + base64.RawURLEncoding.EncodeToString(sum))
+	return secrets.New(KeyPrefix + client + "." + base64.RawURLEncoding.EncodeToString(sum))
 }
 
 // sign is the MAC of words of which none but the last can hold a NUL.
@@ -73,6 +76,13 @@ func (k Keys) mark(server, origin, path string) string {
 
 // graced reports whether the keys before are still taken.
 func (r *roots) graced() bool { return !r.before.IsZero() && time.Now().Before(r.until) }
+
+// take reports whether keys of a root are taken.
+func (k Keys) take(root *secrets.Secret) bool {
+	r := k.ring.roots.Load()
+	return root == &r.present || equal(root.Reveal(), r.present.Reveal()) == 1 ||
+		r.graced() && equal(root.Reveal(), r.before.Reveal()) == 1
+}
 
 // equal compares in constant time: 1 if both are the same.
 func equal(a, b string) int { return subtle.ConstantTimeCompare([]byte(a), []byte(b)) }

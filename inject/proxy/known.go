@@ -29,14 +29,14 @@ type candidates struct {
 	present, before secrets.Secret // before is taken as long as the roots are graced
 }
 
-// client checks an Authorization value and tells whose key it is. The time that it takes tells nothing of the right keys, nor
-// from which root the one that was shown comes.
-func (m *known) client(keys Keys, server, authorization string) (client string, ok bool) {
+// client checks an Authorization value and tells whose key it is, and from which root; nil: it is none. The time that it takes
+// tells nothing of the right keys.
+func (m *known) client(keys Keys, server, authorization string) (client string, root *secrets.Secret) {
 	scheme, key, _ := strings.Cut(authorization, " ")
 	key = strings.TrimLeft(key, " ") // RFC 9110 §11.4: one or more of them
-	name, _, found := strings.Cut(strings.TrimPrefix(key, "brd_"), ".")
+	name, _, found := strings.Cut(strings.TrimPrefix(key, KeyPrefix), ".")
 	if !found || len(name) > 64 || !strings.EqualFold(scheme, "Bearer") {
-		return "", false
+		return "", nil
 	}
 	r, last := keys.ring.roots.Load(), m.seen.Load()
 	if last == nil || last.of != r {
@@ -46,17 +46,20 @@ func (m *known) client(keys Keys, server, authorization string) (client string, 
 	if !remembered {
 		c = r.candidates(server, name)
 	}
-	right := equal(key, c.present.Reveal())
+	present, before := equal(key, c.present.Reveal()), 0
 	if r.graced() {
-		right |= equal(key, c.before.Reveal())
+		before = equal(key, c.before.Reveal())
 	}
-	if right != 1 {
-		return "", false
+	if present|before != 1 {
+		return "", nil
 	}
 	if !remembered {
 		m.remember(last, c)
 	}
-	return c.client, true
+	if present == 1 {
+		return c.client, &r.present
+	}
+	return c.client, &r.before
 }
 
 func (r *roots) candidates(server, client string) candidates {

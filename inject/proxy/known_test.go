@@ -20,14 +20,14 @@ func TestKnownIsBounded(t *testing.T) {
 		client := fmt.Sprintf("c%d", i)
 		right := "Bearer " + k.Issue("s", client).Reveal()
 		for range 2 {
-			if name, ok := m.client(k, "s", right); !ok || name != client {
-				t.Fatalf("%s: %q, %t", client, name, ok)
+			if name, root := m.client(k, "s", right); root == nil || name != client {
+				t.Fatalf("%s: %q", client, name)
 			}
 		}
-		if _, ok := m.client(k, "s", right[:len(right)-1]+"!"); ok {
+		if _, root := m.client(k, "s", right[:len(right)-1]+"!"); root != nil {
 			t.Fatal("a wrong key of a known client is taken")
 		}
-		if _, ok := m.client(k, "s", fmt.Sprintf("Bearer brd_x%d.x", i)); ok {
+		if _, root := m.client(k, "s", fmt.Sprintf("Bearer brd_x%d.x", i)); root != nil {
 			t.Fatal("a wrong key is taken")
 		}
 		if n := len(m.seen.Load().keys); n > maxSeen {
@@ -47,8 +47,8 @@ func TestSpacesBeforeAKey(t *testing.T) {
 		"Bearer " + key: true, "Bearer  " + key: true, "bearer    " + key: true, "Bearer\t" + key: false, "Bearer \t" + key: false,
 		"Bearer" + key: false, key: false, " Bearer " + key: false, "Bearer " + key + " ": false, "Bearer x" + key: false,
 	} {
-		if _, ok := m.client(k, "s", shown); ok != want {
-			t.Errorf("%q: %t", strings.Replace(shown, key, "KEY", 1), ok)
+		if _, root := m.client(k, "s", shown); (root != nil) != want {
+			t.Errorf("%q: %t", strings.Replace(shown, key, "KEY", 1), root != nil)
 		}
 	}
 }
@@ -57,9 +57,9 @@ func TestSpacesBeforeAKey(t *testing.T) {
 func TestKnownKeepsNoBuffer(t *testing.T) {
 	k, m := NewKeys(), &known{}
 	buffer := []byte("Bearer " + k.Issue("s", "claude").Reveal())
-	name, ok := m.client(k, "s", unsafe.String(&buffer[0], len(buffer)))
+	name, root := m.client(k, "s", unsafe.String(&buffer[0], len(buffer)))
 	clear(buffer)
-	if again, right := m.client(k, "s", "Bearer "+k.Issue("s", "claude").Reveal()); !ok || !right || name != "claude" || again != "claude" {
+	if again, same := m.client(k, "s", "Bearer "+k.Issue("s", "claude").Reveal()); root == nil || same == nil || name != "claude" || again != "claude" {
 		t.Errorf("got %q, then %q", name, again)
 	}
 }
@@ -80,7 +80,7 @@ func TestKnownBesideRotations(t *testing.T) {
 				default:
 				}
 				client := fmt.Sprintf("c%d", (i+n)%5)
-				if _, ok := m.client(k, "s", wrong); ok {
+				if _, root := m.client(k, "s", wrong); root != nil {
 					t.Error("a wrong key is taken")
 					return
 				}
@@ -91,13 +91,13 @@ func TestKnownBesideRotations(t *testing.T) {
 	for range 50 {
 		key := "Bearer " + k.Issue("s", "mine").Reveal()
 		must(k.Rotate(t.Context(), store, false))(t)
-		if _, ok := m.client(k, "s", key); !ok {
+		if _, root := m.client(k, "s", key); root == nil {
 			t.Error("a key of the day before is refused")
 		}
 	}
 	last := "Bearer " + k.Issue("s", "mine").Reveal()
 	must(k.Rotate(t.Context(), store, true))(t)
-	if _, ok := m.client(k, "s", last); ok {
+	if _, root := m.client(k, "s", last); root != nil {
 		t.Error("a key of before is taken after --now")
 	}
 	close(stop)

@@ -69,7 +69,7 @@ func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // New makes a proxy without listeners.
 func New(keys Keys, resolve *secrets.Resolver, log *slog.Logger) *Proxy {
 	p := &Proxy{keys: keys, resolve: resolve, log: log, fronts: map[string]*front{}, ending: map[*front]bool{},
-		conns: &conns{open: map[*conn]struct{}{}}}
+		conns: &conns{keys: keys, open: map[*conn]struct{}{}}}
 	p.budget.left.Store(replayBudget)
 	p.servers.Store(&map[string]*route{})
 	return p

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io"
 	"net/http"
 	"path/filepath"
 	"strings"
@@ -17,8 +18,8 @@ import (
 
 // accepts reports whether a key opens a server, at a guard that has seen nothing.
 func accepts(k Keys, server, key string) bool {
-	_, ok := (&known{}).client(k, server, "Bearer "+key)
-	return ok
+	_, root := (&known{}).client(k, server, "Bearer "+key)
+	return root != nil
 }
 
 // shelf is a store in memory.
@@ -253,5 +254,60 @@ func TestRotateAtOnce(t *testing.T) {
 	}
 	if taken != 2 {
 		t.Errorf("%d of the keys made are taken, not those of the last two", taken)
+	}
+}
+
+// What a key has opened ends when it is not taken any more, and not before.
+func TestLostKeyCutsWhatItHasOpened(t *testing.T) {
+	for name, kind := range map[string]struct{ fast, h2 bool }{"fast path": {fast: true}, "net/http": {}, "h2c": {h2: true}} {
+		t.Run(name, func(t *testing.T) {
+			f := newFixture(t)
+			f.cfg.Proxy.FastPath = kind.fast
+			if kind.h2 {
+				p := &http.Protocols{}
+				p.SetUnencryptedHTTP2(true)
+				f.client.Transport = &http.Transport{Protocols: p}
+				t.Cleanup(f.client.CloseIdleConnections)
+			}
+			const event = "data: 1\n\n"
+			more, ended := make(chan struct{}), make(chan struct{}, 1)
+			up := upstream(t, func(w http.ResponseWriter, r *http.Request) {
+				for c := events(w); ; {
+					select {
+					case <-more:
+						_, _ = io.WriteString(w, event)
+						_ = c.Flush()
+					case <-r.Context().Done():
+						ended <- struct{}{}
+						return
+					}
+				}
+			})
+			store := newShelf()
+			f.proxy.keys.ring.roots.Store(must(LoadKeys(t.Context(), store))(t).ring.roots.Load())
+			f.serve(plain("search", up.URL))
+			ctx, cancel := context.WithTimeout(t.Context(), patient)
+			defer cancel()
+			resp := f.open(ctx, http.MethodPost, "search")
+			defer resp.Body.Close()
+			hear := func() {
+				more <- struct{}{}
+				must(io.ReadFull(resp.Body, make([]byte, len(event))))(t)
+			}
+			hear()
+			must(f.proxy.keys.Rotate(t.Context(), store, false))(t)
+			f.proxy.conns.sweep()
+			hear() // within its day
+			must(f.proxy.keys.Rotate(t.Context(), store, true))(t)
+			if _, err := io.ReadAll(resp.Body); err == nil || ctx.Err() != nil {
+				t.Errorf("the stream was not cut: %v", err)
+			}
+			receive(t, ended, "the end of the request to upstream")
+			if again := f.open(t.Context(), http.MethodPost, "search"); again.StatusCode != http.StatusOK {
+				t.Errorf("with the new key: %s", again.Status)
+			} else {
+				_ = again.Body.Close()
+			}
+		})
 	}
 }

@@ -83,8 +83,8 @@ func New(w World) *Plan {
 func (p *Plan) Take(file *clients.File, origin string) (list []Taken) {
 	p.format, p.origin = file.Format, origin
 	for _, s := range file.Servers {
-		t := Taken{Own: usesBearerd(s, p.Have)}
-		if !t.Own {
+		var t Taken
+		if t.Own, t.Notes = usesBearerd(s, p.Have); !t.Own {
 			t = p.take(s)
 		}
 		t.Name, t.At = s.Name, s.At

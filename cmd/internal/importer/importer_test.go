@@ -9,6 +9,7 @@ import (
 
 	"bearerd/cmd/internal/clients"
 	"bearerd/config"
+	"bearerd/inject/proxy"
 	"bearerd/secrets"
 )
 
@@ -281,11 +282,13 @@ func TestMCPRemote(t *testing.T) {
 
 func TestUsesBearerd(t *testing.T) {
 	have := &config.Config{Proxy: config.DefaultProxy(), Servers: []*config.Server{{Name: "a"}, {Name: "b", Listen: "127.0.0.1:9"}}}
+	key := proxy.NewKeys().Issue("a", "claude").Reveal()
 	for name, c := range map[string]struct {
 		s    clients.Server
 		want bool
 	}{
 		"exec":        {program("x", "/usr/bin/bearerd", "exec", "a"), true},
+		"none such":   {program("x", "/usr/bin/bearerd", "exec", "gone"), true},
 		"windows":     {program("x", `C:\bin\Bearerd.exe`, "exec", "-c", "p", "a"), true},
 		"npx":         {program("x", "npx", "-y", "bearerd@1", "exec", "a"), true},
 		"other verb":  {program("x", "bearerd", "run"), false},
@@ -293,10 +296,14 @@ func TestUsesBearerd(t *testing.T) {
 		"proxy":       {remoteServer("x", "http://127.0.0.1:7411/a", nil), true},
 		"no server":   {remoteServer("x", "http://127.0.0.1:7411/c", nil), false},
 		"own listen":  {remoteServer("x", "http://127.0.0.1:9/mcp", nil), true},
-		"a local key": {remoteServer("x", "http://h/mcp", map[string]clients.Text{"Authorization": plain("Bearer brl_x")}), true},
+		"a local key": {remoteServer("x", "http://h/mcp", map[string]clients.Text{"Authorization": plain("Bearer " + key)}), true},
 	} {
-		if got := usesBearerd(c.s, have); got != c.want {
-			t.Errorf("%s: %v", name, got)
+		own, notes := usesBearerd(c.s, have)
+		if own != c.want {
+			t.Errorf("%s: %v", name, own)
+		}
+		if said := fmt.Sprint(notes); strings.Contains(said, "no server of this configuration has that name") != (name == "none such") {
+			t.Errorf("%s: %s", name, said)
 		}
 	}
 }

@@ -3,6 +3,8 @@ package importer
 import (
 	"regexp"
 	"strings"
+
+	"bearerd/inject/proxy"
 )
 
 var (
@@ -35,7 +37,7 @@ func holdsTaken(line string, taken []Taken) bool {
 
 // lineLooksSecret passes over variables and inputs, and over the local keys that a client has of bearerd.
 func lineLooksSecret(line string) bool {
-	passed := func(text string) bool { return strings.Contains(text, "$") || strings.Contains(text, "brl_") }
+	passed := func(text string) bool { return strings.Contains(text, "$") || strings.Contains(text, proxy.KeyPrefix) }
 	for _, at := range quotedText.FindAllStringSubmatch(line, -1) {
 		if !passed(at[1]) && looksSecret(at[1]) {
 			return true

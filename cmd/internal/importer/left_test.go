@@ -13,7 +13,7 @@ func TestLeft(t *testing.T) {
   "apiKey": "CANARY-kept",
   "note": "as xCANARY-takenx",
   "one": {"command": "bearerd", "args": ["exec", "-c", "/home/a/.config/x.hcl", "one"]},
-  "two": {"headers": {"Authorization": "Bearer brl_0123456789"}, "env": {"API_KEY": "${API_KEY}", "LOG": "debug"}},
+  "two": {"headers": {"Authorization": "Bearer brd_0123456789"}, "env": {"API_KEY": "${API_KEY}", "LOG": "debug"}},
   "zap": "https://mcp.zapier.com/api/mcp/s/NDhkZmQ1YjQtZmYyMi00abcdefSEKRITPATH0123456789/mcp",
   token = 'CANARY-toml'
 }`

@@ -9,6 +9,7 @@ import (
 
 	"bearerd/cmd/internal/clients"
 	"bearerd/config"
+	"bearerd/inject/proxy"
 )
 
 // The longest names that a server and a secret may have.
@@ -55,8 +56,8 @@ func secretName(server, kind, key string) string {
 	return name + key[:min(len(key), maxSecret-len(name))]
 }
 
-// usesBearerd reports whether an entry starts bearerd, or asks its proxy.
-func usesBearerd(s clients.Server, have *config.Config) bool {
+// usesBearerd reports whether an entry starts bearerd, or asks its proxy. A note says what is wrong with that.
+func usesBearerd(s clients.Server, have *config.Config) (own bool, notes []string) {
 	if command, ok := s.Command.Plain(); ok && len(s.Command) > 0 {
 		at := -1
 		if isBearerd(command) {
@@ -69,19 +70,34 @@ func usesBearerd(s clients.Server, have *config.Config) bool {
 				at = len(words) - 1
 			}
 		}
-		return at >= 0 && slices.Contains(words[at+1:], "exec")
+		if at < 0 || !slices.Contains(words[at+1:], "exec") {
+			return false, nil
+		}
+		return true, unknownServer(words[at+1:], have)
 	}
-	if text, _ := s.Headers["Authorization"].Plain(); strings.HasPrefix(text, "Bearer brl_") {
-		return true
+	if text, _ := s.Headers["Authorization"].Plain(); strings.HasPrefix(text, "Bearer "+proxy.KeyPrefix) {
+		return true, nil
 	}
 	text, _ := s.URL.Plain()
 	u, err := url.Parse(text)
 	if err != nil || u.Host == "" {
-		return false
+		return false, nil
 	}
 	return slices.ContainsFunc(have.Servers, func(known *config.Server) bool {
 		return u.Host == known.Listen || u.Host == have.Proxy.Listen && strings.TrimSuffix(u.Path, "/") == "/"+known.Name
-	})
+	}), nil
+}
+
+// unknownServer says that the server which bearerd is told to start is not configured. Words with options may mean
+// another configuration.
+func unknownServer(words []string, have *config.Config) []string {
+	if len(words) < 2 || words[0] != "exec" || slices.ContainsFunc(words, func(w string) bool { return strings.HasPrefix(w, "-") }) {
+		return nil
+	}
+	if slices.ContainsFunc(have.Servers, func(known *config.Server) bool { return strings.EqualFold(known.Name, words[1]) }) {
+		return nil
+	}
+	return []string{fmt.Sprintf("it starts `bearerd exec %s`, but no server of this configuration has that name", words[1])}
 }
 
 // isBearerd reports whether a word names the program.

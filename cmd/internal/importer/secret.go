@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"unicode"
+
+	"bearerd/inject/proxy"
 )
 
 // secretWords are the words in the name of a variable, a header or a flag by which its value is taken for a secret. Too many
@@ -82,7 +84,7 @@ func secretValue(name, value string) bool {
 // known are the forms of secrets that are told by themselves.
 var known = regexp.MustCompile(`(?:^|[\s"'=:,;/])(?:gh[pousr]_|github_pat_|glpat-|gl[a-z]{2,5}-|sk-|sk_|[pr]k_(?:live|test)_|xox[a-z]-|xapp-|AKIA|ASIA|` +
 	`ya29\.|AIza|npm_|hf_|pypi-|dop_v1_|shp[a-z]{2}_|SG\.|lin_api_|lin_oauth_|ntn_|secret_|figd_|tvly-|pplx-|gsk_|r8_|nvapi-|sq0|EAAC|hvs\.|` +
-	`brl_|ATATT|AGE-SECRET-KEY-)[A-Za-z0-9_-]{6}|eyJ[A-Za-z0-9_-]{10,}\.|-----BEGIN |(?i:(?:^|[\s:,])(?:bearer|basic|token) +[^\s$]{6})|` +
+	proxy.KeyPrefix + `|ATATT|AGE-SECRET-KEY-)[A-Za-z0-9_-]{6}|eyJ[A-Za-z0-9_-]{10,}\.|-----BEGIN |(?i:(?:^|[\s:,])(?:bearer|basic|token) +[^\s$]{6})|` +
 	`(?i:password|passwd|pwd|secret|accountkey|sharedaccesskey|api[_-]?key|token)(?:=|: +)[^\s&;,]`)
 
 // looksSecret reports whether a value is one by its looks.
