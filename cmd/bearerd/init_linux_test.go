@@ -112,8 +112,10 @@ var (
 		"refresh": slices.Concat(atURL, []reply{
 			{"sign in?", 4, ""}, {"Client id", 0, "mine"}, {"secret", 0, "canary-of-init"}, {"efresh", 0, "canary-of-refresh"},
 			{"Token URL", 0, "https://as.example.com/token"}}, files),
-		"none":          slices.Concat(atURL, []reply{{"sign in?", 5, ""}}),
-		"local none":    slices.Concat(local, []reply{{"sign in?", 5, ""}}),
+		"key":           slices.Concat(atURL, []reply{{"sign in?", 5, ""}, {"The key", 0, "canary-of-init"}, {"header", 0, ""}}, files),
+		"local key":     slices.Concat(local, []reply{{"sign in?", 5, ""}, {"The key", 0, "canary-of-init"}, {"variable", 0, "API_KEY"}}, files),
+		"none":          slices.Concat(atURL, []reply{{"sign in?", 6, ""}}),
+		"local none":    slices.Concat(local, []reply{{"sign in?", 6, ""}}),
 		"local machine": slices.Concat(local, machine, files),
 		"local browser": slices.Concat(local, []reply{{"sign in?", 1, ""}, {"found out", 0, "https://mcp.example.com"}}, files),
 	}
@@ -129,7 +131,7 @@ func TestInitWritesWhatCheckAccepts(t *testing.T) {
 				h := newHome(t)
 				h.private("canary-of-init", "canary-of-refresh")
 				r := h.converse(t, terminal, steps, "rite this", "\r")
-				if terminal != "screen" && !strings.Contains(r.stderr, "OAUTH_GRANT_TYPE") && !strings.Contains(name, "none") {
+				if terminal != "screen" && !strings.Contains(r.stderr, "OAUTH_GRANT_TYPE") && !strings.Contains(name, "none") && !strings.Contains(name, "key") {
 					t.Errorf("the file was not shown:\n%s", r.stderr)
 				}
 				if r.code != 0 || !strings.Contains(r.stdout, "bearerd check") {
@@ -153,7 +155,7 @@ func TestInitWritesWhatCheckAccepts(t *testing.T) {
 				if strings.Contains(name, "machine") && s.OAuth.ClientID != `we"ird $${x} id` {
 					t.Errorf("the client id is %q", s.OAuth.ClientID)
 				}
-				want := map[string]string{"machine": "example", "local machine": "odd-one", "refresh": "example\nexample/refresh-token"}[name]
+				want := map[string]string{"key": "example", "local key": "odd-one", "machine": "example", "local machine": "odd-one", "refresh": "example\nexample/refresh-token"}[name]
 				if got := h.ok("secret", "list"); got != want {
 					t.Errorf("the store holds %q, not %q", got, want)
 				}

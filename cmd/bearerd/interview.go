@@ -279,7 +279,15 @@ func (i *interview) signIn() {
 		huh.NewOption("A person signs in, with a client that you registered at the provider", firstrun.OwnClient),
 		huh.NewOption("By itself, with a client id and a secret (client credentials)", firstrun.Machine),
 		huh.NewOption("By itself, from a refresh token that you have", firstrun.Refresh),
+		huh.NewOption("By a key that has no end (an API key, a personal access token)", firstrun.Key),
 		huh.NewOption("Not at all: it needs no token", firstrun.NoToken))
+	key := with(firstrun.Key)
+	i.input("The key", "not shown; it goes into the store", unseen{&a.Secret}, key, nil,
+		i.needed(func() bool { return a.Secret.IsZero() }, ""))
+	i.input("The header that it goes into", "", trimmed{&a.Into}, func() bool { return key() && a.Kind == firstrun.Remote },
+		func() string { return "Authorization" }, func() error { return a.Wrong("headers") })
+	i.input("The variable that it goes into", "such as API_KEY", trimmed{&a.Into}, func() bool { return key() && a.Kind == firstrun.Program }, nil,
+		i.needed(func() bool { return a.Into == "" }, "env"))
 	i.input("Where the sign-in is found out", "the https URL of the MCP service or of its authorization server", trimmed{&a.ServerURL},
 		func() bool { return a.Kind == firstrun.Program && with(firstrun.Browser, firstrun.OwnClient)() }, nil,
 		i.needed(func() bool { return a.ServerURL == "" }, "OAUTH_SERVER_URL"))

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"bearerd/config"
 	"bearerd/secrets"
@@ -28,6 +29,7 @@ const (
 	OwnClient = "ownclient" // a person signs in, with a client that was registered by hand
 	Machine   = "machine"   // client_credentials
 	Refresh   = "refresh"   // from a refresh token that is there
+	Key       = "key"       // with a key that has no end, and no OAuth
 	NoToken   = "none"
 )
 
@@ -46,6 +48,7 @@ type Answers struct {
 	TokenURL, Scope string
 	ClientID        string
 	Secret, Refresh secrets.Secret
+	Into            string // the header, or of a program the variable, that a key is put into; "": Authorization
 	Store           string
 	Address, Method string // of Vault
 	Role, RoleFile  string // role or role id; the file with the secret id
@@ -63,6 +66,9 @@ func (a *Answers) Secrets() map[string]secrets.Secret {
 	if a.hasSecret() {
 		values[a.Server()] = a.Secret
 	}
+	if a.SignIn == Key && a.Kind == Remote && strings.EqualFold(a.carrier(), authorization) && !strings.Contains(a.Secret.Reveal(), " ") {
+		values[a.Server()] = secrets.New("Bearer " + a.Secret.Reveal())
+	}
 	if a.SignIn == Refresh {
 		values[a.Server()+refreshName] = a.Refresh
 	}
@@ -72,6 +78,14 @@ func (a *Answers) Secrets() map[string]secrets.Secret {
 func (a *Answers) hasSecret() bool {
 	return !a.Secret.IsZero() && a.SignIn != Browser && a.SignIn != NoToken
 }
+
+const authorization = "Authorization"
+
+// carrier is the header, or of a program the variable, that a key is put into.
+func (a *Answers) carrier() string { return cmp.Or(a.Into, authorization) }
+
+// signsIn reports whether there is a token to get.
+func (a *Answers) signsIn() bool { return a.SignIn != "" && a.SignIn != Key && a.SignIn != NoToken }
 
 // refreshName goes behind a server's name for its refresh token.
 const refreshName = "/refresh-token"

@@ -98,7 +98,7 @@ func TestVault(t *testing.T) {
 func TestSecretsBelongToTheWay(t *testing.T) {
 	a := Answers{Kind: Remote, URL: "https://mcp.example.com", Secret: secrets.New("x"), Refresh: secrets.New("y"), ClientID: "c",
 		ServerURL: "https://other.example.com", TokenURL: "https://as.example.com"}
-	for way, want := range map[string]int{Browser: 0, NoToken: 0, Machine: 1, OwnClient: 1, Refresh: 2} {
+	for way, want := range map[string]int{Browser: 0, NoToken: 0, Machine: 1, OwnClient: 1, Refresh: 2, Key: 1} {
 		a.SignIn = way
 		if got := a.Secrets(); len(got) != want || strings.Count(string(a.Text()), "secret(") != want {
 			t.Errorf("%s: %v\n%s", way, got, a.Text())
@@ -116,4 +116,47 @@ func diagnosticsOf(list config.Diagnostics, severity config.Severity) (n int) {
 		}
 	}
 	return n
+}
+
+// A key reaches the server as it wants it.
+func TestKeyIsPutWhereItBelongs(t *testing.T) {
+	for name, c := range map[string]struct {
+		answers Answers
+		into    string
+		want    string
+	}{
+		"by itself":     {Answers{Kind: Remote, URL: "https://mcp.example.com"}, "Authorization", "Bearer key"},
+		"authorization": {Answers{Kind: Remote, URL: "https://mcp.example.com", Into: "authorization"}, "authorization", "Bearer key"},
+		"of its own":    {Answers{Kind: Remote, URL: "https://mcp.example.com", Into: "X-Api-Key"}, "X-Api-Key", "key"},
+		"variable":      {Answers{Kind: Program, Line: "sh", Into: "API_KEY"}, "API_KEY", "key"},
+	} {
+		a := c.answers
+		a.Name, a.SignIn, a.Secret = "one", Key, secrets.New("key")
+		cfg, diagnostics, err := a.Config()
+		if err != nil || cfg == nil {
+			t.Errorf("%s: %v %v\n%s", name, err, diagnostics, a.Text())
+			continue
+		}
+		s := cfg.Servers[0]
+		refs := s.Headers
+		if a.Kind == Program {
+			refs = s.Env
+		}
+		if got := a.Secrets()["one"].Reveal(); got != c.want || refs[c.into].Name != "one" || len(refs) != 1 || s.OAuth != nil {
+			t.Errorf("%s: %q, %v", name, got, refs)
+		}
+	}
+}
+
+func TestKeyIsPutNowhereElse(t *testing.T) {
+	for _, odd := range []string{"a b", "a:b", "ü", "Content-Length", "${x}"} {
+		a := Answers{Kind: Remote, URL: "https://mcp.example.com", SignIn: Key, Secret: secrets.New("key"), Into: odd}
+		if a.Wrong("headers") == nil {
+			t.Errorf("%q is taken for a header", odd)
+		}
+	}
+	a := Answers{Kind: Program, Line: "sh", SignIn: Key, Secret: secrets.New("key"), Into: "A=B"}
+	if a.Wrong("env") == nil {
+		t.Error("A=B is taken for a variable")
+	}
 }

@@ -21,7 +21,11 @@ func (a *Answers) Text() []byte {
 	} else {
 		write(&b, "  ", attribute{"url", quoted(a.URL)})
 	}
-	if a.SignIn != "" && a.SignIn != NoToken {
+	if a.SignIn == Key {
+		into := map[string]string{Remote: "headers", Program: "env"}[a.Kind]
+		fmt.Fprintf(&b, "\n  %s = {\n    %s = %s\n  }\n", into, quoted(a.carrier()), call("secret", a.Server()))
+	}
+	if a.signsIn() {
 		b.WriteString("\n  oauth_config {\n")
 		write(&b, "    ", a.oauth()...)
 		b.WriteString("  }\n")
