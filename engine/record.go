@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"bearerd/config"
@@ -103,13 +104,16 @@ const clockSkew = 5 * time.Minute
 
 // token makes the record's token ready for use; nil when it holds none.
 func (r *record) token(buffer time.Duration) *Token {
-	if r.AccessToken == "" || r.Revoked || r.Issued.After(time.Now().Add(clockSkew)) {
+	if r.AccessToken == "" || r.Revoked || r.Issued.After(time.Now().Add(clockSkew)) || strings.ContainsFunc(r.AccessToken, outOfHeader) {
 		return nil
 	}
 	t := newToken(secrets.New(r.AccessToken), r.Scope, r.Issued, r.Expires, r.Generation, buffer)
 	t.correlation, t.renewable = r.Correlation, r.Refresh != ""
 	return t
 }
+
+// outOfHeader is what no token may hold, which oauth has checked: deliveries write one as it is, and others may write the store.
+func outOfHeader(r rune) bool { return r <= ' ' || r > '~' }
 
 // reading is a record as it was read, and what was known at that moment.
 type reading struct {

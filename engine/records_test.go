@@ -174,3 +174,16 @@ func TestNoOddRecordStormsOrSpendsTwice(t *testing.T) {
 		}
 	}
 }
+
+// Others may write the store: a token that no header could hold is none, whoever delivers it.
+func TestATokenThatNoHeaderCanHold(t *testing.T) {
+	for _, odd := range []string{"a\r\nX-Smuggled: 1", "a b", "a\x00", "ü", "a\x7f"} {
+		r := &record{AccessToken: odd, Issued: time.Now(), Expires: time.Now().Add(time.Hour)}
+		if r.token(0) != nil {
+			t.Errorf("%q is taken", odd)
+		}
+		if r.AccessToken = "a.b-c_d~e+f/g="; r.token(0) == nil {
+			t.Error("a good one is not")
+		}
+	}
+}

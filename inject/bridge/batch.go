@@ -51,15 +51,19 @@ func (b *Bridge) batch(run context.Context, line []byte, messages []jsonrpc.Mess
 		line = slices.Concat([]byte("["), bytes.Join(parts, []byte(",")), []byte("]"))
 	}
 	calls := members.all()
-	accepted := make(chan struct{})
+	if len(calls) == 0 {
+		cancel()
+		b.tell(run, line, func(err error) {
+			if err != nil && run.Err() == nil {
+				b.warn("a batch of the client did not reach the server", err)
+			}
+		})
+		return
+	}
 	b.work.Go(func() {
 		defer cancel()
-		defer close(accepted)
 		b.exchange(run, ctx, line, calls)
 	})
-	if len(calls) == 0 {
-		b.inOrder(run, accepted)
-	}
 }
 
 // members are the requests of a batch: its exchange is given up when all are answered, not when one is.

@@ -57,6 +57,18 @@ func (b *Bridge) notify(run context.Context, line []byte, m jsonrpc.Message) {
 	if m.Method == methodCancelled && b.cancelled(run, line, m) {
 		return
 	}
+	b.tell(run, line, func(err error) {
+		if err != nil && run.Err() == nil {
+			b.warn("a notification of the client did not reach the server", err, "method", m.Method)
+		}
+		if m.Method == methodInitialized {
+			b.begun(run, line, err)
+		}
+	})
+}
+
+// tell sends what needs no answer, and calls sent with what came of it, before what the client says next.
+func (b *Bridge) tell(run context.Context, line []byte, sent func(error)) {
 	if !b.slot(run) {
 		return
 	}
@@ -66,13 +78,7 @@ func (b *Bridge) notify(run context.Context, line []byte, m jsonrpc.Message) {
 		defer close(accepted)
 		ctx, cancel := context.WithTimeout(run, notice)
 		defer time.AfterFunc(linger, cancel) // the end of its answer may still come
-		err := b.send(run, ctx, line, nil)
-		if err != nil && run.Err() == nil {
-			b.warn("a notification of the client did not reach the server", err, "method", m.Method)
-		}
-		if m.Method == methodInitialized {
-			b.begun(run, line, err)
-		}
+		sent(b.send(run, ctx, line, nil))
 	})
 	b.inOrder(run, accepted)
 }

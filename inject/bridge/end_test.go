@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -109,4 +110,36 @@ func TestTooManyRequests(t *testing.T) {
 	}
 	f.send(call7("tools/call"))
 	f.want(result("7"))
+}
+
+// Batches without requests are bounded as notifications are.
+func TestTooManyBatchesOfNotifications(t *testing.T) {
+	const more = 50
+	s, url := newFake(t)
+	var came atomic.Int64
+	end := make(chan struct{})
+	s.on("", func(http.ResponseWriter, *http.Request) {
+		came.Add(1)
+		<-end
+	})
+	f := start(t, url)
+	f.initialize()
+	go f.send(slices.Repeat([]string{`[{"jsonrpc":"2.0","method":"notifications/x"}]`}, most+more)...)
+	wait := time.Now().Add(order + patient)
+	for came.Load() < most && time.Now().Before(wait) { // the first is waited for
+		time.Sleep(50 * time.Millisecond)
+	}
+	for last := int64(-1); last != came.Load(); time.Sleep(300 * time.Millisecond) {
+		last = came.Load()
+	}
+	if n := came.Load(); n != most {
+		t.Errorf("%d batches are under way", n)
+	}
+	close(end)
+	for came.Load() < most+more && time.Now().Before(wait) {
+		time.Sleep(50 * time.Millisecond)
+	}
+	if n := came.Load(); n != most+more {
+		t.Errorf("%d batches came in the end", n)
+	}
 }

@@ -104,7 +104,7 @@ func (rt *route) unread(w http.ResponseWriter, body *body) int {
 		refuse(w, http.StatusRequestEntityTooLarge, nil, rt.name, fmt.Sprintf("the request body has more than %d bytes: see max_body_bytes", rt.limits.MaxBodyBytes))
 		return http.StatusRequestEntityTooLarge
 	case body.rest.stalled.Load():
-		refuse(w, http.StatusRequestTimeout, nil, rt.name, fmt.Sprintf("no byte of the request body came for %v", rt.limits.BodyTimeout))
+		refuse(w, http.StatusRequestTimeout, nil, rt.name, fmt.Sprintf("no byte of the request body came for %v: see body_timeout", rt.limits.BodyTimeout))
 		return http.StatusRequestTimeout
 	}
 	refuse(w, http.StatusBadRequest, nil, rt.name, "the request body could not be read")

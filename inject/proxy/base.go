@@ -53,13 +53,14 @@ func noteState(c net.Conn, state http.ConnState) {
 	}
 }
 
-// put leaves a connection to net/http.
-func (b *base) put(c *conn) {
+// put leaves a connection to net/http, unless it takes none any more.
+func (b *base) put(c *conn) bool {
 	c.base = b
 	select {
 	case b.inbox.conns <- c:
+		return true
 	case <-b.inbox.done:
-		_ = c.Close()
+		return false
 	}
 }
 

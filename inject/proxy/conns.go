@@ -20,7 +20,7 @@ type conn struct {
 	front   *front
 	base    *base                          // that has it; nil: the fast path
 	pending []byte                         // read already: net/http reads it first
-	early   atomic.Pointer[early]          // what upstream has answered to the request in pending; nil: that was not sent
+	early   atomic.Pointer[early]          // what has become of the request in pending; nil: there may be none
 	idle    atomic.Int64                   // since when, in Unix nanoseconds, below 0 before its first request; 0: a request is under way
 	writing atomic.Int64                   // since when a piece of an answer is written, in Unix nanoseconds; 0: none is
 	fast    atomic.Bool                    // it is not net/http's
@@ -86,7 +86,7 @@ func (c *conn) Close() error {
 	return err
 }
 
-// owe notes what upstream has said to the request that net/http reads next; nil: nothing.
+// owe notes what has become of the request that net/http reads next; nil: there may be none.
 func (c *conn) owe(e *early) {
 	if e != nil {
 		c.front.owed.Add(1)
@@ -94,7 +94,7 @@ func (c *conn) owe(e *early) {
 	}
 }
 
-// takeEarly is what upstream has said to the next request; nil: it was not sent.
+// takeEarly is what has become of the request that net/http has read; nil: it was read by net/http alone.
 func (c *conn) takeEarly() *early {
 	e := c.early.Swap(nil)
 	if e != nil {

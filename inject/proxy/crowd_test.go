@@ -169,3 +169,33 @@ func resident(t *testing.T) int64 {
 	fields := strings.Fields(string(must(os.ReadFile("/proc/self/statm"))(t)))
 	return int64(must(strconv.Atoi(fields[1]))(t)) * int64(os.Getpagesize())
 }
+
+// A stream that has brought a large event costs no more than another one while it is silent.
+func TestSilentStreamsAfterALargeEvent(t *testing.T) {
+	const count = 100
+	f := newFixture(t)
+	event := "data: " + strings.Repeat("x", 16<<10) + "\n\n"
+	up := newRawPeer(t, func(c net.Conn, r *bufio.Reader) {
+		if readRequest(r) {
+			_, _ = fmt.Fprintf(c, "%s%x\r\n%s\r\n", sse, len(event), event)
+			untilClosed(r)
+		}
+	})
+	f.serve(unguarded("s", up.url()))
+	before := heap()
+	for range count {
+		c := f.dial()
+		_, _ = io.WriteString(c, getS)
+		for r := bufio.NewReader(c); ; {
+			line, err := r.ReadString('\n')
+			if err != nil {
+				t.Fatal(err)
+			}
+			if strings.HasPrefix(line, "data: ") {
+				break
+			}
+		}
+	}
+	eventually(t, "the streams are thin", func() bool { return (heap()-before)/count <= 2*mostForIdle })
+	t.Logf("%.1f KiB each", float64(heap()-before)/count/1024)
+}

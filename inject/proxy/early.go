@@ -12,15 +12,18 @@ import (
 	"bearerd/engine"
 )
 
-// early is what upstream has answered to a request of the fast path, where that is no common answer: net/http's half is given
-// the connection with the request, and goes on from there instead of sending it once more.
+// early is what has become of a request of the fast path that net/http's half is given, with the connection: where upstream has
+// answered, and that is no common answer, it goes on from there instead of sending the request once more.
 type early struct {
-	route  *route
+	route  *route // nil: the request was not sent
 	client string // who has sent the request: it is not asked again
 	token  *engine.Token
 	resp   *http.Response // its body ends with the connection to upstream
 	err    error
 }
+
+// unsent is a request that net/http is given as it came.
+func unsent() *early { return &early{} }
 
 // readEarly reads an answer that has begun with said. It owns upstream.
 func (rt *route) readEarly(client string, token *engine.Token, method string, said []byte, upstream net.Conn) *early {

@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"net/http"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -24,7 +23,8 @@ type headers struct {
 	resolve *secrets.Resolver
 	log     *slog.Logger
 
-	reading sync.Mutex // held while values are read
+	reading chan struct{} // holds one value while values are read: no mutex, as who waits may leave
+	failed  failedRead    // of the last reading, while reading is held
 	kept    atomic.Pointer[headerValues]
 	changes atomic.Uint64 // how often reread was called
 }
@@ -33,6 +33,13 @@ type headerValues struct {
 	byName map[string]secrets.Secret
 	until  time.Time
 	change uint64 // of headers.changes, as reading them began
+}
+
+// failedRead is why values could not be read: those who waited for that go with it, or each of them would wait in its turn.
+type failedRead struct {
+	err    error
+	ended  time.Time
+	change uint64
 }
 
 const (
@@ -75,18 +82,33 @@ func (h *headers) current(ctx context.Context) (*headerValues, error) {
 	if known && !time.Now().After(kept.until) {
 		return kept, nil
 	}
-	if !known {
-		h.reading.Lock()
-	} else if !h.reading.TryLock() {
-		return kept, nil
+	came := time.Now()
+	select {
+	case h.reading <- struct{}{}:
+	default:
+		if known {
+			return kept, nil
+		}
+		select {
+		case h.reading <- struct{}{}:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
 	}
-	defer h.reading.Unlock()
+	defer func() { <-h.reading }()
 	if again := h.kept.Load(); again != kept && again.change >= change { // somebody else has just read them
 		return again, nil
 	}
+	if f := h.failed; f.err != nil && f.change >= change && f.ended.After(came) {
+		return nil, f.err
+	}
+	began := h.changes.Load()
 	next, err := h.read(ctx, h.kept.Load())
-	if err == nil {
+	switch {
+	case err == nil:
 		h.kept.Store(next)
+	case ctx.Err() == nil:
+		h.failed = failedRead{err, time.Now(), began}
 	}
 	return next, err
 }

@@ -58,7 +58,7 @@ func TestHeaderThatCannotBeRead(t *testing.T) {
 func TestHeadersAreReadAgainAfterAMinute(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		value, reads := "one", 0
-		h := &headers{
+		h := &headers{reading: make(chan struct{}, 1),
 			refs: map[string]secrets.Ref{"X-Api-Key": {Kind: secrets.Env, Name: "KEY"}},
 			resolve: &secrets.Resolver{Getenv: func(string) (string, bool) {
 				reads++
@@ -90,7 +90,7 @@ func TestHeadersAreReadAgainAfterAMinute(t *testing.T) {
 // newRemoteHeaders are read with get, as from a Vault.
 func newRemoteHeaders(get func(context.Context) (string, error)) (*headers, *logBuffer) {
 	out := &logBuffer{}
-	return &headers{
+	return &headers{reading: make(chan struct{}, 1),
 		server: "search", log: slog.New(slog.NewTextHandler(out, nil)),
 		refs:    map[string]secrets.Ref{"X-Api-Key": {Kind: secrets.Vault, Name: "mcp/search", Field: "key"}},
 		resolve: &secrets.Resolver{Vault: func(ctx context.Context, _, _ string) (string, error) { return get(ctx) }},
@@ -268,4 +268,35 @@ func TestRereadOfRoutes(t *testing.T) {
 			t.Errorf("step %d: %q, want %q", i, a.body, want)
 		}
 	}
+}
+
+// A Vault that does not answer is waited for once, by all who came meanwhile; who leaves is let go.
+func TestSlowFailureIsSharedByThoseWhoWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		reads := 0
+		h, _ := newRemoteHeaders(func(context.Context) (string, error) {
+			reads++
+			time.Sleep(20 * time.Second)
+			return "", secrets.ErrUnavailable
+		})
+		wait := func(ctx context.Context, err error, took time.Duration) {
+			start := time.Now()
+			if _, got := h.current(ctx); !errors.Is(got, err) || time.Since(start) != took {
+				t.Errorf("%v after %s, want %v after %s", got, time.Since(start), err, took)
+			}
+		}
+		var waiting sync.WaitGroup
+		for range 5 {
+			waiting.Go(func() { wait(t.Context(), secrets.ErrUnavailable, 20*time.Second) })
+		}
+		synctest.Wait()
+		hurried, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		wait(hurried, context.DeadlineExceeded, time.Second)
+		waiting.Wait()
+		if reads != 1 {
+			t.Errorf("it was asked %d times", reads)
+		}
+		wait(t.Context(), secrets.ErrUnavailable, 20*time.Second) // who comes later asks again
+	})
 }

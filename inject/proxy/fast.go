@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"runtime"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -22,11 +23,11 @@ const (
 
 // lane is the fast path for one connection of a caller: it passes on one common request after the other, on connections to
 // upstream that are kept open. What is not common, in a request or in its answer, makes net/http take over for good, with the
-// bytes that were read. So there is nothing here that has to be right about unusual messages but telling them apart, which is
-// what h1 does.
+// bytes that were read. So there is nothing here that has to be right about unusual messages but telling them apart. That is
+// done in four places: newQuick for a server, h1 for the form of a message, commonRequest and commonAnswer for what is in it.
 //
-// A request goes to upstream only when all of it is there, and never twice, but for a GET on a connection that upstream had closed: with an answer that is not common, or none, net/http
-// goes on from what upstream has said.
+// A request goes to upstream only when all of it is there, and never twice, but see mayRepeat: with an answer that is not common,
+// or none, net/http goes on from what upstream has said.
 type lane struct {
 	front     *front
 	conn      *conn
@@ -45,6 +46,12 @@ type lane struct {
 func (f *front) attend(c *conn) {
 	ctx, leave := context.WithCancel(context.Background()) // ends when the caller leaves
 	defer leave()
+	defer func() { // a fault of ours costs this connection, as it does in net/http's half
+		if fault := recover(); fault != nil {
+			f.log.Error("serving a connection has failed: report this", "fault", fault, "stack", string(debug.Stack()))
+			_ = c.Close()
+		}
+	}()
 	l := &lane{front: f, conn: c, watch: &watch{conn: c.Conn, leave: leave, blind: &c.blind, lookout: &f.conns.lookout, done: make(chan struct{}, 1)}, in: make([]byte, 0, fastHead)}
 	c.fast.Store(true)
 	c.cut.Store(l.watch.left)
@@ -64,15 +71,15 @@ func (l *lane) next(ctx context.Context) bool {
 	}
 	rt := (*l.front.routes.Load())[string(l.req.Path)]
 	if rt == nil || rt.quick == nil || !l.commonRequest(rt) {
-		return l.handOver(nil)
+		return l.handOver(unsent())
 	}
 	client, why := rt.guard.refusal(l.caller())
 	if why != "" {
-		return l.handOver(nil)
+		return l.handOver(unsent())
 	}
 	end := head + int(l.req.Length)
 	if err := l.readBody(end); err != nil {
-		return l.handOver(nil) // net/http waits for the rest, or learns that the caller has left
+		return l.handOver(unsent()) // net/http waits for the rest, or learns that the caller has left
 	}
 	return l.pass(ctx, rt, client, head, end)
 }
@@ -118,13 +125,16 @@ var scratch = sync.Pool{New: func() any {
 
 // done gives back what only a request needs: of idle connections there may be many.
 func (l *lane) done() {
-	for _, b := range []**[]byte{&l.out, &l.said} {
-		if *b != nil && cap(**b) <= 4*fastHead {
-			**b = (**b)[:0]
-			scratch.Put(*b)
-		}
-		*b = nil
+	giveBack(&l.out)
+	giveBack(&l.said)
+}
+
+func giveBack(b **[]byte) {
+	if *b != nil && cap(**b) <= 4*fastHead {
+		**b = (**b)[:0]
+		scratch.Put(*b)
 	}
+	*b = nil
 }
 
 // forget drops the request from l.in.
@@ -143,8 +153,7 @@ func (l *lane) thin() {
 	if l.said == nil {
 		return
 	}
-	scratch.Put(l.said)
-	l.said = nil
+	giveBack(&l.said)
 	if l.forget(); len(l.in) == 0 {
 		l.in, l.req.Fields, l.resp.Fields = nil, nil, nil
 	}
@@ -214,30 +223,31 @@ func (l *lane) readBody(size int) error {
 	return l.conn.Conn.SetReadDeadline(time.Time{})
 }
 
-// handOver gives the connection to net/http, with what it has not passed on; e is what upstream has said to the first of it.
+// handOver gives the connection to net/http, with what it has not passed on; e is what has become of the request that it begins
+// with; nil: there may be none.
 func (l *lane) handOver(e *early) bool {
 	_ = l.conn.Conn.SetReadDeadline(time.Time{})
 	l.conn.fast.Store(false)
 	l.conn.pending = l.in
 	l.conn.owe(e)
-	l.front.base.Load().put(l.conn)
+	l.front.put(l.conn)
 	return false
 }
 
 // exchange sends a request and reads the head of its answer, with what came along, into l.said. Nil: the answer is no common
-// one, and net/http goes on from it; or nothing was sent, then early is nil too.
+// one, and net/http goes on from it, or nothing was sent.
 func (l *lane) exchange(ctx context.Context, rt *route, client string, body []byte) (*pooled, *early) {
 	token, err := rt.tokenWithin(ctx)
 	if err == nil {
 		err = l.writeRequest(ctx, rt, token, body)
 	}
 	if err != nil {
-		return nil, nil // net/http says why
+		return nil, unsent() // net/http says why
 	}
 	rt.deliver(client, token)
 	for start := time.Now(); ; {
 		if ctx.Err() != nil {
-			return nil, nil // nobody waits for the answer
+			return nil, unsent() // nobody waits for the answer
 		}
 		upstream, err := rt.quick.pool.get(ctx)
 		if err != nil {
@@ -265,10 +275,17 @@ func (l *lane) exchange(ctx context.Context, rt *route, client string, body []by
 		}
 		_ = upstream.Close()
 		l.watch.over(nil)
-		if !upstream.reused || sent > 0 && l.req.Method != http.MethodGet { // it may have acted
+		if !l.mayRepeat(upstream, sent) {
 			return nil, rt.earlyError(client, token, start, err)
 		}
 	}
+}
+
+// mayRepeat reports whether a request that got not one byte of an answer goes out once more. A connection that was kept may have
+// been closed by upstream as the request set out; one that was made for it has no such excuse. What was not sent at all is not
+// repeated; of the rest a GET alone, as net/http does it: upstream may have acted.
+func (l *lane) mayRepeat(c *pooled, sent int) bool {
+	return c.reused && (sent == 0 || l.req.Method == http.MethodGet)
 }
 
 // readAnswer reads until l.said holds the head of an answer. An error with something in l.said is an answer that is not common.

@@ -123,7 +123,7 @@ func (l *lane) chunked(rt *route, upstream *pooled) (keep, ok bool) {
 		if last {
 			return !body.excess, true
 		}
-		if room = smallPiece; n >= smallPiece { // more comes than that
+		if room = smallPiece; n >= smallPiece && (len(body.rest) > 0 || upstream.hasMore()) { // else it may be silent for long
 			room = largePiece
 		} else if cap(*l.out) > 2*fastHead {
 			*l.out = make([]byte, 0, fastHead)
@@ -152,11 +152,12 @@ func (l *lane) readPiece(from io.Reader, room int) (n int, err error) {
 	*l.out = slices.Grow(*l.out, room+pieceRoom)
 	start := len(*l.out)
 	data := (*l.out)[start+sizeRoom : start+sizeRoom+room]
+	// Reading may write out what is before data, see wait: then the chunk begins at 0, and data is moved further to the left.
 	if n, err = from.Read(data); n == 0 {
 		return n, err
 	}
 	b := append(strconv.AppendInt(*l.out, int64(n), 16), "\r\n"...)
-	*l.out = append(append(b, data[:n]...), "\r\n"...) // a short way to the left, over the room that the size has not taken
+	*l.out = append(append(b, data[:n]...), "\r\n"...) // never to the right: a size takes less than sizeRoom
 	return n, err
 }
 

@@ -55,9 +55,7 @@ func plainHost(host string) bool {
 
 // commonRequest reports whether a request has nothing in it that must not pass, but for single fields.
 func (l *lane) commonRequest(rt *route) bool {
-	q := l.req.Query // it surely holds no access_token
-	plain := len(q) == 0 || bytes.IndexByte(q, '%') < 0 && !bytes.Contains(bytes.ToLower(q), []byte("access"))
-	return plain && l.req.Length <= min(fastBody, int64(rt.limits.MaxBodyBytes)) && !slices.ContainsFunc(l.req.Fields, func(f h1.Field) bool {
+	return tokenless(string(l.req.Query)) && l.req.Length <= min(fastBody, int64(rt.limits.MaxBodyBytes)) && !slices.ContainsFunc(l.req.Fields, func(f h1.Field) bool {
 		return f.Is("cookie") && bytes.Contains(f.Value, []byte(OwnCookies))
 	})
 }

@@ -38,7 +38,8 @@ func (p *Proxy) bind(address string) (*front, error) {
 	return &front{address: address, sockets: sockets, conns: p.conns, log: p.log}, nil
 }
 
-// serve takes connections in, as the limits say. Called again, it is for other limits: they hold for new connections.
+// serve takes connections in, as the limits say. Called again, it is for other limits: those of sizes hold for new
+// connections, those of time and number for all at once.
 func (f *front) serve(limits *config.Limits) {
 	old := f.base.Load()
 	if old != nil && *f.limits.Load() == *limits {
@@ -48,10 +49,23 @@ func (f *front) serve(limits *config.Limits) {
 	f.base.Store(newBase(f, limits, f.log))
 	if old != nil {
 		f.former = append(f.former, old) // its connections end with their next answer: to close them now would lose requests on their way
+		_ = old.inbox.Close()
 		return
 	}
 	for _, s := range f.sockets {
 		f.served.Go(func() { f.accept(s) })
+	}
+}
+
+// put leaves a connection to net/http, under the limits that hold now.
+func (f *front) put(c *conn) {
+	for b := f.base.Load(); !b.put(c); {
+		next := f.base.Load()
+		if next == b {
+			_ = c.Close() // the front has ended
+			return
+		}
+		b = next
 	}
 }
 

@@ -70,7 +70,11 @@ func (c *caller) opened(keys Keys, root *secrets.Secret) bool {
 	if c.conn == nil {
 		return true
 	}
-	c.conn.root.Store(root) // before the look: a rotation in between finds it, or is found
+	// Before the look: a rotation in between finds it, or is found. Requests that run beside each other (HTTP/2) may show keys
+	// of both roots: the older one stays, as it is lost first.
+	if !c.conn.root.CompareAndSwap(nil, root) && root != &keys.ring.roots.Load().present {
+		c.conn.root.Store(root)
+	}
 	return keys.take(root)
 }
 
@@ -116,9 +120,10 @@ func LoopbackHost(hostport string) bool {
 	return err == nil && ip.IsLoopback()
 }
 
+// hostname is the name in a Host header. What is no port, such as that of 127.0.0.1:1.evil.example, is not taken for one.
 func hostname(hostport string) string {
 	if strings.Contains(hostport, ":") { // without one, SplitHostPort would make an error
-		if h, _, err := net.SplitHostPort(hostport); err == nil {
+		if h, port, err := net.SplitHostPort(hostport); err == nil && strings.Trim(port, "0123456789") == "" {
 			hostport = h
 		}
 	}

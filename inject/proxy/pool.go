@@ -144,3 +144,6 @@ func (c *pooled) glance() {
 func (c *pooled) isSilent() bool {
 	return c.raw.Read(c.look) == nil && c.silent
 }
+
+// hasMore reports whether a read would not wait.
+func (c *pooled) hasMore() bool { return c.raw == nil || !c.isSilent() }

@@ -52,7 +52,7 @@ func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		if c.base != f.base.Load() { // other limits hold by now
 			w.Header().Set("Connection", "close")
 		}
-		if e := c.takeEarly(); e != nil {
+		if e := c.takeEarly(); e != nil && e.route != nil {
 			defer e.close()
 			e.route.ServeHTTP(w, r.WithContext(e.in(r.Context())))
 			return

@@ -311,3 +311,32 @@ func TestLostKeyCutsWhatItHasOpened(t *testing.T) {
 		})
 	}
 }
+
+// Of requests that run beside each other on one connection, those of a lost key are cut.
+func TestLostKeyCutsBesideAnotherKey(t *testing.T) {
+	f := newFixture(t)
+	p := &http.Protocols{}
+	p.SetUnencryptedHTTP2(true)
+	f.client.Transport = &http.Transport{Protocols: p}
+	ended := make(chan struct{}, 1)
+	up := upstream(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodGet {
+			_, _ = io.WriteString(w, "ok")
+			return
+		}
+		_ = events(w).Flush()
+		<-r.Context().Done()
+		ended <- struct{}{}
+	})
+	store := newShelf()
+	f.proxy.keys.ring.roots.Store(must(LoadKeys(t.Context(), store))(t).ring.roots.Load())
+	f.serve(plain("search", up.URL))
+	resp := f.open(t.Context(), http.MethodPost, "search")
+	defer resp.Body.Close()
+	must(f.proxy.keys.Rotate(t.Context(), store, false))(t)
+	if a := f.do(f.request(http.MethodGet, "search", "")); a.body != "ok" || f.connections() != 1 {
+		t.Fatalf("with the new key: %d %s", a.StatusCode, a.body)
+	}
+	must(f.proxy.keys.Rotate(t.Context(), store, false))(t) // the first key is refused from now on
+	receive(t, ended, "the end of the request of the first key")
+}

@@ -25,10 +25,11 @@ const patience = 50 * time.Second
 // route serves one url server: requests to its path go to exactly the configured URL.
 type route struct {
 	name      string
-	address   string         // of the listener, as configured
-	server    *config.Server // what it was made of
-	front     *front         // that it is served at, once a plan was committed
-	path      string         // the path that local callers use
+	address   string                             // of the listener, as configured
+	server    *config.Server                     // what it was made of
+	front     *front                             // that it is served at, once a plan was committed
+	present   *atomic.Pointer[map[string]*route] // those of all servers, by name, as of the last Commit
+	path      string                             // the path that local callers use
 	target    *url.URL
 	guard     guard
 	source    *engine.Source // nil: delivered without a token
@@ -58,9 +59,9 @@ func (p *Proxy) newRoute(of *config.Proxy, address string, s *config.Server, sou
 	}
 	rt := &route{
 		name: s.Name, address: address, server: s, path: localPath(s), target: target, source: source,
-		limits: of.Limits, fast: of.FastPath, budget: &p.budget, log: p.log, resolve: p.resolve, clients: p.deliveredBefore(s.Name, source), delivered: p.delivered,
+		present: &p.servers, limits: of.Limits, fast: of.FastPath, budget: &p.budget, log: p.log, resolve: p.resolve, clients: p.deliveredBefore(s.Name, source), delivered: p.delivered,
 		guard:   guard{server: s.Name, keys: p.keys, local: s.Local, unix: isUnix(address)},
-		headers: &headers{server: s.Name, refs: s.Headers, resolve: p.resolve, log: p.log},
+		headers: &headers{server: s.Name, refs: s.Headers, resolve: p.resolve, log: p.log, reading: make(chan struct{}, 1)},
 		inQuery: source != nil && !s.OAuth.TokenInHeaderOnly,
 	}
 	if source != nil {
@@ -110,9 +111,9 @@ func (rt *route) newTransport(ctx context.Context) (*http.Transport, error) {
 		// A connection that died while the laptop slept is noticed.
 		HTTP2:                 &http.HTTP2Config{SendPingTimeout: 15 * time.Second, PingTimeout: 15 * time.Second},
 		DisableCompression:    true, // bodies pass as they are
-		MaxIdleConns:          1024,
-		MaxIdleConnsPerHost:   1024,
-		IdleConnTimeout:       50 * time.Second, // below the minute after which many servers close
+		MaxIdleConns:          poolSize,
+		MaxIdleConnsPerHost:   poolSize,
+		IdleConnTimeout:       poolAge,
 		ExpectContinueTimeout: time.Second,
 
 		MaxResponseHeaderBytes: int64(rt.limits.MaxAnswerHead),
@@ -187,13 +188,13 @@ func (rt *route) letIn(r *http.Request) (client, why string) {
 func (rt *route) serve(w http.ResponseWriter, r *http.Request, client string, body *body) (status int) {
 	to := rt.to(r)
 	resp, err := rt.forward(r, to, client, body)
-	if next := rt.successor(err); next != nil {
+	if next := rt.successor(r, err); next != nil {
 		client, why := next.guard.refusal(callerOf(r))
 		if why != "" {
 			refuse(w, http.StatusForbidden, body.bytes(), next.name, why)
 			return http.StatusForbidden
 		}
-		return next.serve(w, r, client, body)
+		return next.serve(w, r.WithContext(context.WithValue(r.Context(), earlyKey{}, (*early)(nil))), client, body)
 	}
 	switch {
 	case err == nil:
@@ -212,7 +213,7 @@ func (rt *route) serve(w http.ResponseWriter, r *http.Request, client string, bo
 
 // forward sends the request of a client to u with a token, renews the token once if upstream refuses it, and gives the answer: upstream's,
 // or one in its place. An error says that the request cannot be answered any more, or, wrapping engine.ErrGone, that a
-// reload took the source away before anything was sent.
+// reload took the source away before upstream has acted: nothing was sent, or the token was refused.
 func (rt *route) forward(r *http.Request, u *url.URL, client string, body *body) (*http.Response, error) {
 	if err := rt.connect(r.Context()); err != nil {
 		if r.Context().Err() != nil {
@@ -245,6 +246,9 @@ func (rt *route) forward(r *http.Request, u *url.URL, client string, body *body)
 			break
 		}
 		_ = resp.Body.Close() // not read first: it may never come
+		if errors.Is(why, engine.ErrGone) && resp.StatusCode == http.StatusUnauthorized && body.whole && !body.acted {
+			return nil, why
+		}
 		if why != nil {
 			return rt.dead(r, body, resp.StatusCode, why)
 		}
@@ -287,16 +291,20 @@ func (rt *route) token(ctx context.Context) (*engine.Token, error) {
 	return rt.source.TokenOrNone(ctx)
 }
 
-// successor is the route that a reload has put in this one's place before it had a token for a request. A request that has
-// one finishes on the old settings.
-func (rt *route) successor(err error) *route {
+// successor is the route that a reload has put in this one's place before it had a token for a request, wherever it is served
+// now. A request that has one finishes on the old settings.
+func (rt *route) successor(r *http.Request, err error) *route {
 	if !errors.Is(err, engine.ErrGone) || rt.front == nil {
 		return nil
 	}
-	if next := (*rt.front.routes.Load())[rt.path]; next != nil && next != rt && next.name == rt.name {
-		return next
+	next := (*rt.present.Load())[rt.name]
+	if next == nil || next == rt || next.guard.unix != rt.guard.unix {
+		return nil
 	}
-	return nil
+	if _, _, session := rt.message(r.URL.EscapedPath()); session && (next.path != rt.path || origin(next.target) != origin(rt.target)) {
+		return nil // it ends with the address that it belongs to
+	}
+	return next
 }
 
 // maxRefusals is how often one request is helped: its token may have ended, and then lack one scope after the other.

@@ -51,7 +51,7 @@ func (u *Upstream) RoundTrip(r *http.Request) (*http.Response, error) {
 	to := *r.URL
 	to.User, to.Fragment, to.RawFragment = u.route.target.User, "", ""
 	resp, err := u.route.forward(r, &to, "", body)
-	for next := u.next.Load(); errors.Is(err, engine.ErrGone) && next != nil && sameOrigin(r.URL, next.route.target); next = next.next.Load() {
+	for next := u.next.Load(); errors.Is(err, engine.ErrGone) && next != nil && next.route.target.String() == u.route.target.String(); next = next.next.Load() {
 		resp, err = next.route.forward(r, &to, "", body) // nothing was sent: it had no token yet
 	}
 	if err != nil && r.Context().Err() == nil {
@@ -63,7 +63,8 @@ func (u *Upstream) RoundTrip(r *http.Request) (*http.Response, error) {
 	return resp, err
 }
 
-// Yield names the successor that a reload is about to put in u's place: requests that have no token yet are sent by it.
+// Yield names the successor that a reload is about to put in u's place: requests that have no token yet are sent by it, if it is
+// for the same url. A token for another one is not sent to this.
 func (u *Upstream) Yield(next *Upstream) { u.next.Store(next) }
 
 // sameOrigin compares scheme, host and port (RFC 6454).
