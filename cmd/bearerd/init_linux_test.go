@@ -111,7 +111,7 @@ var (
 		"machine":    slices.Concat(atURL, machine, files),
 		"refresh": slices.Concat(atURL, []reply{
 			{"sign in?", 4, ""}, {"Client id", 0, "mine"}, {"secret", 0, "canary-of-init"}, {"efresh", 0, "canary-of-refresh"},
-			{"Token URL", 0, "https://as.example.com/token"}}, files),
+			{"the authorization server's token endpoint", 0, "https://as.example.com/token"}}, files),
 		"key":           slices.Concat(atURL, []reply{{"sign in?", 5, ""}, {"The key", 0, "canary-of-init"}, {"header", 0, ""}}, files),
 		"local key":     slices.Concat(local, []reply{{"sign in?", 5, ""}, {"The key", 0, "canary-of-init"}, {"variable", 0, "API_KEY"}}, files),
 		"none":          slices.Concat(atURL, []reply{{"sign in?", 6, ""}}),
@@ -226,13 +226,14 @@ func TestInitRefusesWrongAnswers(t *testing.T) {
 		{local[:1], reply{"Its command line", 0, `sh "x`}, "quotation mark"},
 		{local[:1], reply{"Its command line", 0, "no-such-program-here"}, "cannot be run"},
 		{slices.Concat(local, machine[:3]), reply{"Token", 0, ""}, "OAUTH_TOKEN_URL"},
+		{talks["refresh"][:7], reply{"Token", 0, ""}, "an answer is needed"},
 		{slices.Concat(atURL, machine[:3]), reply{"Token", 0, "http://as.example.com"}, "requires HTTPS"},
 	} {
 		t.Run(c.wrong.answer, func(t *testing.T) {
 			t.Parallel()
 			for _, terminal := range []string{"screen", "dumb"} {
 				h := newHome(t)
-				h.private("canary-of-init")
+				h.private("canary-of-init", "canary-of-refresh")
 				r := h.converse(t, terminal, append(slices.Clone(c.steps), c.wrong), c.said, "\x03")
 				if r.code != 1 {
 					t.Errorf("exit code %d:\n%s", r.code, r.stderr)

@@ -300,7 +300,9 @@ func (i *interview) signIn() {
 	i.input("Refresh token", "not shown; it goes into the store", unseen{&a.Refresh}, with(firstrun.Refresh), nil,
 		i.needed(func() bool { return a.Refresh.IsZero() }, "OAUTH_REFRESH_TOKEN"))
 	i.input("Token URL", "empty: it is found out, where the server says it", trimmed{&a.TokenURL},
-		func() bool { return with(firstrun.Machine, firstrun.Refresh)() }, nil, func() error { return a.Wrong("OAUTH_TOKEN_URL") })
+		with(firstrun.Machine), nil, func() error { return a.Wrong("OAUTH_TOKEN_URL") })
+	i.input("Token URL", "the authorization server's token endpoint", trimmed{&a.TokenURL}, with(firstrun.Refresh), nil,
+		i.needed(func() bool { return a.TokenURL == "" }, "OAUTH_TOKEN_URL"))
 	i.input("Scopes", "separated by spaces; empty for those that are usual there", trimmed{&a.Scope},
 		with(firstrun.Machine, firstrun.OwnClient), nil, func() error { return a.Wrong("OAUTH_SCOPE") })
 }

@@ -17,6 +17,7 @@ import (
 // Relative entries of PATH are skipped: an editor starts bearerd inside cloned repositories.
 // ownPath says that path is bearerd's own; another may hold a secret, so the error does not show it.
 func lookPath(command, dir, path string, ownPath bool) (string, error) {
+	line := command
 	if strings.ContainsAny(command, slashes) {
 		if !filepath.IsAbs(command) {
 			command = filepath.Join(dir, command)
@@ -30,6 +31,9 @@ func lookPath(command, dir, path string, ownPath bool) (string, error) {
 				return name, nil
 			}
 		}
+		if _, err := os.Stat(file); err != nil && isLine(line) {
+			return "", lineError(line)
+		}
 		return file, checkExecutable(file)
 	}
 	for _, entry := range filepath.SplitList(path) {
@@ -39,12 +43,25 @@ func lookPath(command, dir, path string, ownPath bool) (string, error) {
 			}
 		}
 	}
+	if isLine(line) {
+		return "", lineError(line)
+	}
 	if !ownPath {
 		return "", fmt.Errorf("command %q is not on the PATH that env declares: install it, write its full path, or correct PATH "+
 			"in env", command)
 	}
 	return "", fmt.Errorf("command %q is not on the child's PATH %q: install it, write its full path, or set PATH in env",
 		command, path)
+}
+
+// isLine reports whether a command may be a whole command line.
+func isLine(command string) bool { return len(strings.Fields(command)) > 1 }
+
+// lineError shows no more of a command line than its program: an argument, or a variable before it, may be a secret.
+func lineError(line string) error {
+	program, _, _ := strings.Cut(strings.Fields(line)[0], "=")
+	return fmt.Errorf("command: there is no program of that name, which has white space in it and begins with %q: the arguments belong in args; "+
+		"else correct command, or install the program", program)
 }
 
 func checkExecutable(file string) error {

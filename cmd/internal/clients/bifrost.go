@@ -1,6 +1,7 @@
 package clients
 
 import (
+	"errors"
 	"maps"
 	"slices"
 	"strings"
@@ -79,9 +80,17 @@ func (k keys) bifrostHeaders() map[string]Text {
 	return k.table("headers")
 }
 
+// refusePerUser leaves out a server that knows the users apart: behind bearerd all would be the same one.
+func (k keys) refusePerUser() {
+	if k.wrong == nil {
+		k.wrong = errors.New("each user of Bifrost signs in there (auth_type), and bearerd has one token for all: leave it to Bifrost, " +
+			"or write a server block with an account that all may use")
+	}
+	k.skip("oauth_config")
+}
+
 func bifrostAuth(k keys, s *Server) {
-	kind := normal(k.name("auth_type"))
-	switch kind {
+	switch normal(k.name("auth_type")) {
 	case "", "headers":
 		return
 	case "none":
@@ -90,13 +99,13 @@ func bifrostAuth(k keys, s *Server) {
 		}
 		s.Headers = nil
 		return
-	case "oauth", "peruseroauth":
+	case "peruseroauth", "peruserheaders":
+		k.refusePerUser()
+		return
+	case "oauth":
 	default:
 		k.lose("auth_type")
 		return
-	}
-	if kind == "peruseroauth" {
-		k.lose("auth_type")
 	}
 	s.OAuth = signIn()
 	oauth, ok := k.object("oauth_config")

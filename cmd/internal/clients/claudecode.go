@@ -62,10 +62,11 @@ func plugin(doc map[string]any) bool {
 func readClaudeCodeServer(k keys, s *Server) {
 	k.expand = shellBraces
 	k.usual(s, "url")
+	k.idleFolder(s, "Claude Code")
 	k.refuseHelper("headersHelper")
 	k.expand = literal
 	oauth, ok := k.object("oauth")
-	if !ok {
+	if !ok || k.ahead(s, "oauth") {
 		return
 	}
 	s.OAuth = signIn()

@@ -21,6 +21,7 @@ func readClaudeDesktop(doc map[string]any) (*File, error) {
 	file := &File{}
 	return file, file.each([]string{"mcpServers"}, doc["mcpServers"], func(k keys, s *Server) {
 		k.usual(s, "url")
+		k.idleFolder(s, "Claude Desktop")
 	})
 }
 

@@ -62,6 +62,7 @@ type Server struct {
 	OAuth   map[string]any // an oauth_config: documented names; Text, bool, json.Number, []Text or map[string]Text. nil: none
 	Off     bool           // it is switched off there
 	Lost    []string       // as in File, of this one
+	Said    []string       // what else a person should know of it; holds no value
 }
 
 // Text is a value, with the places where its client would put something in. nil: there is none; without parts: it is empty.

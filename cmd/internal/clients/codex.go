@@ -71,7 +71,7 @@ func (k keys) passed(key string) []string {
 	for _, item := range list {
 		if table, ok := item.(map[string]any); ok {
 			if table["source"] == "remote" {
-				k.lost = append(k.lost, k.under+key)
+				k.lost = append(k.lost, k.under+key+passedName(table["name"])+" (source remote)")
 				continue
 			}
 			item = table["name"]
@@ -86,7 +86,19 @@ func (k keys) passed(key string) []string {
 	return names
 }
 
+// passedName is a name as it may be told, behind its key; "": it is none.
+func passedName(item any) string {
+	if name, _ := item.(string); variable.MatchString(name) {
+		return " " + name
+	}
+	return ""
+}
+
+// codexOAuth reads how Codex signs in; it does so only where no header has a credential.
 func codexOAuth(k keys, s *Server) {
+	if k.ahead(s, "oauth", "oauth_resource", "scopes") {
+		return
+	}
 	oauth, ok := k.object("oauth")
 	if !ok && !k.has("scopes") && !k.has("oauth_resource") {
 		return

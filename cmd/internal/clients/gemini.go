@@ -1,6 +1,7 @@
 package clients
 
 import (
+	"fmt"
 	"regexp"
 	"slices"
 )
@@ -59,9 +60,8 @@ func readGeminiServer(k keys, s *Server) {
 	k.oneOf(s)
 	k.off(s)
 	s.SSE, s.Dir = sse && len(s.URL) > 0, k.text("cwd")
-	provider := k.name("authProviderType")
-	if provider != "" && provider != "dynamic_discovery" {
-		k.lose("authProviderType")
+	if provider := k.name("authProviderType"); provider != "" && provider != "dynamic_discovery" {
+		k.refuseProvider(s, provider)
 		return
 	}
 	oauth, ok := k.object("oauth")
@@ -85,6 +85,22 @@ func readGeminiServer(k keys, s *Server) {
 		oauth.lose("audiences")
 	}
 	oauth.rest()
+}
+
+// refuseProvider leaves out a server whose token bearerd could not get; a program gets none there.
+func (k keys) refuseProvider(s *Server, provider string) {
+	k.skip("oauth")
+	if len(s.Command) > 0 {
+		k.lose("authProviderType")
+		return
+	}
+	if provider != "google_credentials" && provider != "service_account_impersonation" {
+		provider = "one that is not known"
+	}
+	if k.wrong == nil {
+		k.wrong = fmt.Errorf("authProviderType, %s, gets its token from where bearerd gets none: leave it to Gemini CLI, "+
+			"or write a server block with an oauth_config", provider)
+	}
 }
 
 // Gemini CLI takes url alone for HTTP+SSE in some versions and for both in others; type says it to the latter. It keeps variables

@@ -12,6 +12,7 @@ import (
 // entry is what was found out of one server's entry beside the server.
 type entry struct {
 	lost  []string
+	said  []string
 	wrong error // the first value of a type that cannot be: the entry is left out
 }
 

@@ -222,6 +222,6 @@ func (f *File) one(s Server, value any, take func(k keys, s *Server)) {
 		return
 	}
 	slices.Sort(e.lost)
-	s.Lost = slices.Compact(e.lost)
+	s.Lost, s.Said = slices.Compact(e.lost), e.said
 	f.Servers = append(f.Servers, s)
 }

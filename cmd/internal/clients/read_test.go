@@ -107,6 +107,7 @@ func describe(f *File) string {
 		line("oauth", s.OAuth)
 		line("off", s.Off)
 		line("lost", s.Lost)
+		line("said", s.Said)
 	}
 	return b.String()
 }

@@ -3,7 +3,9 @@ package clients
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -124,6 +126,28 @@ func (k keys) oneOf(s *Server) {
 		k.lose("envFile")
 	}
 	s.Args, s.Env, s.EnvFile = nil, nil, nil
+}
+
+// ahead reports whether a header goes before all sign-in; what the keys say of that is left out, and told.
+func (k keys) ahead(s *Server, names ...string) bool {
+	header := func(name string) bool { return strings.EqualFold(name, "Authorization") }
+	if !slices.ContainsFunc(slices.Collect(maps.Keys(s.Headers)), header) {
+		return false
+	}
+	k.skip(names...)
+	if names = slices.DeleteFunc(names, func(key string) bool { return empty(k.values[key]) }); len(names) > 0 {
+		k.said = append(k.said, "its Authorization header goes before a sign-in: left out is "+strings.Join(names, ", "))
+	}
+	return true
+}
+
+// idleFolder tells of a working directory that the client itself does not heed.
+func (k keys) idleFolder(s *Server, title string) {
+	if len(s.Command) == 0 || empty(k.values["cwd"]) {
+		return
+	}
+	k.skip("cwd")
+	k.said = append(k.said, "cwd is not heeded by "+title+": write `dir` into the server's block if it is wanted")
 }
 
 // off reads the two ways in which clients switch a server off.

@@ -52,7 +52,7 @@ func readVSCode(doc map[string]any) (*File, error) {
 		k.usual(s, "url")
 		s.Dir = k.text("cwd")
 		k.skip("gallery", "version")
-		if oauth, ok := k.object("oauth"); ok {
+		if oauth, ok := k.object("oauth"); ok && !k.ahead(s, "oauth") {
 			s.OAuth = signIn()
 			oauth.put(s.OAuth, "clientId", "OAUTH_CLIENT_ID")
 			oauth.rest()

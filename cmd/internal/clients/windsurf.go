@@ -6,7 +6,7 @@ var windsurf = &Format{
 	read:    readWindsurf,
 	entry:   windsurfEntry,
 	in:      []string{"mcpServers"},
-	drop:    []string{"type", "command", "args", "env", "url", "serverUrl", "headers"},
+	drop:    []string{"type", "command", "args", "env", "cwd", "url", "serverUrl", "headers"},
 	where:   "~/.codeium/windsurf/mcp_config.json",
 	expands: braced,
 }
@@ -20,6 +20,7 @@ func readWindsurf(doc map[string]any) (*File, error) {
 	return file, file.each([]string{"mcpServers"}, doc["mcpServers"], func(k keys, s *Server) {
 		k.expand = fileBraces
 		k.usual(s, "serverUrl", "url")
+		s.Dir = k.text("cwd")
 	})
 }
 

@@ -43,7 +43,8 @@ func readZed(doc map[string]any) (*File, error) {
 		k.remote(s, "url")
 		k.oneOf(s)
 		k.off(s)
-		if oauth, ok := k.object("oauth"); ok {
+		k.idleFolder(s, "Zed")
+		if oauth, ok := k.object("oauth"); ok && !k.ahead(s, "oauth") {
 			s.OAuth = signIn()
 			oauth.put(s.OAuth, "client_id", "OAUTH_CLIENT_ID")
 			oauth.put(s.OAuth, "client_secret", "OAUTH_CLIENT_SECRET")

@@ -2,10 +2,12 @@ package importer
 
 import (
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"maps"
 	"net/netip"
 	"net/url"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -49,6 +51,9 @@ func (c *conversion) all() error {
 	if len(c.from.Lost) > 0 {
 		c.note("has no place in bearerd: %s", strings.Join(c.from.Lost, ", "))
 	}
+	for _, said := range c.from.Said {
+		c.note("%s", said)
+	}
 	if c.from.Off {
 		c.note("is switched off in the file: the client still decides whether it is used")
 	}
@@ -60,6 +65,9 @@ func (c *conversion) program() (err error) {
 	if c.to.Command, err = c.now("its command", c.from.Command); err != nil {
 		return err
 	}
+	if wholeLine(c.to.Command) {
+		return errors.New("its command holds arguments, which belong in args: write the program alone into command, the rest into args, and import again")
+	}
 	if looksSecret(c.to.Command) {
 		c.note("its command looks as if it held a secret: it stays there, and the configuration holds it")
 	}
@@ -69,7 +77,7 @@ func (c *conversion) program() (err error) {
 		if err != nil {
 			return err
 		}
-		if secretFlag(arg, before) || private(t) {
+		if secretFlag(arg, before) || private(c.filled(t)) {
 			c.Visible = append(c.Visible, i)
 			c.note("argument %d looks like a secret: it stays an argument, which the configuration holds and other programs can see", i+1)
 		}
@@ -90,6 +98,20 @@ func (c *conversion) program() (err error) {
 	return c.folder()
 }
 
+// wholeLine reports whether a command is a program with its arguments in one text. A path may have white space, too.
+func wholeLine(command string) bool {
+	words := strings.Fields(command)
+	if len(words) < 2 || isFile(command) {
+		return false
+	}
+	return !strings.ContainsAny(words[0], `/\`) || isFile(words[0])
+}
+
+func isFile(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.Mode().IsRegular()
+}
+
 // folder is the working directory. Where a client starts a program of which the file does not say it, it starts bearerd.
 func (c *conversion) folder() error {
 	dir, err := c.now("its working directory", c.from.Dir)
@@ -107,7 +129,11 @@ func (c *conversion) folder() error {
 func (c *conversion) values(kind string, from map[string]clients.Text) (map[string]secrets.Ref, error) {
 	var values map[string]secrets.Ref
 	for _, name := range slices.Sorted(maps.Keys(from)) {
-		ref, err := c.value(kind, name, from[name], kind == "header" && strings.EqualFold(name, "Authorization"))
+		take := c.header
+		if kind != "header" {
+			take = func(name string, t clients.Text) (secrets.Ref, error) { return c.value(kind, name, t, false) }
+		}
+		ref, err := take(name, from[name])
 		if err != nil {
 			return nil, err
 		}
@@ -130,7 +156,7 @@ func (c *conversion) address() error {
 	if err != nil {
 		return fmt.Errorf("its url is not valid")
 	}
-	headers := maps.Clone(c.from.Headers)
+	headers := c.filledHeaders()
 	if user := u.User; user != nil {
 		u.User = nil
 		text = u.String()

@@ -352,7 +352,7 @@ func TestErrorsHoldNoValue(t *testing.T) {
 	}
 	s = program("s", "npx", "--password", "-CANARY", "-pCANARY", "-port", "-p8080", "--config", `{"a":[{"apiKey":"CANARY"}]}`, "--config={\"token\":\"CANARY\"}",
 		"password: CANARY", "--auth", "--verbose")
-	s.Command = plain("/bin/sh -c 'TOKEN=CANARY x'")
+	s.Command = plain("/opt/sk-CANARY-1/x")
 	s.Env = map[string]clients.Text{"JSON": plain(`{"k":"v","password":"CANARY"}`)}
 	got = one(t, s)
 	if want := []int{1, 2, 6, 7, 8}; !slices.Equal(got.Visible, want) || !strings.Contains(fmt.Sprint(got.Notes), "its command looks") {

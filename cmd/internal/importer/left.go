@@ -9,7 +9,9 @@ import (
 
 var (
 	quotedText = regexp.MustCompile(`"((?:[^"\\]|\\.)*)"`)
-	namedText  = regexp.MustCompile(`["']?([A-Za-z0-9_.-]+)["']?\s*[:=]\s*["']([^"']*)["']`)
+	// namesVariable are keys whose values are names of variables, as Codex has them.
+	namesVariable = regexp.MustCompile(`(?i)(^|_)env_(key|var)$`)
+	namedText     = regexp.MustCompile(`["']?([A-Za-z0-9_.-]+)["']?\s*[:=]\s*["']([^"']*)["']`)
 )
 
 // Left are the lines of a client's file, from 1, that hold a secret which was taken out of it elsewhere, or what looks like one.
@@ -44,7 +46,7 @@ func lineLooksSecret(line string) bool {
 		}
 	}
 	for _, at := range namedText.FindAllStringSubmatch(line, -1) {
-		if !passed(at[2]) && secretValue(at[1], at[2]) {
+		if !passed(at[2]) && !namesVariable.MatchString(at[1]) && secretValue(at[1], at[2]) {
 			return true
 		}
 	}

@@ -189,8 +189,14 @@ func isAddress(value string) bool {
 	return err == nil && u.Host != "" && u.User == nil && u.RawQuery == "" && !strings.Contains(strings.ToLower(u.Host+u.Path), "hook")
 }
 
-// secretFlag is a flag whose value is secret: --api-key VALUE, --token=VALUE, -e TOKEN=VALUE.
+// secretFlag is a flag whose value is secret: --api-key VALUE, --token=VALUE, -e TOKEN=VALUE. The name of a variable is none.
 func secretFlag(arg, before string) bool {
+	arg = placeholder.ReplaceAllStringFunc(arg, func(at string) string {
+		if name := at[len("${") : len(at)-1]; variableName.MatchString(name) && !oddName(name) {
+			return ""
+		}
+		return at
+	})
 	if looksSecret(arg) || gluedPassword.MatchString(arg) && !gluedPlain.MatchString(arg) {
 		return true
 	}

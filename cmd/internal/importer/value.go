@@ -136,6 +136,15 @@ func private(t clients.Text) bool {
 	}))
 }
 
+// filled are the parts of an argument that something is put into; what is meant for the program itself stays as it is written.
+func (c *conversion) filled(t clients.Text) clients.Text {
+	return slices.DeleteFunc(slices.Clone(t), func(p clients.Part) bool {
+		_, own := c.from.Env[p.Variable]
+		_, set := c.Lookup(p.Variable)
+		return own && !set && p.Default != nil && strings.HasPrefix(*p.Default, "${")
+	})
+}
+
 var variableName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 
 // value is a variable, a header or another named value. always tells that it is secret whatever it looks like.
