@@ -1,8 +1,10 @@
 package config
 
 import (
+	"context"
 	"fmt"
 	"io"
+	"log/slog"
 	"slices"
 	"strings"
 	"unicode"
@@ -66,12 +68,7 @@ const maxPrinted = 100
 // WriteTo writes the findings for a person to read. Of very many it writes the first, errors before warnings.
 func (d Diagnostics) WriteTo(w io.Writer) (int64, error) {
 	var b strings.Builder
-	shown := d
-	if len(d) > maxPrinted {
-		shown = slices.Clone(d)
-		slices.SortStableFunc(shown, func(a, b Diagnostic) int { return int(a.Severity) - int(b.Severity) })
-		shown = shown[:maxPrinted]
-	}
+	shown := d.first()
 	for _, x := range shown {
 		b.WriteString(x.text())
 	}
@@ -80,6 +77,43 @@ func (d Diagnostics) WriteTo(w io.Writer) (int64, error) {
 	}
 	n, err := io.WriteString(w, b.String())
 	return int64(n), err
+}
+
+// first are as many as can be read, errors before warnings.
+func (d Diagnostics) first() Diagnostics {
+	if len(d) <= maxPrinted {
+		return d
+	}
+	shown := slices.Clone(d)
+	slices.SortStableFunc(shown, func(a, b Diagnostic) int { return int(a.Severity) - int(b.Severity) })
+	return shown[:maxPrinted]
+}
+
+// Log is WriteTo for a log that programs read: a line for each finding.
+func (d Diagnostics) Log(ctx context.Context, log *slog.Logger) {
+	levels := map[Severity]slog.Level{Error: slog.LevelError, Warning: slog.LevelWarn, Note: slog.LevelInfo}
+	shown := d.first()
+	for _, x := range shown {
+		log.LogAttrs(ctx, levels[x.Severity], x.Message, x.attributes()...)
+	}
+	if more := len(d) - len(shown); more > 0 {
+		log.WarnContext(ctx, "more was found in the configuration: see `bearerd check`", "more", more)
+	}
+}
+
+// attributes are what it says beside its message.
+func (d Diagnostic) attributes() (list []slog.Attr) {
+	if d.Line > 0 {
+		list = append(list, slog.Int("line", d.Line))
+	}
+	for _, a := range []slog.Attr{
+		slog.String("file", d.File), slog.String("server", d.Server), slog.String("remedy", d.Remedy), slog.String("snippet", d.Snippet),
+	} {
+		if a.Value.String() != "" {
+			list = append(list, a)
+		}
+	}
+	return list
 }
 
 func (d Diagnostic) text() string {

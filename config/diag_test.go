@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
@@ -205,6 +206,29 @@ func TestDocumentation(t *testing.T) {
 		if !tagged[name] {
 			t.Errorf("docs/configuration.md has a row for %s, which does not exist", name)
 		}
+	}
+}
+
+func TestDiagnosticsAreLogged(t *testing.T) {
+	var text strings.Builder
+	d := Diagnostics{
+		{Severity: Warning, File: "c.hcl", Line: 3, Column: 1, Server: "s", Message: "odd", Remedy: "mend it", Snippet: "a = 1"},
+		{Severity: Note, Message: "so be it"},
+	}
+	d.Log(t.Context(), slog.New(slog.NewTextHandler(&text, nil)))
+	for i, want := range []string{
+		`level=WARN msg=odd line=3 file=c.hcl server=s remedy="mend it" snippet="a = 1"`, `level=INFO msg="so be it"`,
+	} {
+		if got := strings.Split(text.String(), "\n")[i]; !strings.HasSuffix(got, want) {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+	text.Reset()
+	many := append(slices.Repeat(d[:1], 2*maxPrinted), Diagnostic{Message: "fatal"})
+	many.Log(t.Context(), slog.New(slog.NewTextHandler(&text, nil)))
+	lines := strings.Split(strings.TrimSpace(text.String()), "\n")
+	if len(lines) != maxPrinted+1 || !strings.Contains(lines[0], "level=ERROR msg=fatal") || !strings.HasSuffix(lines[maxPrinted], "more=101") {
+		t.Errorf("%d lines, first %q, last %q", len(lines), lines[0], lines[len(lines)-1])
 	}
 }
 

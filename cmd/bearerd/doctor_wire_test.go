@@ -1,6 +1,7 @@
 package main_test
 
 import (
+	"os"
 	"strings"
 	"testing"
 
@@ -65,5 +66,26 @@ func TestDoctorBlamesTheStoreAlone(t *testing.T) {
 		if s := d.step(t, name); s.Result != doctor.Skipped || !strings.HasSuffix(s.Detail, "because of file modes") {
 			t.Errorf("%+v", s)
 		}
+	}
+}
+
+// A file in the place of the state folder is what the store tells; its mode is no fault.
+func TestDoctorFindsAFileForAStateFolder(t *testing.T) {
+	t.Parallel()
+	h := newHome(t)
+	h.configure(server("s", nothing))
+	text, err := os.ReadFile(h.path("bearerd.hcl"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.write("bearerd.hcl", strings.Replace(string(text), `path = "state"`, `path = "mine"`, 1))
+	h.write("mine", "mine\n")
+	chmod(t, h.path("mine"), 0o644)
+	d := h.diagnose()
+	if s := d.step(t, "file modes"); s.Result != doctor.OK {
+		t.Errorf("%+v", s)
+	}
+	if s := d.step(t, "store"); s.Result != doctor.Failed || !strings.Contains(s.Detail, "is a file") || !strings.Contains(s.Remedy, "path of a folder") {
+		t.Errorf("%+v", s)
 	}
 }

@@ -48,6 +48,7 @@ func missing(ctx context.Context, cfg *config.Config) (found []finding) {
 			far = throughVault(cfg, client, near, by)
 		}
 	}
+	found = append(found, metricsKey(ctx, cfg, near, far)...)
 	first := map[string]string{} // server by fingerprint of its refresh token
 	for _, s := range cfg.Servers {
 		values, lacks := look(ctx, cfg, s, near, far)
@@ -130,17 +131,43 @@ func strangeGroups(cfg *config.Config) (found []finding) {
 	return found
 }
 
-// look reads what a server's configuration refers to: far, through Vault, or near. What is in Vault is passed over while
-// far is nil, since what keeps one from asking is a finding already.
+// through is what reads a reference: far, through Vault, or near. What is in Vault is passed over while far is nil, since what
+// keeps one from asking is a finding already.
+func through(cfg *config.Config, ref secrets.Ref, near, far *secrets.Resolver) *secrets.Resolver {
+	if ref.Kind == secrets.Vault || ref.Kind == secrets.Stored && cfg.Shared != nil {
+		return far
+	}
+	return near
+}
+
+// metricsKey reads the key of /metrics, which the daemon reads at each scrape.
+func metricsKey(ctx context.Context, cfg *config.Config, near, far *secrets.Resolver) []finding {
+	ref := cfg.Admin.MetricsKey
+	resolve := through(cfg, ref, near, far)
+	if ref.IsZero() || resolve == nil {
+		return nil
+	}
+	key, err := resolve.ResolveText(ctx, ref)
+	switch {
+	case errors.Is(err, vault.ErrEngine): // engines tells that
+		return nil
+	case err != nil:
+		return []finding{{"", fmt.Sprintf("admin: metrics_key: %v", err), false}}
+	}
+	if err := config.CheckMetricsKey(key); err != nil {
+		elsewhere := ref.Kind == secrets.Env || ref.Kind == secrets.Credential // bearerd may be started with another value
+		return []finding{{"", fmt.Sprintf("admin: metrics_key: %s: %v", ref, err), !elsewhere}}
+	}
+	return nil
+}
+
+// look reads what a server's configuration refers to.
 func look(
 	ctx context.Context, cfg *config.Config, s *config.Server, near, far *secrets.Resolver,
 ) (values map[string]secrets.Secret, lacks []finding) {
 	values = map[string]secrets.Secret{}
 	for _, u := range doctor.Uses(s) {
-		resolve := near
-		if u.Ref.Kind == secrets.Vault || u.Ref.Kind == secrets.Stored && cfg.Shared != nil {
-			resolve = far
-		}
+		resolve := through(cfg, u.Ref, near, far)
 		if resolve == nil {
 			continue
 		}

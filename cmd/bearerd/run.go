@@ -1,6 +1,7 @@
 package main
 
 import (
+	"log/slog"
 	"os"
 	"os/signal"
 	"syscall"
@@ -25,11 +26,16 @@ func runCommand() *cobra.Command {
 			early := newLog(os.Stderr, config.Log{Level: "info", Format: "auto"}) // until the configuration says otherwise
 			watcher := config.NewWatcher(path, early)
 			cfg, diagnostics := watcher.Load(cmd.Context())
-			_, _ = diagnostics.WriteTo(cmd.ErrOrStderr())
 			if diagnostics.HasErrors() {
+				_, _ = diagnostics.WriteTo(cmd.ErrOrStderr())
 				return exitCode(exitError)
 			}
 			log, level := newLiveLog(os.Stderr, cfg.Log)
+			if _, asJSON := log.Handler().(*slog.JSONHandler); asJSON {
+				diagnostics.Log(cmd.Context(), log)
+			} else {
+				_, _ = diagnostics.WriteTo(cmd.ErrOrStderr())
+			}
 			service := app.Service{Watcher: watcher, Level: level}
 			if !hangupStops() {
 				hangup := make(chan os.Signal, 1)

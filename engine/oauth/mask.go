@@ -1,6 +1,8 @@
 package oauth
 
 import (
+	"encoding/base64"
+	"encoding/hex"
 	"encoding/json"
 	"html"
 	"net/url"
@@ -18,8 +20,8 @@ const (
 	rounds  = 3      // escapes inside escapes that are looked through
 )
 
-// hide keeps a value out of error texts and scopes, in case the server echoes it, as it is or in one of the escapes that
-// are common in pages and forms. Values under four bytes would only garble.
+// hide keeps a value out of error texts and scopes, in case the server echoes it, as it is, in one of the escapes that are
+// common in pages and forms, or encoded. Values under four bytes would only garble.
 func (w *wire) hide(value string) {
 	if len(value) < 4 {
 		return
@@ -27,7 +29,20 @@ func (w *wire) hide(value string) {
 	quoted, _ := json.Marshal(value) // a string cannot fail
 	w.hidden = append(w.hidden, value, url.QueryEscape(value), url.PathEscape(value), html.EscapeString(value),
 		string(quoted[1:len(quoted)-1]))
+	w.hidden = append(w.hidden, encoded(value)...)
 	slices.SortFunc(w.hidden, func(a, b string) int { return len(b) - len(a) }) // a value may hold another
+}
+
+// encoded is a value as programs write bytes. A short one is passed over, as its codes are words.
+func encoded(value string) []string {
+	if len(value) < 8 {
+		return nil
+	}
+	b, digits := []byte(value), hex.EncodeToString([]byte(value))
+	return []string{
+		base64.StdEncoding.EncodeToString(b), base64.RawStdEncoding.EncodeToString(b), base64.URLEncoding.EncodeToString(b),
+		base64.RawURLEncoding.EncodeToString(b), digits, strings.ToUpper(digits),
+	}
 }
 
 // clean makes a server's text fit for an error: hidden values masked, printable ASCII only, 200 characters at most. A text

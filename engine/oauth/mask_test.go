@@ -1,6 +1,10 @@
 package oauth
 
-import "testing"
+import (
+	"net/url"
+	"strings"
+	"testing"
+)
 
 func TestHiddenValueThatHoldsAnother(t *testing.T) {
 	w := &wire{}
@@ -41,5 +45,27 @@ func TestEscapedEchoIsMasked(t *testing.T) {
 		if got := w.clean(test.text); got != test.want {
 			t.Errorf("%s: %q, want %q", test.text, got, test.want)
 		}
+	}
+}
+
+func TestEncodedEchoIsMasked(t *testing.T) {
+	const secret = "S3CRET??>canaryx" // its two alphabets of base64 differ, and it is padded
+	for _, code := range []string{
+		"UzNDUkVUPz8+Y2FuYXJ5eA==", "UzNDUkVUPz8+Y2FuYXJ5eA", "UzNDUkVUPz8-Y2FuYXJ5eA==", "UzNDUkVUPz8-Y2FuYXJ5eA",
+		"5333435245543f3f3e63616e61727978", "5333435245543F3F3E63616E61727978",
+	} {
+		w := &wire{}
+		w.hide(secret)
+		if got := w.clean("no " + code + " here"); got != "no [secret] here" {
+			t.Errorf("%s: %q", code, got)
+		}
+		if got := w.clean("no " + url.QueryEscape(url.QueryEscape("+"+code)) + " here"); strings.Contains(got, code[:6]) {
+			t.Errorf("%s, escaped: %q", code, got)
+		}
+	}
+	w := &wire{}
+	w.hide("seven77")
+	if text := "c2V2ZW43Nw== is no echo"; w.clean(text) != text {
+		t.Errorf("a short value: %q", w.clean(text))
 	}
 }

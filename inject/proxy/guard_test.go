@@ -90,6 +90,11 @@ func TestHostAndOrigin(t *testing.T) {
 		{"plain", "localhost.evil.example", "", 403},
 		{"plain", "127.0.0.1.evil.example", "", 403},
 		{"plain", "127.0.0.1.", "", 403},
+		{"plain", "127.0.0.1:7611.evil.example", "", 403},
+		{"plain", "localhost:evil.example", "", 403},
+		{"plain", "[::1]:7411.evil.example", "", 403},
+		{"plain", "localhost", "http://127.0.0.1:1.evil.example", 403},
+		{"plain", "localhost:", "", 200}, // RFC 3986: a port may be empty
 		{"plain", "192.0.2.1:7411", "", 403},
 		{"plain", "0.0.0.0:7411", "", 403},
 		{"plain", "mcp.internal", "", 403},
@@ -103,11 +108,13 @@ func TestHostAndOrigin(t *testing.T) {
 		{"listed", "MCP.internal:9", "HTTPS://APP.example.com", 200},
 		{"listed", "gate.example:8080", "", 200},
 		{"listed", "gate.example:8081", "", 403},
+		{"listed", "mcp.internal:9.evil.example", "", 403},
 		{"listed", "localhost", "http://app.example.com", 403},
 		{"listed", "localhost", "https://app.example.com.evil.example", 403},
 		{"listed", "localhost", "http://localhost", 200},
 		{"remote", "192.0.2.1:7411", "", 200},
 		{"remote", "evil.example", "", 403},
+		{"remote", "192.0.2.1:7411.evil.example", "", 403},
 	} {
 		req := f.request(http.MethodPost, test.server, call)
 		req.Host = test.host

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 
 	"filippo.io/age"
 
@@ -22,6 +23,8 @@ func (s *Store) Rekey(ctx context.Context) (records int, err error) {
 		return 0, fmt.Errorf("store %s: cannot rekey: %w", s.dir, err)
 	}
 	defer unlock()
+	sweep(s.dir, leftoverKeys) // with an identity that is to be forgotten, maybe
+	sweep(filepath.Dir(s.recordPath("")), leftover)
 	records, err = s.rekey(ctx)
 	if err != nil {
 		return records, fmt.Errorf("store %s: rekeying stopped after %d records, all of which can be read; run it again: %w",

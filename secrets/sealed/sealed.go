@@ -4,7 +4,8 @@
 // The folder has mode 0700 and belongs to the caller. In it:
 //
 //	identity.txt   the age identities (0600), the first seals and all open; absent when they are given from outside
-//	recipient.txt  the recipients that records may be sealed for; public
+//	recipient.txt  the recipients that records may be sealed for; public. What a killed process leaves of these two, with
+//	               names that begin with a dot, the next Open or Rekey removes
 //	records/       HASH.age; HASH is the first 32 hexadecimal digits of the SHA-256 of the key. Beside them, with names
 //	               that begin with a dot, files being written and room that Reserve keeps; what a killed process leaves
 //	               of them the next Reserve removes
@@ -59,6 +60,7 @@ func Open(dir string, identity func() (string, error), log *slog.Logger) (*Store
 	if err := s.openKeys(); err != nil {
 		return nil, fmt.Errorf("store %s: %w", dir, err)
 	}
+	s.sweepAtOpen()
 	return s, nil
 }
 

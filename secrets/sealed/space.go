@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"regexp"
 
 	"bearerd/secrets"
 	"bearerd/secrets/disk"
@@ -58,7 +57,7 @@ func (s *Store) reserve(ctx context.Context, key string) (*Space, error) {
 	if err := os.MkdirAll(folder, 0o700); err != nil {
 		return nil, err
 	}
-	sweep(folder)
+	sweep(folder, leftover)
 	f, err := makeRoom(folder, 2*(len(largest)+block))
 	if err != nil {
 		return nil, err
@@ -89,30 +88,6 @@ func makeRoom(folder string, size int) (*os.File, error) {
 		return nil, err
 	}
 	return f, nil
-}
-
-// leftover is the name of room, or of a record that is being written.
-var leftover = regexp.MustCompile(`^\.(room-|[0-9a-f]{32}\.age)[0-9]+$`)
-
-// sweep removes what processes that were killed have left among the records. The caller holds the store lock, so nobody
-// is writing; room that is still wanted is locked.
-func sweep(folder string) {
-	entries, _ := os.ReadDir(folder)
-	for _, e := range entries {
-		if !leftover.MatchString(e.Name()) {
-			continue
-		}
-		path := filepath.Join(folder, e.Name())
-		f, err := disk.OpenFile(path, os.O_RDWR, 0)
-		if err != nil {
-			continue
-		}
-		unwanted, _ := disk.TryLock(f)
-		_ = f.Close() // first, as Windows removes no open file
-		if unwanted {
-			_ = os.Remove(path)
-		}
-	}
 }
 
 // Put writes the value, durably, into the room, and makes it the record, whatever that was before: the caller holds what

@@ -96,6 +96,9 @@ func (d *Doctor) store(ctx context.Context, ch *chart) {
 
 func (d *Doctor) lookAtStore(ctx context.Context) finding {
 	dir := d.config.Store.Path
+	if info, err := os.Stat(dir); err == nil && !info.IsDir() {
+		return bad("write the path of a folder into store \"file\", or move that file away", "the state folder %s is a file", dir)
+	}
 	view, err := sealed.Look(dir, d.identity(ctx))
 	switch {
 	case errors.Is(err, fs.ErrNotExist) && isAbsent(dir):

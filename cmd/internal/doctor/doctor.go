@@ -78,6 +78,7 @@ func (d *Doctor) Look(ctx context.Context, name string) error {
 	defer d.close(ctx)
 	d.daemon(ctx, ch)
 	d.open(ctx)
+	d.metricsKey(ctx, ch)
 	d.each(ctx, servers)
 	d.clock(ch)
 	return ctx.Err()

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -133,7 +134,7 @@ func (p *patient) initialize(ctx context.Context, w *wire) (f finding, older boo
 	a, err := w.call(ctx, "initialize", begin())
 	switch {
 	case err != nil:
-		return bad("see whether the server runs, and its log", "%v", oauth.PlainError(p.host(), time.Since(start), err)), false
+		return bad(slow(err, "see whether the server runs, and its log"), "%v", oauth.PlainError(p.host(), time.Since(start), err)), false
 	case a.ok():
 		name, version := serverOf(a.message.Result)
 		w.version = version
@@ -288,9 +289,17 @@ func (p *patient) tools(ctx context.Context, w *wire) finding {
 	case err == errRefused || last != nil && last.status/100 != 2:
 		return p.refusal(last)
 	case err != nil:
-		return bad("see the log of the server", "%v", err)
+		return bad(slow(err, "see the log of the server"), "%v", err)
 	}
 	return p.counted(l)
+}
+
+// slow is the remedy for a request that failed, which after a timeout may be none.
+func slow(err error, remedy string) string {
+	if errors.Is(err, context.DeadlineExceeded) {
+		return "it may merely be slow, and a client that waits longer may well use it; else " + remedy
+	}
+	return remedy
 }
 
 // counted is what came of tools/list.

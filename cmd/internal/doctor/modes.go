@@ -48,6 +48,9 @@ func (d *Doctor) stateModes(ctx context.Context) finding {
 		d.owner = "run it as the user who runs bearerd"
 		return bad("run this as the user who runs bearerd", "%v", err)
 	}
+	if !info.IsDir() {
+		return good("") // the store says what is wrong
+	}
 	if uid, other := disk.Foreign(info); other {
 		d.owner = fmt.Sprintf("run it as that user: `sudo -u '#%d' bearerd doctor`", uid)
 		text := fmt.Sprintf("%s belongs to user %d", dir, uid)
@@ -74,7 +77,7 @@ func within(dir string) finding {
 		if err != nil {
 			return nil // it has just been removed
 		}
-		private := e.Name() == "identity.txt" || path == dir || strings.HasSuffix(path, ".age")
+		private := e.Name() == "identity.txt" || path == dir || strings.HasSuffix(path, ".age") || e.Name() == auditFile && e.Type().IsRegular()
 		if uid, other := disk.Foreign(info); other {
 			found = bad("give it to the owner of the folder: `chown`; a bearerd that another user has started made it", "%s belongs to user %d", path, uid)
 		} else if m := info.Mode().Perm(); private && m&0o077 != 0 {
@@ -86,6 +89,9 @@ func within(dir string) finding {
 	})
 	if err != nil && found.result == OK {
 		return bad("see to who owns it and to its mode", "%v", err)
+	}
+	if found.result == OK {
+		return auditLog(filepath.Join(dir, auditFile))
 	}
 	return found
 }

@@ -95,7 +95,7 @@ func (p *patient) address(ctx context.Context, field, address string) finding {
 	resp, err := p.client(nil).Transport.RoundTrip(r)
 	if err == nil {
 		_ = resp.Body.Close()
-		p.doctor.dates.note(u.Hostname(), resp.Header, time.Now())
+		p.doctor.dates.note(u.Host, resp.Header, time.Now())
 	}
 	s.mu.Lock()
 	shaken, dialled, connected := s.shaken, s.dial > 0, s.connected

@@ -113,14 +113,7 @@ func (p *patient) secrets(ctx context.Context) func() finding {
 		ctx, cancel := context.WithTimeout(ctx, limit)
 		defer cancel()
 		for _, u := range list {
-			inVault := u.Ref.Kind == secrets.Vault || u.Ref.Kind == secrets.Stored && p.doctor.config.Shared != nil
-			switch {
-			case inVault && p.doctor.noVault != nil:
-				p.because = p.doctor.unasked
-			case u.Ref.Kind == secrets.Stored && p.doctor.broken != "":
-				p.because = p.doctor.broken
-			}
-			if p.because != "" {
+			if p.because = p.doctor.unread(u.Ref); p.because != "" {
 				return skipped("", "%s: not looked at because of %s", u.What, p.because)
 			}
 			v, err := p.doctor.resolve.ResolveText(ctx, u.Ref)
@@ -138,20 +131,13 @@ func (p *patient) secrets(ctx context.Context) func() finding {
 	}
 }
 
+// noSecret is Doctor.noSecret. What comes after needs the value in any case.
 func (p *patient) noSecret(u Use, err error) finding {
-	remedy := map[secrets.Kind]string{
-		secrets.Env:        "set " + u.Ref.Name + " where bearerd is started: the shell, the client's env, or the systemd unit",
-		secrets.File:       "write the value into that file (mode 0600), or correct the path",
-		secrets.Credential: "add LoadCredential=" + u.Ref.Name + ":PATH to the systemd unit",
-		secrets.Stored:     "run `bearerd secret set " + u.Ref.Name + "`",
-		secrets.Vault:      "put it there, or let the policy of bearerd's role read it",
-	}[u.Ref.Kind]
-	elsewhere := u.Ref.Kind == secrets.Env || u.Ref.Kind == secrets.Credential
-	if elsewhere && p.doctor.running != nil {
+	f := p.doctor.noSecret(u, err)
+	if f.result == Warned {
 		p.because = "secrets"
-		return warned(remedy, "%s: %v (that is so here; the daemon has an environment of its own)", u.What, err)
 	}
-	return bad(remedy, "%s: %v", u.What, err)
+	return f
 }
 
 // command finds the program, and tells what the daemon knows of those that run.

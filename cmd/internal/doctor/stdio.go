@@ -84,7 +84,7 @@ func (p *patient) mute(ctx context.Context, s *speaker, within time.Duration, er
 		said = "; it says: " + p.words(line)
 	}
 	if late {
-		return bad("run command and args by hand once: a first start may have to download it; it must speak MCP over stdin and stdout", "it did not answer within %s%s", within, said)
+		return bad("it may merely be slow; else run command and args by hand once: a first start may have to download it, and it must speak MCP over stdin and stdout", "it did not answer within %s%s", within, said)
 	}
 	return bad("run command and args by hand: it must speak MCP over stdin and stdout", "it has ended without an answer (%v)%s", err, said)
 }

@@ -157,7 +157,7 @@ func (w *wire) send(ctx context.Context, method string, body []byte, h http.Head
 		return nil, err
 	}
 	defer resp.Body.Close()
-	w.note(r.URL.Hostname(), resp.Header, time.Now())
+	w.note(r.URL.Host, resp.Header, time.Now())
 	a := &reply{status: resp.StatusCode, header: resp.Header}
 	a.kind, _, _ = mime.ParseMediaType(resp.Header.Get("Content-Type"))
 	if id := resp.Header.Get("Mcp-Session-Id"); id != "" && a.status/100 == 2 {
