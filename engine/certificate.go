@@ -97,7 +97,7 @@ func (s *Source) boundElsewhere(r *record) bool {
 
 // granted is the token of an answer, r being the record of it.
 func (s *Source) granted(r *record, answer *oauth.Token) *Token {
-	t := r.token(s.buffer())
+	t := r.given(s.buffer())
 	if t.Certificate = answer.Certificate; t.Certificate == nil {
 		t.Certificate = s.certificate.Load() // it was asked for without one, or by another process
 	}

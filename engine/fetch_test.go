@@ -20,6 +20,7 @@ type fetcher struct {
 	calls   int
 	refused []bool
 	err     error
+	ahead   time.Duration // of the clock of whoever gives the tokens
 }
 
 func (f *fetcher) fetch(context.Context, string, bool) (*oauth.Token, error) {
@@ -27,7 +28,7 @@ func (f *fetcher) fetch(context.Context, string, bool) (*oauth.Token, error) {
 	if f.err != nil {
 		return nil, f.err
 	}
-	return &oauth.Token{AccessToken: secrets.New("token-" + strconv.Itoa(f.calls)), Requested: time.Now(), ExpiresIn: time.Hour, ScopeGiven: true}, nil
+	return &oauth.Token{AccessToken: secrets.New("token-" + strconv.Itoa(f.calls)), Requested: time.Now().Add(f.ahead), ExpiresIn: time.Hour, ScopeGiven: true}, nil
 }
 
 // fetching is an engine whose tokens are another process's.
@@ -100,6 +101,17 @@ func TestFetchFails(t *testing.T) {
 		var failed *Error
 		if !errors.As(err, &failed) || failed.Reason != "away" || f.calls != maxTries {
 			t.Errorf("%d calls: %v", f.calls, err)
+		}
+		s.engine.Close()
+	})
+}
+
+// A token that claims to be of a later time is used, and none of it ends the process.
+func TestFetchFromAClockThatIsAhead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := fetching(t, &fetcher{ahead: time.Hour})
+		if got, err := s.Token(t.Context()); err != nil || got.Access().Reveal() != "token-1" {
+			t.Error(got, err)
 		}
 		s.engine.Close()
 	})

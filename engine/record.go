@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"bearerd/config"
@@ -102,18 +101,20 @@ func chain(s *config.Server) string {
 // the clock ran ahead, and its expiry means nothing.
 const clockSkew = 5 * time.Minute
 
-// token makes the record's token ready for use; nil when it holds none.
+// token makes the record's token ready for use; nil when it holds none that can be delivered: others may write the store.
 func (r *record) token(buffer time.Duration) *Token {
-	if r.AccessToken == "" || r.Revoked || r.Issued.After(time.Now().Add(clockSkew)) || strings.ContainsFunc(r.AccessToken, outOfHeader) {
+	if r.AccessToken == "" || r.Revoked || r.Issued.After(time.Now().Add(clockSkew)) || !oauth.Deliverable(r.AccessToken) {
 		return nil
 	}
+	return r.given(buffer)
+}
+
+// given is the token of a record that an answer has just been put into.
+func (r *record) given(buffer time.Duration) *Token {
 	t := newToken(secrets.New(r.AccessToken), r.Scope, r.Issued, r.Expires, r.Generation, buffer)
 	t.correlation, t.renewable = r.Correlation, r.Refresh != ""
 	return t
 }
-
-// outOfHeader is what no token may hold, which oauth has checked: deliveries write one as it is, and others may write the store.
-func outOfHeader(r rune) bool { return r <= ' ' || r > '~' }
 
 // reading is a record as it was read, and what was known at that moment.
 type reading struct {

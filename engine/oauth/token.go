@@ -132,7 +132,7 @@ func (w *wire) token(t *oauth2.Token, c *config.OAuth, requested time.Time) (*To
 	if err := checkSizes(t.AccessToken, refresh, scope); err != nil {
 		return fail(err)
 	}
-	if strings.ContainsFunc(t.AccessToken, func(r rune) bool { return r <= ' ' || r > '~' }) {
+	if !Deliverable(t.AccessToken) {
 		return fail(errors.New("the access_token holds characters that no HTTP header may carry"))
 	}
 	seconds, _ := t.Extra("expires_in").(float64)
@@ -183,4 +183,10 @@ func checkSizes(access, refresh, scope string) error {
 func jsonSize(s string) int {
 	b, _ := json.Marshal(s) // a string cannot fail
 	return len(b) - len(`""`)
+}
+
+// Deliverable reports whether an access token can be written into an HTTP header as it is, on one line and without white space
+// (RFC 6750 §2.1).
+func Deliverable(token string) bool {
+	return !strings.ContainsFunc(token, func(r rune) bool { return r <= ' ' || r > '~' })
 }

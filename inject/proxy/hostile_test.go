@@ -99,6 +99,7 @@ func TestAnswersAreNotSmuggled(t *testing.T) {
 		for _, late := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s, late: %v", name, late), func(t *testing.T) {
 				onBothPaths(t, func(t *testing.T, f *fixture) {
+					forging := make(chan struct{}, 100)
 					up := newRawPeer(t, func(c net.Conn, r *bufio.Reader) {
 						for readRequest(r) {
 							if first, _ := strings.CutSuffix(answer, forged); late {
@@ -108,6 +109,7 @@ func TestAnswersAreNotSmuggled(t *testing.T) {
 							} else {
 								_, _ = io.WriteString(c, answer)
 							}
+							forging <- struct{}{}
 						}
 					})
 					f.serve(unguarded("s", up.url()))
@@ -115,7 +117,11 @@ func TestAnswersAreNotSmuggled(t *testing.T) {
 						if got := speak(t, f, postS, 1000); strings.Contains(got, "forged") || strings.Contains(strings.ToLower(got), "set-cookie") {
 							t.Fatalf("the caller gets %q", got)
 						}
-						time.Sleep(10 * time.Millisecond)
+						select {
+						case <-forging: // it is there before the next request
+						case <-time.After(100 * time.Millisecond): // upstream has not got this one
+						}
+						time.Sleep(10 * time.Millisecond) // net/http notices what comes unasked a moment later
 					}
 				})
 			})

@@ -12,6 +12,7 @@ import (
 	"log/slog"
 	"net/http"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -154,8 +155,12 @@ type Token struct {
 	Info          *engine.Status `json:"info"`
 }
 
-func (a *API) token(w http.ResponseWriter, r *http.Request, s *engine.Source) {
-	t, err := s.Token(r.Context())
+func (a *API) token(w http.ResponseWriter, r *http.Request) {
+	var t *engine.Token
+	s, err := a.present(r, func(s *engine.Source) (err error) {
+		t, err = s.Token(r.Context())
+		return err
+	})
 	if err != nil {
 		fail(w, err)
 		return
@@ -173,15 +178,24 @@ func (a *API) token(w http.ResponseWriter, r *http.Request, s *engine.Source) {
 	reply(w, answer)
 }
 
-func (a *API) refresh(w http.ResponseWriter, r *http.Request, s *engine.Source) {
-	if _, err := s.Refresh(r.Context()); err != nil {
-		if st := s.Status().Status; st == "valid" || st == "expiring" {
+func (a *API) refresh(w http.ResponseWriter, r *http.Request) {
+	s, err := a.present(r, func(s *engine.Source) error {
+		_, err := s.Refresh(r.Context())
+		return err
+	})
+	if err != nil {
+		if s != nil && slices.Contains([]string{"valid", "expiring"}, s.Status().Status) {
 			err = fmt.Errorf("%w; the present token stays in service", err)
 		}
 		fail(w, err)
 		return
 	}
 	reply(w, s.Status())
+}
+
+// present has do ask the source that the path names, as it is configured by the time that there is an answer.
+func (a *API) present(r *http.Request, do func(*engine.Source) error) (*engine.Source, error) {
+	return OnSource(r.Context(), func() (*engine.Source, error) { return a.find(r.PathValue("name")) }, do)
 }
 
 func (a *API) invalidate(w http.ResponseWriter, r *http.Request, s *engine.Source) {

@@ -175,7 +175,7 @@ func (s *service) ask(ctx context.Context, server, refused string) (*oauth.Token
 		return nil, refusedBy(resp, body)
 	}
 	var p passedOn
-	if err := body.Decode(&p); err != nil || p.AccessToken == "" {
+	if err := body.Decode(&p); err != nil || p.AccessToken == "" || !oauth.Deliverable(p.AccessToken) {
 		return nil, &engine.Error{Reason: "the bearerd service gave an answer that cannot be read", Remedy: "compare `bearerd version` with the service's"}
 	}
 	t := &oauth.Token{AccessToken: secrets.New(p.AccessToken), Scope: p.Scope, ScopeGiven: true, Requested: p.IssuedAt}

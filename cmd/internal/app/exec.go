@@ -123,20 +123,22 @@ func (c *child) followToken(ctx context.Context) {
 			return
 		}
 		t, err := source.Token(ctx)
-		wait := time.After(again)
 		if err == nil {
-			if err = c.putToken(s, t); err == nil {
-				select {
-				case <-t.Superseded():
-				case <-ctx.Done():
-				}
-				continue
-			}
+			err = c.putToken(s, t)
 		}
-		if ctx.Err() == nil {
+		var wait <-chan time.Time
+		var superseded <-chan struct{}
+		switch {
+		case c.present() != s: // it was edited meanwhile
+			continue
+		case err == nil:
+			superseded = t.Superseded()
+		case ctx.Err() == nil:
 			c.app.Log.Warn("the token file was not renewed", "server", s.Name, "error", err)
+			wait = time.After(again)
 		}
 		select {
+		case <-superseded:
 		case <-wait:
 		case <-ctx.Done():
 		}

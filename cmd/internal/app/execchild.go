@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -9,7 +10,6 @@ import (
 
 	"bearerd/config"
 	"bearerd/engine"
-	"bearerd/inject/proxy"
 	"bearerd/inject/stdio"
 	"bearerd/secrets"
 )
@@ -24,12 +24,12 @@ type child struct {
 	look   chan struct{} // has a value when the values in env should be looked at now
 	began  chan struct{} // has a value when a process is being started
 
-	serving sync.Mutex   // held while proxy is changed: files may be renewed while a process is started
-	proxy   *proxy.Proxy // guarded by serving; nil: the arguments need none
-	keys    proxy.Keys   // guarded by serving; of proxy
+	settling sync.Mutex  // held while an edit is put in force, and while a process is given what belongs together
+	proxies  []*ownProxy // guarded by settling: of the urls that processes are served; the newest is the last
+	waiting  bool        // guarded by settling: a process waits for its token, and then gets what is configured by then
 
 	mu      sync.Mutex
-	server  *config.Server            // guarded by mu: edits replace it
+	server  *config.Server            // guarded by mu, and changed with settling held: edits replace it
 	env     map[string]secrets.Secret // guarded by mu: what the configuration declares, as the newest process holds it
 	written *engine.Token             // guarded by mu: what the token file holds; nil: there is none, or one with other rights
 	told    *engine.Token             // guarded by mu: the newest that the child has been told of, by its start or a signal
@@ -49,27 +49,54 @@ func (c *child) held() (*config.Server, map[string]secrets.Secret) {
 	return c.server, c.env
 }
 
-// spawn is a stdio.Keeper's Spawn: it gets the token and decides what a process is started with.
+// spawn is a stdio.Keeper's Spawn: it gets the token and decides what a process is started with. After an edit meanwhile it
+// begins again: settings and the token of others never go together.
 func (c *child) spawn(ctx context.Context) (*stdio.Spawned, error) {
-	s := c.present()
+	c.settling.Lock()
+	defer c.settling.Unlock()
+	c.waiting = true
+	defer func() { c.waiting = false }()
+	for {
+		s := c.present()
+		source, err := c.app.engine.Source(s.Name)
+		if errors.Is(err, engine.ErrUnknown) {
+			source = nil
+		}
+		c.settling.Unlock()
+		declared, t, err := c.values(ctx, s, source)
+		c.settling.Lock()
+		switch same := c.present() == s; {
+		case same && err == nil:
+			return c.equip(ctx, s, source, t, declared)
+		case same:
+			return nil, err
+		case ctx.Err() != nil:
+			c.keeper.Changed() // the edit was left to this process
+			return nil, cmp.Or(err, ctx.Err())
+		}
+	}
+}
+
+// values waits for all that a process is told.
+func (c *child) values(ctx context.Context, s *config.Server, source *engine.Source) (map[string]secrets.Secret, *engine.Token, error) {
 	declared := map[string]secrets.Secret{}
 	for name, ref := range s.Env {
 		v, err := c.app.resolve.ResolveText(ctx, ref)
 		if err != nil {
-			return nil, fmt.Errorf("server %q: env %s: %w", s.Name, name, err)
+			return nil, nil, fmt.Errorf("server %q: env %s: %w", s.Name, name, err)
 		}
 		declared[name] = v
 	}
-	source, err := c.app.engine.Source(s.Name)
-	if errors.Is(err, engine.ErrUnknown) {
-		source = nil
+	if source == nil {
+		return declared, nil, nil
 	}
-	var t *engine.Token
-	if source != nil {
-		if t, err = source.Token(ctx); err != nil {
-			return nil, err
-		}
-	}
+	t, err := source.Token(ctx)
+	return declared, t, err
+}
+
+// equip prepares a process. settling is held.
+func (c *child) equip(ctx context.Context, s *config.Server, source *engine.Source, t *engine.Token,
+	declared map[string]secrets.Secret) (*stdio.Spawned, error) {
 	launch, holds, err := c.launch(ctx, s, source, t, declared)
 	if err != nil {
 		return nil, err
@@ -122,45 +149,12 @@ func (c *child) launch(ctx context.Context, s *config.Server, source *engine.Sou
 	return l, false, err
 }
 
-// openProxy serves the URL among the arguments on a free loopback port, for this server alone: its key is new and dies
-// with bearerd. Where it is served already, it follows the settings.
-func (c *child) openProxy(ctx context.Context, s *config.Server, source *engine.Source) (url string, key secrets.Secret, err error) {
-	at := s.URLArgument()
-	if at < 0 {
-		return "", secrets.Secret{}, fmt.Errorf("server %q: args hold no http or https URL to send the token to", s.Name)
-	}
-	const anyPort = "127.0.0.1:0"
-	c.serving.Lock()
-	defer c.serving.Unlock()
-	if c.proxy == nil {
-		c.keys = proxy.NewKeys()
-		c.proxy = proxy.New(c.keys, c.app.resolve, c.app.Log)
-		c.proxy.Observe(c.app.record.delivered)
-	}
-	remote := &config.Server{
-		Name: s.Name, URL: s.Args[at], Listen: anyPort, OAuth: s.OAuth, Local: config.Local{LocalAuth: "key"}, Replay: s.Replay,
-		Made: s.Made, AllowPrivate: s.AllowPrivate,
-	}
-	settings := config.DefaultProxy() // who may call, and where, is no matter of the configuration
-	settings.Limits, settings.FastPath = c.app.config.Load().Proxy.Limits, c.app.config.Load().Proxy.FastPath
-	cfg := &config.Config{Proxy: settings, Servers: []*config.Server{remote}}
-	plan, err := c.proxy.Prepare(cfg, func(string) *engine.Source { return source })
-	if err != nil {
-		return "", secrets.Secret{}, err
-	}
-	plan.Commit(ctx)
-	served := *remote
-	served.Listen = c.proxy.Bound(anyPort)[0]
-	_, url = proxy.Local(cfg, &served)
-	return url, c.keys.Issue(remote.Name, "exec"), nil
-}
-
-// putToken writes the token file, unless it holds the token already, and with on_rotate = "signal" tells a child that was
-// started with another one.
+// putToken writes the token file, unless it holds the token already or s has been edited, and with on_rotate = "signal" tells a
+// child that was started with another one.
 func (c *child) putToken(s *config.Server, t *engine.Token) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if t == nil {
+	if t == nil || c.server != s {
 		return nil
 	}
 	if c.written != t {
@@ -176,23 +170,4 @@ func (c *child) putToken(s *config.Server, t *engine.Token) error {
 	}
 	c.told = t
 	return nil
-}
-
-// renewProxy tells the proxy, if there is one, of files that have changed.
-func (c *child) renewProxy(ctx context.Context, paths []string) {
-	c.serving.Lock()
-	defer c.serving.Unlock()
-	if c.proxy != nil {
-		c.proxy.Renew(ctx, paths)
-	}
-}
-
-func (c *child) close() {
-	c.serving.Lock()
-	defer c.serving.Unlock()
-	if c.proxy != nil {
-		ctx, cancel := context.WithCancel(context.Background())
-		cancel() // nobody is left to wait for
-		c.proxy.Close(ctx)
-	}
 }

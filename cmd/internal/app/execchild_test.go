@@ -1,6 +1,7 @@
 package app
 
 import (
+	"fmt"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -22,7 +23,10 @@ func TestFilesAreRenewedWhileAProcessStarts(t *testing.T) {
 	for _, path := range []string{"/one", "/two"} {
 		renewals.Go(func() { c.renewed(t.Context(), []string{"ca.pem"}) })
 		s := &config.Server{Name: "s", Command: "npx", Args: []string{"mcp-remote", "https://mcp.example.com" + path}}
-		if _, _, err := c.openProxy(t.Context(), s, nil); err != nil {
+		c.settling.Lock()
+		_, _, err := c.openProxy(t.Context(), s, nil)
+		c.settling.Unlock()
+		if err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -62,4 +66,44 @@ func TestExecKeepsToTheLimits(t *testing.T) {
 		}
 	}
 	http.DefaultClient.CloseIdleConnections()
+}
+
+// Each URL has a proxy of its own, and there are not more and more of them.
+func TestEachURLHasItsOwnProxy(t *testing.T) {
+	a := &App{Log: slog.New(slog.DiscardHandler), resolve: &secrets.Resolver{}}
+	a.config.Store(&config.Config{Proxy: config.DefaultProxy()})
+	c := &child{app: a, name: "s"}
+	defer c.close()
+	open := func(n int) (url string) {
+		s := &config.Server{Name: "s", Command: "npx", Args: []string{"mcp-remote", fmt.Sprintf("http://127.0.0.1:1/%d", n)}}
+		url, _, err := c.openProxy(t.Context(), s, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return url
+	}
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	answers := func(url string) bool {
+		resp, err := client.Get(url)
+		if err != nil {
+			return false
+		}
+		_ = resp.Body.Close()
+		return true
+	}
+	urls := []string{open(0), open(1)}
+	if again := open(0); again != urls[0] {
+		t.Errorf("the same URL is served at %s and %s", urls[0], again)
+	}
+	for n := 2; n <= mostProxies; n++ {
+		urls = append(urls, open(n))
+	}
+	for n, url := range urls {
+		if old := n == 1; answers(url) == old {
+			t.Errorf("%s, number %d: served: %t", url, n, !old)
+		}
+	}
+	if len(c.proxies) != mostProxies {
+		t.Errorf("there are %d", len(c.proxies))
+	}
 }

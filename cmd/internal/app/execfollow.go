@@ -68,35 +68,42 @@ func (a *App) prepare(s *config.Server) *engine.Plan {
 
 // edited lets a new process take over with the edited settings, or says that the one that runs keeps the old ones.
 func (c *child) edited(ctx context.Context, next *config.Server) {
-	c.mu.Lock()
-	before := c.server
-	changes := config.Compare(one(before), one(next))
-	respawn := respawns(changes)
+	c.settling.Lock()
+	defer c.settling.Unlock()
+	before := c.present()
+	respawn := respawns(config.Compare(one(before), one(next)))
 	relayed := before.Relayed() && next.Relayed() && !stdio.IsTerminal(os.Stdin)
-	if len(respawn) == 0 || relayed {
-		c.server = next
-		if !sameFile(before, next) {
-			c.written = nil
-		}
+	if len(respawn) > 0 && !relayed {
+		c.outdate(ctx, respawn)
+		return
 	}
-	c.mu.Unlock()
-	if len(respawn) == 0 || relayed {
-		_ = c.app.local.Delete(ctx, c.outdatedKey())
-	}
-	switch {
-	case len(respawn) == 0:
-		c.app.prepare(next).Commit()
-	case relayed:
-		c.app.prepare(next).Commit()
+	if len(respawn) > 0 && !c.waiting {
 		c.app.Log.Info("the settings of the server have changed: a new process is to take over", "server", next.Name, "fields", respawn)
-		if before.TokenFile != next.TokenFile {
-			_ = stdio.RemoveToken(before)
-			c.holdFile(ctx)
-		}
-		c.keeper.Changed()
-	default:
-		c.outdate(ctx, respawns(config.Compare(one(before), one(next))))
+		c.keeper.Changed() // before the token goes, which is a reason too: one exchange is enough
 	}
+	_ = c.app.local.Delete(ctx, c.outdatedKey())
+	c.follow(ctx, next)
+	if before.TokenFile != next.TokenFile {
+		_ = stdio.RemoveToken(before)
+		c.holdFile(ctx)
+	}
+}
+
+// follow puts the settings in force. settling is held.
+func (c *child) follow(ctx context.Context, next *config.Server) {
+	plan := c.app.prepare(next)
+	if own := c.proxyFor(next); own != nil { // first: a request that the old source sends away finds the new one
+		if _, err := c.route(ctx, own, next, plan.Source(next.Name)); err != nil {
+			c.app.Log.Error("the edited settings of the server cannot be used", "server", next.Name, "error", err)
+		}
+	}
+	c.mu.Lock()
+	if !sameFile(c.server, next) {
+		c.written = nil
+	}
+	c.server = next
+	c.mu.Unlock()
+	plan.Commit()
 }
 
 // sameFile reports whether the token file of two servers is the same, with the same rights.
@@ -106,7 +113,7 @@ func sameFile(a, b *config.Server) bool {
 
 // renewed looks at once whether values in the child's environment have changed.
 func (c *child) renewed(ctx context.Context, paths []string) {
-	c.renewProxy(ctx, paths)
+	c.renewProxies(ctx, paths)
 	select {
 	case c.look <- struct{}{}:
 	default: // it will look

@@ -9,6 +9,7 @@ import (
 	"syscall"
 	"time"
 
+	"bearerd/cmd/internal/admin"
 	"bearerd/config"
 	"bearerd/engine"
 	"bearerd/inject/bridge"
@@ -112,19 +113,15 @@ func (b *bridged) fetch(ctx context.Context, name string) {
 }
 
 // token is the server's present token; nil: it is sent none.
-func (b *bridged) token(ctx context.Context, name string) (*engine.Token, error) {
-	for {
-		source, err := b.app.engine.Source(name)
-		if err != nil {
-			return nil, nil
-		}
-		if t, err := source.Token(ctx); !errors.Is(err, engine.ErrGone) || ctx.Err() != nil {
-			return t, err
-		}
-		if now, err := b.app.engine.Source(name); err == nil && now == source {
-			return nil, nil // the engine ends
-		}
+func (b *bridged) token(ctx context.Context, name string) (t *engine.Token, err error) {
+	_, err = admin.OnSource(ctx, func() (*engine.Source, error) { return b.app.engine.Source(name) }, func(s *engine.Source) (err error) {
+		t, err = s.Token(ctx)
+		return err
+	})
+	if errors.Is(err, engine.ErrUnknown) {
+		return nil, nil
 	}
+	return t, err
 }
 
 func (b *bridged) edited(ctx context.Context, next *config.Server) {
