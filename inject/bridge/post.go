@@ -188,7 +188,7 @@ func (b *Bridge) request(ctx context.Context, w *way, method string, to *url.URL
 	b.mu.Unlock()
 	resp, err := rt.RoundTrip(r)
 	switch {
-	case w.moved() && (!sent.Load() || withoutToken(resp)): // its token was taken away
+	case w.moved() && !sent.Load(): // its token was taken away before it had it
 		if err == nil {
 			_ = resp.Body.Close()
 		}
@@ -203,11 +203,6 @@ func (b *Bridge) request(ctx context.Context, w *way, method string, to *url.URL
 		return nil, noted(b.sayRetry("unreachable", "cannot be reached: is it running, and is url right?"))
 	}
 	return nil, noted(b.lost())
-}
-
-// withoutToken reports whether a response stands in upstream's place, as there was no token for the request.
-func withoutToken(resp *http.Response) bool {
-	return resp != nil && resp.StatusCode == http.StatusServiceUnavailable && resp.Header.Get("Bearerd-Reason") == "no_token"
 }
 
 // receive passes on the answer to a message that the server has accepted.

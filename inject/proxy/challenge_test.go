@@ -214,7 +214,8 @@ func TestChallengeThatCannotBeMet(t *testing.T) {
 	}
 }
 
-// TestChallengeWhileTheServerChanges: the old settings get no new token, and the request goes on under the new ones.
+// TestChallengeWhileTheServerChanges: the old settings get no new token, no other host gets the request, and the answer says what
+// to do.
 func TestChallengeWhileTheServerChanges(t *testing.T) {
 	f := newFixture(t)
 	old := upstream(t, func(w http.ResponseWriter, _ *http.Request) {
@@ -223,7 +224,7 @@ func TestChallengeWhileTheServerChanges(t *testing.T) {
 		w.WriteHeader(http.StatusUnauthorized)
 	})
 	f.serve(f.server("search", old.URL))
-	wantRefused(t, f.post("search"), 502, "search", "127.0.0.1:1", "is url right?")
+	wantRefused(t, f.post("search"), 502, "search", "ask again")
 }
 
 func TestNoToken(t *testing.T) {

@@ -213,7 +213,7 @@ func (rt *route) serve(w http.ResponseWriter, r *http.Request, client string, bo
 
 // forward sends the request of a client to u with a token, renews the token once if upstream refuses it, and gives the answer: upstream's,
 // or one in its place. An error says that the request cannot be answered any more, or, wrapping engine.ErrGone, that a
-// reload took the source away before upstream has acted: nothing was sent, or the token was refused.
+// reload took the source away before upstream has acted: nothing was sent, or the token was refused and the url is as before.
 func (rt *route) forward(r *http.Request, u *url.URL, client string, body *body) (*http.Response, error) {
 	if err := rt.connect(r.Context()); err != nil {
 		if r.Context().Err() != nil {
@@ -246,7 +246,7 @@ func (rt *route) forward(r *http.Request, u *url.URL, client string, body *body)
 			break
 		}
 		_ = resp.Body.Close() // not read first: it may never come
-		if errors.Is(why, engine.ErrGone) && resp.StatusCode == http.StatusUnauthorized && body.whole && !body.acted {
+		if resp.StatusCode == http.StatusUnauthorized && body.whole && !body.acted && rt.stays(r, why) {
 			return nil, why
 		}
 		if why != nil {
@@ -305,6 +305,16 @@ func (rt *route) successor(r *http.Request, err error) *route {
 		return nil // it ends with the address that it belongs to
 	}
 	return next
+}
+
+// stays reports whether the successor serves the same url, to which a request that upstream has refused may go once more. An
+// Upstream looks for itself.
+func (rt *route) stays(r *http.Request, err error) bool {
+	if rt.front == nil {
+		return errors.Is(err, engine.ErrGone)
+	}
+	next := rt.successor(r, err)
+	return next != nil && next.target.String() == rt.target.String()
 }
 
 // maxRefusals is how often one request is helped: its token may have ended, and then lack one scope after the other.

@@ -63,16 +63,13 @@ func TestWaitingRequestsOutliveTheirListener(t *testing.T) {
 	})
 }
 
-// A request whose token was refused, and that waits for another one, goes on under the new settings.
+// A request whose token was refused, and that waits for another one, goes on under the new settings if the url is the same.
 func TestRefusedRequestsGoToTheSuccessor(t *testing.T) {
 	onBothPaths(t, func(t *testing.T, f *fixture) {
 		slow, asked, release := slowTokens(t, 1)
-		old, rec := upstream(t, func(w http.ResponseWriter, _ *http.Request) {
-			w.Header().Set("WWW-Authenticate", `Bearer error="invalid_token"`)
-			w.WriteHeader(http.StatusUnauthorized)
-		}), &recorder{}
-		up := upstream(t, rec.around(f.wantsToken("Bearer", say("new"))))
-		before := f.server("search", old.URL)
+		rec := &recorder{}
+		up := upstream(t, rec.around(f.wantsToken(`Bearer error="invalid_token"`, say("new"))))
+		before := f.server("search", up.URL)
 		before.OAuth.TokenURL = slow.URL
 		f.serve(before)
 		answers := make(chan answer, 1)
@@ -81,7 +78,7 @@ func TestRefusedRequestsGoToTheSuccessor(t *testing.T) {
 		receive(t, asked, "the request for another token")
 		f.serve(f.server("search", up.URL))
 		close(release)
-		if a := receive(t, answers, "the answer"); a.StatusCode != http.StatusOK || a.body != "new" || rec.count() != 1 {
+		if a := receive(t, answers, "the answer"); a.StatusCode != http.StatusOK || a.body != "new" || rec.count() != 2 {
 			t.Errorf("the request was answered with %d %s after %d", a.StatusCode, a.body, rec.count())
 		}
 	})
