@@ -67,7 +67,7 @@ func (c *conn) overdue(now time.Time) bool {
 // lost reports whether a request is under way that a key has opened which a rotation has made worthless.
 func (c *conn) lost(keys Keys) bool {
 	root := c.root.Load()
-	return root != nil && c.idle.Load() == 0 && !keys.take(root)
+	return root != nil && c.idle.Load() == 0 && keys.cuts(root)
 }
 
 func (c *conn) Close() error {

@@ -31,6 +31,7 @@ type roots struct {
 	present secrets.Secret
 	before  secrets.Secret // zero: the keys before are not taken
 	until   time.Time      // of before
+	since   time.Time      // when they took the place of others; zero: as this process began
 }
 
 func newKeys(r *roots) Keys {
@@ -82,6 +83,11 @@ func (k Keys) take(root *secrets.Secret) bool {
 	r := k.ring.roots.Load()
 	return root == &r.present || equal(root.Reveal(), r.present.Reveal()) == 1 ||
 		r.graced() && equal(root.Reveal(), r.before.Reveal()) == 1
+}
+
+// cuts reports whether what a root has opened is to be cut. Calls that are about to be answered may be, for a second.
+func (k Keys) cuts(root *secrets.Secret) bool {
+	return !k.take(root) && time.Since(k.ring.roots.Load().since) > time.Second
 }
 
 // equal compares in constant time: 1 if both are the same.

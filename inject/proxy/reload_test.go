@@ -64,15 +64,7 @@ func TestUnchangedServersKeepTheirConnections(t *testing.T) {
 // A request that has no token yet when its server is edited gets the new one, at the new address.
 func TestWaitingRequestsGoToTheSuccessor(t *testing.T) {
 	f := newFixture(t)
-	asked, release := make(chan struct{}, 10), make(chan struct{})
-	slow := upstream(t, func(_ http.ResponseWriter, r *http.Request) {
-		_, _ = io.Copy(io.Discard, r.Body) // else net/http does not see the end of the connection
-		asked <- struct{}{}
-		select {
-		case <-release:
-		case <-r.Context().Done():
-		}
-	})
+	slow, asked, release := slowTokens(t, 0)
 	old := upstream(t, func(http.ResponseWriter, *http.Request) { t.Error("the old address was asked") })
 	up := upstream(t, f.wantsToken("Bearer", say("new")))
 	before := f.server("search", old.URL)

@@ -98,7 +98,7 @@ func rotate(ctx context.Context, local secrets.Store, atOnce bool) (*roots, Rota
 		return nil, Rotation{}, err
 	}
 	now := time.Now().Round(0) // by the wall clock: a laptop may sleep in between
-	next := &roots{present: newRoot()}
+	next := &roots{present: newRoot(), since: time.Now()}
 	done := Rotation{Dropped: now.Before(last.Until) && !bytes.Equal(last.Root, present)}
 	if atOnce {
 		err = local.Delete(ctx, beforeKey)
